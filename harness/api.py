@@ -1,0 +1,160 @@
+"""What a participant's algorithm is given and what it gives back.
+
+An algorithm is one function. It takes a *task* (one of the classes below, read-only numpy arrays) and returns the
+arrays named in :data:`OUTPUTS`: the bare array where there is one name, a tuple in that order or a dict where there
+are several. ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model,
+the same engine the scorer uses.
+
+This module is imported inside the sandbox. It needs numpy alone and knows nothing of challenges, keys or scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+
+
+class Fitted(Protocol):
+    """B fitted models over C classes (B = 1 after ``fit``)."""
+
+    classes: int
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """X [n, ...] float32 -> probabilities: [B, n, C] after ``fit_many``, [n, C] after ``fit``."""
+        ...
+
+    def predict(self, X: FloatArray) -> IntArray:
+        """X [n, ...] float32 -> classes: [B, n] after ``fit_many``, [n] after ``fit``."""
+        ...
+
+
+class Model(Protocol):
+    """The challenge's fixed model, unfitted; every call trains from scratch with the pinned settings."""
+
+    def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> Fitted:
+        """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones)."""
+        ...
+
+    def fit_many(
+        self,
+        X: FloatArray,
+        y: IntArray | None = None,
+        *,
+        weights: FloatArray | None = None,
+        labels: IntArray | None = None,
+        subsets: list[IntArray] | None = None,
+    ) -> Fitted:
+        """B models over the same rows: ``weights`` [B, n], or ``labels`` [B, n], or B index arrays ``subsets``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every task has."""
+
+    n_classes: int
+    rng: np.random.Generator
+    model: Model
+
+
+@dataclass(frozen=True)
+class SelectionTask(Task):
+    """Choose at most ``budget`` rows to train on; return unique row indices, int [<= budget]."""
+
+    X: FloatArray  # [n, d] or [n, h, w] or [n, h, w, c] float32: the pool
+    y: IntArray | None  # [n] int64, None where the challenge hides labels
+    budget: int
+    X_val: FloatArray | None  # small clean validation set, where the challenge grants one
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
+class DebuggingTask(Task):
+    """Find wrong labels; return row indices to inspect, most suspicious first (a permutation of n or a prefix)."""
+
+    X: FloatArray  # [n, d] float32
+    y: IntArray  # [n] int64, some of them wrong
+    X_val: FloatArray | None  # [m, d] clean rows, None in challenges without them
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
+class SlicingTask(Task):
+    """Find groups where the model fails; return membership scores [n_test, k], k <= max_slices, one column a slice."""
+
+    X_val: FloatArray  # [m, d] float32
+    y_val: IntArray  # [m] int64
+    proba_val: FloatArray  # [m, C] the fixed model's probabilities
+    X_test: FloatArray  # [n_test, d]
+    proba_test: FloatArray  # [n_test, C]
+    max_slices: int
+
+
+@dataclass(frozen=True)
+class ValuationTask(Task):
+    """Value every training row; return values [n], higher = worth more."""
+
+    X: FloatArray  # [n, d]
+    y: IntArray  # [n]
+    X_val: FloatArray  # [m, d]
+    y_val: IntArray  # [m]
+
+
+@dataclass(frozen=True)
+class TrainingSetTask(Task):
+    """Create a training set; return (X' [m, ...] float32, y' [m] int) with m <= budget, same shape and range as X."""
+
+    X: FloatArray  # raw rows
+    y: IntArray  # raw labels: dirty, imbalanced, few
+    budget: int  # cap on rows
+    low: float  # smallest allowed value of X'
+    high: float  # largest allowed value of X'
+    updates: int  # gradient updates the fixed model is trained for, whatever the size of the set
+    X_val: FloatArray | None
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
+class TestSetTask(Task):
+    """Create a test set that breaks models unseen; return (indices [k], labels [k]): rows of the pool, claimed labels."""
+
+    X: FloatArray  # [n, ...] unlabelled pool
+    public_proba: FloatArray  # [m, n, C] probabilities of the m public models on the pool
+    budget: int  # k
+
+
+TASKS: dict[str, type[Task]] = {
+    "selection": SelectionTask,
+    "debugging": DebuggingTask,
+    "slicing": SlicingTask,
+    "valuation": ValuationTask,
+    "training_set": TrainingSetTask,
+    "test_set": TestSetTask,
+}
+"""Task kind -> the class an algorithm receives. A variant protocol with another view adds its own kind."""
+
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "selection": ("indices",),
+    "debugging": ("indices",),
+    "slicing": ("membership",),
+    "valuation": ("values",),
+    "training_set": ("X", "y"),
+    "test_set": ("indices", "labels"),
+}
+"""Task kind -> names of the arrays an algorithm returns, in order."""
+
+FUNCTIONS: dict[str, str] = {
+    "selection": "select",
+    "debugging": "rank",
+    "slicing": "find_slices",
+    "valuation": "value",
+    "training_set": "create_training_set",
+    "test_set": "create_test_set",
+}
+"""Task kind -> usual name of the algorithm's function (``entry`` in submission.yaml decides)."""

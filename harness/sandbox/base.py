@@ -1,0 +1,53 @@
+"""What goes into the sandbox and what comes out of it, in types both sides of the boundary may know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.errors import Status
+from harness.tracks.base import Arrays, View
+
+
+class Limits(BaseModel):
+    """What one cell of a submission may use; enforced from outside its process. Pinned by the challenge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    seconds: float = Field(60.0, gt=0)  # wall clock from process start, imports included
+    memory_mb: int = Field(2048, ge=64)
+    processes: int = Field(64, ge=1)  # processes and threads together
+    output_mb: int = Field(64, ge=1)  # all files it may leave
+    log_kb: int = Field(256, ge=1)  # of stdout and stderr kept; the rest is dropped and flagged
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell to run: everything the worker gets, and nothing else."""
+
+    view: View
+    task: str  # key into api.TASKS
+    model: Mapping[str, int | float | str | bool]  # arguments of load_model: name, n_classes, hyperparameters
+    entropy: tuple[int, ...]  # seeds task.rng; derived from the secret, cannot be turned back
+    folder: Path  # the submission, mounted read-only
+    module: str  # "algorithm" of entry "algorithm:rank"
+    function: str  # "rank"
+    limits: Limits
+    reply: Callable[[int, Arrays], Arrays | None] | None = None
+    """For protocols in rounds: (round, output of that round) -> fields of the task to replace, None to end."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the supervisor saw. ``arrays`` is set when the worker delivered well-formed typed files (status ok)."""
+
+    status: Status
+    reason: str
+    arrays: Arrays | None
+    seconds: float  # wall clock of the process, measured outside it
+    peak_memory_mb: float
+    log: str
+    log_truncated: bool
+    tier: str

@@ -1,0 +1,154 @@
+"""A submission: a folder with ``submission.yaml`` and an algorithm. Read here, never imported here."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import api
+from harness.errors import ProtocolError, Status, SubmissionError
+from harness.paths import SUBMISSIONS_DIR
+
+MANIFEST = "submission.yaml"
+_KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
+_IGNORED = {"__pycache__", ".git", ".DS_Store", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints"}
+MAX_FOLDER_MB = 64
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A validated manifest and the digest of every file beside it."""
+
+    name: str
+    track: str  # the task kind it answers, a key of api.TASKS
+    module: str
+    function: str
+    authors: tuple[str, ...]
+    description: str
+    license: str
+    folder: Path
+    digest: str  # SHA-256 over relative paths and contents
+
+
+def shipped() -> dict[str, list[Path]]:
+    """Baseline folders by name; a name may exist for several tracks (``random``)."""
+    found: dict[str, list[Path]] = {}
+    for manifest in sorted(SUBMISSIONS_DIR.glob(f"*/*/{MANIFEST}")):
+        found.setdefault(manifest.parent.name, []).append(manifest.parent)
+    return found
+
+
+def find(name_or_path: str, task: str) -> Path:
+    """The folder meant by a path, by a baseline's name, or by ``<track>/<name>``.
+
+    Raises ProtocolError with the nearest names when there is none.
+    """
+    baselines = {p.name: p for paths in shipped().values() for p in paths if p.parent.name == task}
+    if name_or_path in baselines:
+        return baselines[name_or_path]
+    for candidate in (SUBMISSIONS_DIR / name_or_path, Path(name_or_path).expanduser()):
+        if candidate.is_dir() and (candidate.is_absolute() or os.sep in name_or_path or candidate.exists()):
+            return candidate.resolve()
+    near = difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
+    raise ProtocolError(
+        f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.",
+        f"Did you mean {' or '.join(near)}? " if near else f"Baselines: {', '.join(baselines) or 'none'}. ",
+    )
+
+
+def load(folder: Path) -> Submission:
+    """Read and validate a submission folder. Raises SubmissionError (invalid_submission) listing all problems."""
+    files = _files(folder)
+    manifest = _manifest(folder)
+    problems = [f"unknown key {key!r}" for key in manifest if key not in _KEYS]
+    for key, kind in _KEYS.items():
+        if key not in manifest:
+            problems.append(f"key {key!r} is missing")
+        elif not isinstance(manifest[key], kind):
+            problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {manifest[key]!r:.60}")
+    if not problems:
+        if not _NAME.fullmatch(manifest["name"]):
+            problems.append(f"name {manifest['name']!r:.80} must be 1 to 64 letters, digits, '_', '-' or '.'")
+        if manifest["track"] not in api.TASKS:
+            problems.append(f"track {manifest['track']!r:.80} must be one of {', '.join(api.TASKS)}")
+        if not _ENTRY.fullmatch(manifest["entry"]):
+            problems.append(f"entry {manifest['entry']!r:.80} must look like algorithm:function")
+        elif f"{manifest['entry'].split(':')[0]}.py" not in files:
+            problems.append(f"entry names {manifest['entry'].split(':')[0]}.py, which is not in the folder")
+        if not manifest["authors"] or not all(isinstance(a, str) and 0 < len(a) <= 200 for a in manifest["authors"]):
+            problems.append("authors must be a list of one or more names")
+        if len(manifest["description"]) > 2000:
+            problems.append("description is longer than 2000 characters")
+    if problems:
+        raise _invalid(f"{folder / MANIFEST}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
+    module, _, function = manifest["entry"].partition(":")
+    return Submission(
+        name=manifest["name"],
+        track=manifest["track"],
+        module=module,
+        function=function,
+        authors=tuple(manifest["authors"]),
+        description=manifest["description"],
+        license=manifest["license"],
+        folder=folder,
+        digest=_digest(folder, files),
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise _invalid(f"{folder} has no {MANIFEST}.", "`harness new TRACK PATH` writes a working skeleton.")
+    if path.stat().st_size > 64_000:
+        raise _invalid(f"{path} is larger than 64 kB.")
+    try:
+        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise _invalid(f"{path} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
+    if not isinstance(manifest, dict):
+        raise _invalid(f"{path} must hold keys and values, got {type(manifest).__name__}.")
+    return manifest
+
+
+def _files(folder: Path) -> list[str]:
+    """Relative paths of the regular files, sorted. Links and special files are refused: they would leave the folder."""
+    found: list[str] = []
+    size = 0
+    for root, dirs, names in os.walk(folder):
+        dirs[:] = sorted(d for d in dirs if d not in _IGNORED)
+        for name in sorted([*names, *(d for d in dirs if (Path(root) / d).is_symlink())]):
+            if name in _IGNORED or name.endswith(".pyc"):
+                continue
+            path = Path(root) / name
+            relative = path.relative_to(folder).as_posix()
+            info = path.lstat()
+            if not stat.S_ISREG(info.st_mode):
+                raise _invalid(f"{folder}: {relative!r} is not a regular file; links and special files are refused.")
+            found.append(relative)
+            size += info.st_size
+            if len(found) > 1000 or size > MAX_FOLDER_MB * 2**20:
+                raise _invalid(f"{folder} holds more than 1000 files or {MAX_FOLDER_MB} MB.")
+    return sorted(found)
+
+
+def _digest(folder: Path, files: list[str]) -> str:
+    sha = hashlib.sha256()
+    for relative in files:
+        content = (folder / relative).read_bytes()
+        sha.update(f"{relative}\0{len(content)}\0".encode())
+        sha.update(content)
+    return sha.hexdigest()
+
+
+def _invalid(reason: str, hint: str = "") -> SubmissionError:
+    return SubmissionError(reason, hint, Status.INVALID_SUBMISSION)

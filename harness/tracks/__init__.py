@@ -1,0 +1,29 @@
+"""The registry of protocols. Adding one: a file beside this one and its line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from harness.errors import ProtocolError
+from harness.tracks.base import Track
+
+_CLASSES = {
+    "selection": "harness.tracks.selection:Selection",
+    "debugging": "harness.tracks.debugging:Debugging",
+    "debugging_legacy": "harness.tracks.debugging_legacy:DebuggingLegacy",
+}
+
+
+def track_names() -> list[str]:
+    """Names of all protocols, as ``track.name`` in a challenge may give them."""
+    return sorted(_CLASSES)
+
+
+def track_class(name: str) -> type[Track[Any, Any]]:
+    """The class of a protocol. Raises ProtocolError for an unknown name."""
+    if name not in _CLASSES:
+        raise ProtocolError(f"There is no track named {name!r}.", f"Known: {', '.join(track_names())}.")
+    module, _, cls = _CLASSES[name].partition(":")
+    loaded: type[Track[Any, Any]] = getattr(import_module(module), cls)
+    return loaded

@@ -1,0 +1,109 @@
+"""What a track is: how a view and its key are made, what an output must look like, how it is scored.
+
+A protocol is one file here with one :class:`Track` subclass, one ``conf/track/<name>.yaml`` and one test fixture.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from harness import randomness
+from harness.api import FloatArray, Model
+from harness.data.base import Dataset
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Reference = Literal["random", "skyline"]
+
+
+class Settings(BaseModel):
+    """Base of a track's own settings: everything under ``track:`` in a challenge. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What the sandbox is given for one seed: fields of ``api.TASKS[task]`` but ``rng`` and ``model``. Nothing hidden."""
+
+    arrays: Arrays
+    scalars: Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the scorer says of one cell.
+
+    ``items`` are arrays whose first axis is the test items (or slots, or rows: what is resampled for the interval);
+    the track's ``statistic`` recomputes ``value`` from them, so intervals and paired tests need no retraining.
+    """
+
+    value: float
+    items: Arrays  # each [m, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)  # secondary metrics, finite floats or nan
+    curve: FloatArray | None = None  # [p, 2]: x, y of the track's curve
+
+
+S = TypeVar("S", bound=Settings)
+K = TypeVar("K")
+
+
+class Track(ABC, Generic[S, K]):
+    """One protocol bound to its settings, data, fixed model and secret. Trusted side only."""
+
+    name: ClassVar[str]  # name of the protocol, as in conf/track/<name>.yaml
+    track: ClassVar[str]  # one of the six tracks
+    task: ClassVar[str]  # key into api.TASKS, api.OUTPUTS: what the algorithm sees and returns
+    metric: ClassVar[str]  # name of the primary metric
+    direction: ClassVar[Literal["max", "min"]] = "max"
+    scorer_version: ClassVar[int] = 1  # raise it whenever a score could change: part of the fingerprint
+    curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
+    settings_class: ClassVar[type[Settings]]
+
+    def __init__(self, settings: S, dataset: Dataset, model: Model, secret: str) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self.model = model
+        self.secret = secret
+
+    def rng(self, seed: int, purpose: str) -> np.random.Generator:
+        """The generator for one seed and purpose of this challenge."""
+        return randomness.generator(self.secret, seed, purpose)
+
+    @abstractmethod
+    def prepare(self, seed: int) -> tuple[View, K]:
+        """Draw split, noise and whatever else the seed decides. Raises ProtocolError if the data cannot do it."""
+
+    @abstractmethod
+    def read_output(self, arrays: Arrays, view: View) -> Arrays:
+        """Validate what a submission returned (names already as in ``api.OUTPUTS``) and return it in canonical dtype.
+
+        Raises SubmissionError naming the first offending position and the rule.
+        """
+
+    @abstractmethod
+    def score(self, output: Arrays, view: View, key: K, seed: int) -> Score:
+        """Score a valid output against the key, training the fixed model as the protocol says."""
+
+    @abstractmethod
+    def reference(self, which: Reference, view: View, key: K, seed: int) -> Score:
+        """The harness's own floor (``random``) or oracle (``skyline``) on this seed, scored like a submission."""
+
+    @abstractmethod
+    def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
+        """``Score.value`` recomputed under item weights: weights [r, m] >= 0 -> [r]. All-ones gives ``value`` itself."""
+
+    def suspicious_above(self, skyline: float) -> float:
+        """The score beyond which a result is held for a person to look at (for direction ``min``: below which).
+
+        The skyline itself, unless the track's skyline is no true bound; such tracks override this and say why.
+        """
+        return skyline

@@ -1,0 +1,65 @@
+"""Validators of what submissions return. Each names the first offending position and the rule it breaks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.api import FloatArray, IntArray
+from harness.errors import SubmissionError
+from harness.tracks.base import Array
+
+
+def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = False) -> IntArray:
+    """Unique row indices in 0..n-1, 1 to ``at_most`` of them (or exactly that many), as int64 [k]."""
+    if array.dtype.kind not in "iu":
+        raise SubmissionError(
+            f"{name} has dtype {array.dtype}; row indices must be integers.",
+            "Return an int64 array, e.g. numpy.argsort(...) or numpy.flatnonzero(mask).",
+        )
+    if array.ndim != 1:
+        raise SubmissionError(f"{name} has shape {array.shape}; it must be one-dimensional.")
+    if len(array) == 0:
+        raise SubmissionError(f"{name} is empty; return at least one row index.")
+    if len(array) > at_most:
+        raise SubmissionError(f"{name} lists {len(array)} rows, over the budget of {at_most}; position {at_most} is too many.")
+    if exactly and len(array) != at_most:
+        raise SubmissionError(f"{name} lists {len(array)} rows; exactly {at_most} are asked for.")
+    bad = np.flatnonzero((array < 0) | (array >= n))
+    if len(bad):
+        raise SubmissionError(f"{name}[{bad[0]}] is {array[bad[0]]}; row indices run from 0 to {n - 1}.")
+    out = array.astype(np.int64)
+    _, first, inverse = np.unique(out, return_index=True, return_inverse=True)
+    repeated = np.flatnonzero(first[inverse] != np.arange(len(out)))
+    if len(repeated):
+        i = repeated[0]
+        raise SubmissionError(f"{name}[{i}] repeats row {out[i]}, already listed at position {first[inverse[i]]}; rows must be unique.")
+    return out
+
+
+def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatArray:
+    """A finite real array of the given shape (None: any length >= 1), as float64."""
+    if array.dtype.kind not in "iuf":
+        raise SubmissionError(f"{name} has dtype {array.dtype}; it must hold real numbers.")
+    wanted = "[" + ", ".join("any" if s is None else str(s) for s in shape) + "]"
+    if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
+        raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be {wanted}.")
+    if array.size == 0:
+        raise SubmissionError(f"{name} is empty.")
+    out = array.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(out))
+    if len(bad):
+        at = ", ".join(map(str, bad[0]))
+        raise SubmissionError(f"{name}[{at}] is {out[tuple(bad[0])]}; every entry must be finite.")
+    return out
+
+
+def labels(array: Array, *, name: str, length: int, n_classes: int) -> IntArray:
+    """Class labels in 0..C-1, one per row, as int64 [length]."""
+    if array.dtype.kind not in "iu":
+        raise SubmissionError(f"{name} has dtype {array.dtype}; class labels must be integers.")
+    if array.shape != (length,):
+        raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be [{length}].")
+    bad = np.flatnonzero((array < 0) | (array >= n_classes))
+    if len(bad):
+        raise SubmissionError(f"{name}[{bad[0]}] is {array[bad[0]]}; classes run from 0 to {n_classes - 1}.")
+    return array.astype(np.int64)
