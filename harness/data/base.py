@@ -1,15 +1,22 @@
-"""The one shape every loader returns."""
+"""The one shape every loader returns, and the settings every loader has."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from harness.api import FloatArray, IntArray
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+"""Values of ``extras["part"]``: the official part a row belongs to."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,8 @@ class Dataset:
     """Rows with labels; arrays are C-contiguous and read-only.
 
     ``extras`` holds what only some data sets have: human votes, annotators' labels, group columns, the official
-    part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps.
+    part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps. Each has one entry a row.
+    Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
     """
 
     name: str
@@ -25,6 +33,16 @@ class Dataset:
     y: IntArray  # [n] int64 in 0..C-1
     class_names: tuple[str, ...]
     extras: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "X", _frozen(self.X, np.float32))
+        object.__setattr__(self, "y", _frozen(self.y, np.int64))
+        object.__setattr__(self, "extras", {k: _frozen(v) for k, v in self.extras.items()})
+        for name, array in [("X", self.X), *self.extras.items()]:
+            if len(array) != len(self.y):
+                raise ValueError(f"{self.name}: {name} has {len(array)} rows, y has {len(self.y)}")
+        if len(self.y) and not 0 <= self.y.min() <= self.y.max() < self.n_classes:
+            raise ValueError(f"{self.name}: labels must lie in 0..{self.n_classes - 1}")
 
     @property
     def n_classes(self) -> int:
@@ -39,3 +57,35 @@ class Dataset:
             sha.update(array.tobytes() if array.dtype.kind == "U" else memoryview(array).cast("B"))
         sha.update("|".join(self.class_names).encode())
         return sha.hexdigest()
+
+
+class DatasetSettings(BaseModel, ABC):
+    """Everything under ``dataset:`` in a challenge. Unknown keys are refused; nothing is read before ``load``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Read the data. Raises ProtocolError where files are missing or not the pinned ones."""
+
+
+def standardized(X: npt.NDArray[Any]) -> FloatArray:
+    """Columns of X [n, d] less their mean, over their population standard deviation: float32 [n, d].
+
+    The constants come from all rows handed in and from no label. They are summed exactly (``math.fsum``), so that
+    the result, and with it the digest, is the same to the bit on every machine. A constant column becomes 0.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    n = len(X)
+    mean = np.array([math.fsum(column) / n for column in X.T])
+    centred = X - mean
+    std = np.array([math.sqrt(math.fsum(column * column) / n) for column in centred.T])
+    return (centred / np.where(std == 0, 1.0, std)).astype(np.float32)
+
+
+def _frozen(array: npt.NDArray[Any], dtype: type[np.generic] | None = None) -> npt.NDArray[Any]:
+    """A read-only C-contiguous view (or copy, where needed); the caller's own array stays as it was."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,73 @@
+"""Data sets by name. Importing this costs numpy and pydantic only; a loader is imported when it is asked for.
+
+Adding a data set: a class derived from :class:`~harness.data.base.DatasetSettings` in a module beside this one, its
+line in ``_LOADERS``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.data.base import Dataset, DatasetSettings
+from harness.errors import ProtocolError
+
+__all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "load_dataset"]
+
+_LOADERS = {
+    "digits": "harness.data.bundled:Digits",
+    "breast_cancer": "harness.data.bundled:BreastCancer",
+    "wine": "harness.data.bundled:Wine",
+}
+
+
+def dataset_names() -> list[str]:
+    """Names of all data sets the harness can load."""
+    return sorted(_LOADERS)
+
+
+def dataset_settings(name: str, **params: Any) -> DatasetSettings:
+    """The validated, frozen settings of a data set; reads no data.
+
+    Raises
+    ------
+    ProtocolError: unknown name (with the nearest ones), unknown or wrong parameters (all of them listed).
+    """
+    cls = settings_class(name)
+    try:
+        return cls.model_validate({"name": name, **params})
+    except ValidationError as error:
+        problems = "; ".join(_problem(e) for e in error.errors())
+        known = ", ".join(k for k in cls.model_fields if k != "name") or "none"
+        raise ProtocolError(f"Data set {name}: {problems}.", f"Its parameters: {known}.") from error
+
+
+def load_dataset(name: str, **params: Any) -> Dataset:
+    """Load a data set, fetching its files if they are not on this machine.
+
+    Raises
+    ------
+    ProtocolError: as :func:`dataset_settings`, or the files cannot be had or are not the pinned ones.
+    """
+    return dataset_settings(name, **params).load()
+
+
+def settings_class(name: str) -> type[DatasetSettings]:
+    """The class of a data set. Raises ProtocolError for an unknown name."""
+    if name not in _LOADERS:
+        near = difflib.get_close_matches(str(name), _LOADERS, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(dataset_names())}."
+        raise ProtocolError(f"There is no data set named {name!r}.", hint)
+    module, _, cls = _LOADERS[name].partition(":")
+    loaded: type[DatasetSettings] = getattr(import_module(module), cls)
+    return loaded
+
+
+def _problem(error: Any) -> str:
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{where} is not a parameter"
+    return f"{where}: {error['msg']} (got {error['input']!r:.80})"

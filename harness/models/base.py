@@ -1,0 +1,246 @@
+"""What all fixed models share: settings, the checked batch of fits, the fitted result."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from harness.api import FloatArray, IntArray
+from harness.errors import HarnessError, ProtocolError
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class ModelSettings(BaseModel):
+    """Base of a fixed model's settings: everything under ``model:`` in a challenge. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+    version: ClassVar[int] = 1  # raise it whenever an answer could change
+    name: str
+
+    def build(self, *, device: str, n_classes: int | None) -> FixedModel:
+        """The model with these settings, unfitted."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B fits over the same n rows, checked.
+
+    ``weights`` and ``labels`` have a first axis of 1 where all fits share them.
+    """
+
+    X: FloatArray  # [n, ...] float32, C-contiguous
+    labels: IntArray  # [1 or B, n] int64 in 0..classes-1
+    weights: FloatArray  # [1 or B, n] float32, >= 0
+    size: int  # B
+    classes: int  # C
+
+    @property
+    def rows(self) -> int:
+        """Number of rows n."""
+        return int(self.X.shape[0])
+
+
+class FittedModels(ABC):
+    """B fitted models; implements :class:`harness.api.Fitted`.
+
+    Attributes
+    ----------
+    classes: C.
+    size: B, the number of models (1 after ``fit``).
+    fits: trainings really carried out (identical requests are trained once).
+    gradient_norm: [B] float64, largest absolute entry of the objective's gradient (sum over rows) at the answer;
+        nan for models that are not trained to an optimum.
+    """
+
+    classes: int
+    size: int
+    fits: int
+    gradient_norm: FloatArray
+    single: bool  # made by fit: answers drop the first axis
+
+    @abstractmethod
+    def _proba(self, X: FloatArray) -> FloatArray:
+        """X [n, ...] -> [B, n, C] float32."""
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """X [n, ...] float32 -> float32 probabilities [B, n, C] after ``fit_many``, [n, C] after ``fit``."""
+        proba = self._proba(rows_array(X, "X"))
+        return proba[0] if self.single else proba
+
+    def predict(self, X: FloatArray) -> IntArray:
+        """X [n, ...] float32 -> most probable class (the lowest on ties), [B, n] or [n] int64."""
+        classes = self._proba(rows_array(X, "X")).argmax(axis=-1).astype(np.int64)
+        return classes[0] if self.single else classes
+
+
+class FixedModel(ABC):
+    """A fixed model, unfitted; implements :class:`harness.api.Model`.
+
+    Attributes
+    ----------
+    settings: the pinned settings.
+    n_classes: C, or None to infer the largest label + 1 at every call.
+    fits: trainings carried out by this object so far.
+    """
+
+    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+        self.settings = settings
+        self.requested_device = device
+        self.n_classes = n_classes
+        self.fits = 0
+
+    @abstractmethod
+    def _fit(self, batch: Batch, single: bool) -> FittedModels:
+        """Train all models of a checked batch."""
+
+    def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> FittedModels:
+        """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones).
+
+        Raises ProtocolError for wrong shapes, NaN, negative weights or labels out of range.
+        """
+        if weights is not None:
+            weights = np.asarray(weights)
+            if weights.ndim != 1:
+                raise ProtocolError(f"weights of fit must have shape [n], got {list(weights.shape)}.")
+            weights = weights[None]
+        return self._run(check_batch(X, y, weights, None, None, self.n_classes), True)
+
+    def fit_many(
+        self,
+        X: FloatArray,
+        y: IntArray | None = None,
+        *,
+        weights: FloatArray | None = None,
+        labels: IntArray | None = None,
+        subsets: Sequence[IntArray] | None = None,
+    ) -> FittedModels:
+        """B models over the same rows.
+
+        Parameters
+        ----------
+        X: [n, ...] float32.
+        y: [n] int in 0..C-1, labels shared by all models; leave out when ``labels`` is given.
+        weights: [B, n] >= 0, a row of weights per model.
+        labels: [B, n] int in 0..C-1, a label vector per model.
+        subsets: B arrays of row indices; a row named twice counts twice (a bootstrap bag). Not with ``weights``.
+
+        Raises ProtocolError for wrong shapes, NaN, negative weights, labels or indices out of range.
+        """
+        return self._run(check_batch(X, y, weights, labels, subsets, self.n_classes), False)
+
+    def _run(self, batch: Batch, single: bool) -> FittedModels:
+        fitted = self._fit(batch, single)
+        self.fits += fitted.fits
+        return fitted
+
+
+def resolve_device(device: str) -> str:
+    """``"cpu"`` or ``"cuda"`` for auto, cpu or cuda. Raises HarnessError if CUDA is asked for and not there."""
+    if device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise HarnessError("device=cuda was asked for, but torch finds no CUDA device.", "Use device=auto or cpu.")
+    return "cpu"
+
+
+def rows_array(X: Any, name: str) -> FloatArray:
+    """X as C-contiguous float32 [n, ...] with finite entries, or ProtocolError."""
+    try:
+        array = np.ascontiguousarray(X, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ProtocolError(f"{name} must be an array of numbers, got {type(X).__name__}.") from None
+    if array.ndim < 2:
+        raise ProtocolError(f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}.")
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise ProtocolError(f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows.")
+    return array
+
+
+def _labels_array(labels: Any, name: str, shape: tuple[int | None, int]) -> IntArray:
+    array = np.asarray(labels)
+    wanted = "[B, n]" if name == "labels" else "[n]"
+    if name == "y" and array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[1] != shape[1]:
+        raise ProtocolError(
+            f"{name} must have shape {wanted} with n = {shape[1]} rows of X, got {list(np.shape(labels))}."
+        )
+    if array.dtype.kind not in "iu":
+        raise ProtocolError(f"{name} must hold integers, got dtype {array.dtype}.")
+    if array.size and array.min() < 0:
+        raise ProtocolError(f"{name} must lie in 0..C-1, got {int(array.min())}.")
+    return array.astype(np.int64, copy=False)
+
+
+def _subset_weights(subsets: Any, n: int) -> FloatArray:
+    try:
+        indices = [np.asarray(s) for s in subsets]
+    except TypeError:
+        raise ProtocolError(f"subsets must be a list of index arrays, got {type(subsets).__name__}.") from None
+    weights = np.zeros((len(indices), n), np.float32)
+    for b, rows in enumerate(indices):
+        if rows.size == 0:
+            continue
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise ProtocolError(
+                f"subsets[{b}] must be a one-dimensional array of row indices, "
+                f"got shape {list(rows.shape)}, dtype {rows.dtype}."
+            )
+        if rows.min() < 0 or rows.max() >= n:
+            bad = int(rows[(rows < 0) | (rows >= n)][0])
+            raise ProtocolError(f"subsets[{b}] names row {bad}, but X has rows 0..{n - 1}.")
+        weights[b] = np.bincount(rows, minlength=n)
+    return weights
+
+
+def check_batch(X: Any, y: Any, weights: Any, labels: Any, subsets: Any, n_classes: int | None) -> Batch:
+    """Everything ``fit`` and ``fit_many`` accept, as a :class:`Batch`; ProtocolError says what is wrong and where."""
+    X = rows_array(X, "X")
+    n = X.shape[0]
+    if (y is None) == (labels is None):
+        raise ProtocolError("Give either y [n] (shared labels) or labels [B, n] (one vector per model), and not both.")
+    if weights is not None and subsets is not None:
+        raise ProtocolError("Give weights or subsets, not both: a subset is a row of 0/1 weights.")
+    labels = _labels_array(y, "y", (1, n)) if labels is None else _labels_array(labels, "labels", (None, n))
+    sizes = {}
+    if y is None:
+        sizes["labels"] = labels.shape[0]
+    if subsets is not None:
+        weights = _subset_weights(subsets, n)
+        sizes["subsets"] = weights.shape[0]
+    elif weights is not None:
+        weights = np.asarray(weights)
+        if weights.ndim != 2 or weights.shape[1] != n:
+            raise ProtocolError(
+                f"weights must have shape [B, n] with n = {n} rows of X, got {list(weights.shape)}."
+            )
+        if weights.dtype.kind not in "fiub":
+            raise ProtocolError(f"weights must be numbers, got dtype {weights.dtype}.")
+        weights = np.ascontiguousarray(weights, dtype=np.float32)
+        bad = ~(np.isfinite(weights) & (weights >= 0))
+        if bad.any():
+            b, i = np.argwhere(bad)[0]
+            raise ProtocolError(f"weights must be finite and >= 0, got {weights[b, i]} for model {b}, row {i}.")
+        sizes["weights"] = weights.shape[0]
+    else:
+        weights = np.ones((1, n), np.float32)
+    if len(set(sizes.values())) > 1:
+        raise ProtocolError(f"The number of models differs: {sizes}.")
+    size = next(iter(sizes.values()), 1)
+    largest = int(labels.max()) + 1 if labels.size else 1
+    if n_classes is not None and largest > n_classes:
+        raise ProtocolError(f"Label {largest - 1} is out of range: the model has classes 0..{n_classes - 1}.")
+    return Batch(X, labels, weights, size, n_classes or largest)
