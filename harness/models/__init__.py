@@ -1,7 +1,7 @@
-"""The fixed models: one factory, settings that are validated without loading torch, and a version for fingerprints.
+"""The fixed models: one factory, settings validated without loading torch, a version for fingerprints.
 
-``load_model("logistic", C=1.0)`` gives an object that fulfils :class:`harness.api.Model`. Adding a model is one file
-beside this one (a :class:`~harness.models.base.ModelSettings` subclass), its line in ``_SETTINGS`` and one
+``load_model("logistic", C=1.0)`` gives an object that fulfils :class:`harness.api.Model`. Adding a model is one
+file beside this one (a :class:`~harness.models.base.ModelSettings` subclass), its line in ``_SETTINGS`` and one
 ``conf/model/<name>.yaml``.
 """
 
@@ -16,7 +16,15 @@ from pydantic import ValidationError
 from harness.errors import ProtocolError
 from harness.models.base import FittedModels, FixedModel, ModelSettings
 
-__all__ = ["FittedModels", "FixedModel", "ModelSettings", "load_model", "model_names", "model_settings", "model_version"]
+__all__ = [
+    "FittedModels",
+    "FixedModel",
+    "ModelSettings",
+    "load_model",
+    "model_names",
+    "model_settings",
+    "model_version",
+]
 
 _SETTINGS = {
     "logistic": "harness.models.logistic:LogisticSettings",
@@ -50,7 +58,8 @@ def model_settings(name: str, **params: Any) -> ModelSettings:
         return cls(name=name, **params)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'model'}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'model'}: {e['msg']} (got {e['input']!r})"
+            for e in error.errors()
         )
         known = ", ".join(k for k in cls.model_fields if k != "name")
         raise ProtocolError(
@@ -59,7 +68,7 @@ def model_settings(name: str, **params: Any) -> ModelSettings:
 
 
 def model_version(name: str) -> int:
-    """Version of a fixed model's training procedure; raised whenever an answer could change (in the fingerprint)."""
+    """Version of a fixed model's training procedure, raised whenever an answer could change; in the fingerprint."""
     return _settings_class(name).version
 
 
@@ -80,7 +89,9 @@ def load_model(name: str, *, device: str = "auto", n_classes: int | None = None,
     problems = []
     if device not in ("auto", "cpu", "cuda"):
         problems.append(f"device must be auto, cpu or cuda, got {device!r}")
-    if n_classes is not None and (isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 1):
+    if n_classes is not None and (
+        isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 1
+    ):
         problems.append(f"n_classes must be a positive integer or None, got {n_classes!r}")
     try:
         settings = model_settings(name, **params)

@@ -18,7 +18,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class ModelSettings(BaseModel):
-    """Base of a fixed model's settings: everything under ``model:`` in a challenge. Unknown keys are refused."""
+    """Base of a fixed model's settings: what stands under ``model:`` in a challenge. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
     version: ClassVar[int] = 1  # raise it whenever an answer could change
@@ -56,8 +56,8 @@ class FittedModels(ABC):
     classes: C.
     size: B, the number of models (1 after ``fit``).
     fits: trainings really carried out (identical requests are trained once).
-    gradient_norm: [B] float64, largest absolute entry of the objective's gradient (sum over rows) at the answer;
-        nan for models that are not trained to an optimum.
+    gradient_norm: [B] float64, largest absolute entry of the objective's gradient (a sum over rows) at the
+        answer; nan for models that are not trained to an optimum.
     """
 
     classes: int
@@ -77,7 +77,7 @@ class FittedModels(ABC):
 
     def predict(self, X: FloatArray) -> IntArray:
         """X [n, ...] float32 -> most probable class (the lowest on ties), [B, n] or [n] int64."""
-        classes = self._proba(rows_array(X, "X")).argmax(axis=-1).astype(np.int64)
+        classes: IntArray = self._proba(rows_array(X, "X")).argmax(axis=-1).astype(np.int64)
         return classes[0] if self.single else classes
 
 
@@ -91,7 +91,9 @@ class FixedModel(ABC):
     fits: trainings carried out by this object so far.
     """
 
-    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+    def __init__(
+        self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None
+    ) -> None:
         self.settings = settings
         self.requested_device = device
         self.n_classes = n_classes
@@ -130,7 +132,7 @@ class FixedModel(ABC):
         y: [n] int in 0..C-1, labels shared by all models; leave out when ``labels`` is given.
         weights: [B, n] >= 0, a row of weights per model.
         labels: [B, n] int in 0..C-1, a label vector per model.
-        subsets: B arrays of row indices; a row named twice counts twice (a bootstrap bag). Not with ``weights``.
+        subsets: B arrays of row indices; a row named twice counts twice (a bag). Not with ``weights``.
 
         Raises ProtocolError for wrong shapes, NaN, negative weights, labels or indices out of range.
         """
@@ -143,7 +145,7 @@ class FixedModel(ABC):
 
 
 def resolve_device(device: str) -> str:
-    """``"cpu"`` or ``"cuda"`` for auto, cpu or cuda. Raises HarnessError if CUDA is asked for and not there."""
+    """``"cpu"`` or ``"cuda"`` for auto, cpu or cuda. Raises HarnessError if CUDA is asked for but absent."""
     if device == "cpu":
         return "cpu"
     import torch
@@ -151,7 +153,9 @@ def resolve_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if device == "cuda":
-        raise HarnessError("device=cuda was asked for, but torch finds no CUDA device.", "Use device=auto or cpu.")
+        raise HarnessError(
+            "device=cuda was asked for, but torch finds no CUDA device.", "Use device=auto or cpu."
+        )
     return "cpu"
 
 
@@ -162,10 +166,14 @@ def rows_array(X: Any, name: str) -> FloatArray:
     except (TypeError, ValueError):
         raise ProtocolError(f"{name} must be an array of numbers, got {type(X).__name__}.") from None
     if array.ndim < 2:
-        raise ProtocolError(f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}.")
+        raise ProtocolError(
+            f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}."
+        )
     if not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise ProtocolError(f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows.")
+        raise ProtocolError(
+            f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows."
+        )
     return array
 
 
@@ -189,7 +197,9 @@ def _subset_weights(subsets: Any, n: int) -> FloatArray:
     try:
         indices = [np.asarray(s) for s in subsets]
     except TypeError:
-        raise ProtocolError(f"subsets must be a list of index arrays, got {type(subsets).__name__}.") from None
+        raise ProtocolError(
+            f"subsets must be a list of index arrays, got {type(subsets).__name__}."
+        ) from None
     weights = np.zeros((len(indices), n), np.float32)
     for b, rows in enumerate(indices):
         if rows.size == 0:
@@ -207,11 +217,13 @@ def _subset_weights(subsets: Any, n: int) -> FloatArray:
 
 
 def check_batch(X: Any, y: Any, weights: Any, labels: Any, subsets: Any, n_classes: int | None) -> Batch:
-    """Everything ``fit`` and ``fit_many`` accept, as a :class:`Batch`; ProtocolError says what is wrong and where."""
+    """What ``fit`` and ``fit_many`` accept as a :class:`Batch`; ProtocolError says what is wrong and where."""
     X = rows_array(X, "X")
     n = X.shape[0]
     if (y is None) == (labels is None):
-        raise ProtocolError("Give either y [n] (shared labels) or labels [B, n] (one vector per model), and not both.")
+        raise ProtocolError(
+            "Give either y [n] (shared labels) or labels [B, n] (one vector per model), and not both."
+        )
     if weights is not None and subsets is not None:
         raise ProtocolError("Give weights or subsets, not both: a subset is a row of 0/1 weights.")
     labels = _labels_array(y, "y", (1, n)) if labels is None else _labels_array(labels, "labels", (None, n))
@@ -233,7 +245,9 @@ def check_batch(X: Any, y: Any, weights: Any, labels: Any, subsets: Any, n_class
         bad = ~(np.isfinite(weights) & (weights >= 0))
         if bad.any():
             b, i = np.argwhere(bad)[0]
-            raise ProtocolError(f"weights must be finite and >= 0, got {weights[b, i]} for model {b}, row {i}.")
+            raise ProtocolError(
+                f"weights must be finite and >= 0, got {weights[b, i]} for model {b}, row {i}."
+            )
         sizes["weights"] = weights.shape[0]
     else:
         weights = np.ones((1, n), np.float32)

@@ -1,9 +1,10 @@
-"""The fixed model of DataPerf's vision debugging task (Mazumder et al. 2023, arXiv:2207.10062), bit for bit.
+"""The fixed model of DataPerf's vision debugging (Mazumder et al. 2023, arXiv:2207.10062), bit for bit.
 
-Two linear layers without a non-linearity, 2048 -> 128 -> 1, BCE with logits, AdamW (lr 0.01, weight decay 0.9),
-batches of 64 in row order, 20 epochs, ``torch.manual_seed(42)`` before the layers are built. The decision threshold is
-the one of 0.10, 0.15, ..., 0.95 with the highest accuracy on the training rows under the labels trained on (rounded
-to 2 decimals before comparing, lowest on ties); class 1 is predicted strictly above it.
+Two linear layers without a non-linearity, 2048 -> 128 -> 1, BCE with logits, AdamW (lr 0.01, weight decay
+0.9), batches of 64 in row order, 20 epochs, ``torch.manual_seed(42)`` before the layers are built. The
+decision threshold is the one of 0.10, 0.15, ..., 0.95 with the highest accuracy on the training rows under
+the labels trained on (rounded to 2 decimals before comparing, lowest on ties); class 1 is predicted strictly
+above it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def legacy_accuracies(
 
     labels, y_test = np.asarray(labels), np.asarray(y_test)
     if X_train.ndim != 2 or labels.ndim != 2 or labels.shape[1] != len(X_train):
-        raise ProtocolError(f"labels must be [B, n] for X_train [n, d], got {labels.shape} for {X_train.shape}.")
+        raise ProtocolError(
+            f"labels must be [B, n] for X_train [n, d], got {labels.shape} for {X_train.shape}."
+        )
     if X_test.ndim != 2 or X_test.shape[1] != X_train.shape[1] or y_test.shape != (len(X_test),):
         raise ProtocolError(f"X_test must be [m, d] with y_test [m], got {X_test.shape} and {y_test.shape}.")
     if not (np.isin(labels, (0, 1)).all() and np.isin(y_test, (0, 1)).all()):

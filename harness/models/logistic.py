@@ -30,7 +30,13 @@ class FittedLogistic(FittedModels):
     """
 
     def __init__(
-        self, coef: FloatArray, intercept: FloatArray, present: BoolArray, gradient_norm: FloatArray, fits: int, single: bool
+        self,
+        coef: FloatArray,
+        intercept: FloatArray,
+        present: BoolArray,
+        gradient_norm: FloatArray,
+        fits: int,
+        single: bool,
     ) -> None:
         self.coef, self.intercept, self.present = coef, intercept, present  # [B, C, d], [B, C], [B, C]
         self.gradient_norm, self.fits, self.single = gradient_norm, fits, single
@@ -39,7 +45,9 @@ class FittedLogistic(FittedModels):
     def _proba(self, X: FloatArray) -> FloatArray:
         flat = X.reshape(len(X), -1).astype(np.float64)
         if flat.shape[1] != self.coef.shape[2]:
-            raise ProtocolError(f"X has {flat.shape[1]} features, the model was fitted on {self.coef.shape[2]}.")
+            raise ProtocolError(
+                f"X has {flat.shape[1]} features, the model was fitted on {self.coef.shape[2]}."
+            )
         out = np.empty((self.size, len(X), self.classes), np.float32)
         for b in range(self.size):
             z = flat @ self.coef[b].T + self.intercept[b]
@@ -55,8 +63,8 @@ class FittedLogistic(FittedModels):
 class Logistic(FixedModel):
     """argmin of sum_i w_i CE_i + ||W||^2 / (2 C), intercept unpenalised.
 
-    Two classes (n_classes = 2) share one coefficient vector, as in scikit-learn; more have one each, also when a
-    fit sees only some of the classes: its answer is then the limit of the weights of the other classes' rows to 0.
+    Two classes (n_classes = 2) share one coefficient vector, as in scikit-learn; more have one each, also
+    when a fit sees only some of the classes: its answer is then the limit of the other rows' weights to 0.
     """
 
     settings: LogisticSettings
@@ -73,12 +81,16 @@ class Logistic(FixedModel):
             present[b, np.unique(y[live])] = True
             classes = np.flatnonzero(present[b])
             if len(classes) >= 2:
-                theta, norm[b] = _solve(X[live], np.searchsorted(classes, y[live]), w[live], len(classes), C == 2, self.settings.C)
+                theta, norm[b] = _solve(
+                    X[live], np.searchsorted(classes, y[live]), w[live], len(classes), C == 2, self.settings.C
+                )
                 coef[b, classes], intercept[b, classes] = theta[:, :-1], theta[:, -1]
         return FittedLogistic(coef, intercept, present, norm, B, single)
 
 
-def _solve(X: FloatArray, y: FloatArray, w: FloatArray, k: int, binary: bool, C: float) -> tuple[FloatArray, float]:
+def _solve(
+    X: FloatArray, y: FloatArray, w: FloatArray, k: int, binary: bool, C: float
+) -> tuple[FloatArray, float]:
     """L-BFGS in float64 to a gradient of 1e-6 (largest entry): theta [k, d + 1] and that gradient."""
     from scipy.optimize import minimize
 
@@ -104,6 +116,8 @@ def _solve(X: FloatArray, y: FloatArray, w: FloatArray, k: int, binary: bool, C:
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     norm = float(np.abs(found.jac).max())
     if not norm < 1e-2:
-        raise HarnessError(f"Logistic regression did not converge: gradient {norm:.2g} after {found.nit} steps.")
+        raise HarnessError(
+            f"Logistic regression did not converge: gradient {norm:.2g} after {found.nit} steps."
+        )
     theta = found.x.reshape(-1, d + 1)
     return (np.vstack([np.zeros((1, d + 1)), theta]) if binary else theta), norm
