@@ -1,7 +1,7 @@
 """Data sets by name. Importing this costs numpy and pydantic only; a loader is imported when it is asked for.
 
-Adding a data set: a class derived from :class:`~harness.data.base.DatasetSettings` in a module beside this one, its
-line in ``_LOADERS``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
+Adding a data set: a class derived from :class:`~harness.data.base.DatasetSettings` in a module beside this
+one, its line in ``_LOADERS``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 class Dataset:
     """Rows with labels; arrays are C-contiguous and read-only.
 
-    ``extras`` holds what only some data sets have: human votes, annotators' labels, group columns, the official
-    part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps. Each has one entry a row.
-    Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
+    ``extras`` holds what only some data sets have: human votes, annotators' labels, group columns, the
+    official part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps. Each has one
+    entry a row. Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
     """
 
     name: str
@@ -54,13 +54,13 @@ class Dataset:
         for name, array in [("X", self.X), ("y", self.y), *sorted(self.extras.items())]:
             array = np.ascontiguousarray(array)
             sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-            sha.update(array.tobytes() if array.dtype.kind == "U" else memoryview(array).cast("B"))
+            sha.update(array.tobytes() if array.dtype.kind == "U" else array.reshape(-1).view(np.uint8).data)
         sha.update("|".join(self.class_names).encode())
         return sha.hexdigest()
 
 
 class DatasetSettings(BaseModel, ABC):
-    """Everything under ``dataset:`` in a challenge. Unknown keys are refused; nothing is read before ``load``."""
+    """Everything under ``dataset:`` in a challenge. Unknown keys are refused; only ``load`` reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -73,15 +73,17 @@ class DatasetSettings(BaseModel, ABC):
 def standardized(X: npt.NDArray[Any]) -> FloatArray:
     """Columns of X [n, d] less their mean, over their population standard deviation: float32 [n, d].
 
-    The constants come from all rows handed in and from no label. They are summed exactly (``math.fsum``), so that
-    the result, and with it the digest, is the same to the bit on every machine. A constant column becomes 0.
+    The constants come from all rows handed in and from no label. They are summed exactly (``math.fsum``), so
+    that the result, and with it the digest, is the same to the bit on every machine. A constant column
+    becomes 0.
     """
     X = np.asarray(X, dtype=np.float64)
     n = len(X)
     mean = np.array([math.fsum(column) / n for column in X.T])
     centred = X - mean
     std = np.array([math.sqrt(math.fsum(column * column) / n) for column in centred.T])
-    return (centred / np.where(std == 0, 1.0, std)).astype(np.float32)
+    scaled: FloatArray = (centred / np.where(std == 0, 1.0, std)).astype(np.float32)
+    return scaled
 
 
 def _frozen(array: npt.NDArray[Any], dtype: type[np.generic] | None = None) -> npt.NDArray[Any]:

@@ -1,6 +1,7 @@
 """The small real data sets that scikit-learn carries: no network, no cache.
 
-Read straight from its files, because importing scikit-learn would cost seconds that a quick challenge does not have.
+Read straight from its files, because importing scikit-learn would cost seconds that a quick challenge does
+not have.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from harness.errors import ProtocolError
 
 
 class Digits(DatasetSettings):
-    """1,797 handwritten digits of 8x8 pixels (test part of Alpaydin and Kaynak, 1998); X [1797, 64] in 0..1."""
+    """1,797 handwritten digits of 8x8 pixels (Alpaydin and Kaynak, 1998); X [1797, 64] in 0..1."""
 
     name: Literal["digits"] = "digits"
 
     def load(self) -> Dataset:
         with gzip.open(_file("digits.csv.gz"), "rt") as stream:
             table = np.loadtxt(stream, delimiter=",")
-        return Dataset("digits", table[:, :-1] / 16, table[:, -1], tuple("0123456789"))
+        return Dataset("digits", table[:, :-1] / 16, table[:, -1].astype(np.int64), tuple("0123456789"))
 
 
 class BreastCancer(DatasetSettings):
@@ -50,7 +51,7 @@ def _with_header(name: str, filename: str) -> Dataset:
     with _file(filename).open() as stream:
         class_names = tuple(stream.readline().strip().split(",")[2:])
         table = np.loadtxt(stream, delimiter=",")
-    return Dataset(name, standardized(table[:, :-1]), table[:, -1], class_names)
+    return Dataset(name, standardized(table[:, :-1]), table[:, -1].astype(np.int64), class_names)
 
 
 def _file(filename: str) -> Path:

@@ -1,4 +1,6 @@
-"""Wrong labels on purpose: uniform, or by class at the rates at which people err. All draws from the caller's generator."""
+"""Wrong labels on purpose: uniform, or by class at the rates at which people err. All draws from the caller's
+generator.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from harness.errors import ProtocolError
 
 
 def uniform_flips(y: IntArray, rate: float, n_classes: int, rng: np.random.Generator) -> IntArray:
-    """A copy of y [n] in which exactly round(rate * n) rows carry another class, each other class equally likely.
+    """A copy of y [n] in which exactly round(rate * n) rows carry another class, each other class equally
+    likely.
 
     Raises
     ------
@@ -31,8 +34,8 @@ def class_dependent_flips(
 ) -> IntArray:
     """A copy of y [n] in which class a became class b for a share ``transition[a, b]`` of its rows.
 
-    Shares are met exactly up to rounding (largest remainders); which rows is drawn at random. Features play no part:
-    this is what separates it from human noise of the same rates.
+    Shares are met exactly up to rounding (largest remainders); which rows is drawn at random. Features play
+    no part: this is what separates it from human noise of the same rates.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ def confusion(y_true: IntArray, y_human: IntArray, n_classes: int) -> FloatArray
     np.add.at(counts, (y_true, y_human), 1)
     empty = counts.sum(axis=1) == 0
     counts[empty, empty] = 1  # the diagonal
-    return counts / counts.sum(axis=1, keepdims=True)
+    rates: FloatArray = counts / counts.sum(axis=1, keepdims=True)
+    return rates
 
 
 def flips_like(y: IntArray, y_human: IntArray, n_classes: int, rng: np.random.Generator) -> IntArray:

@@ -15,8 +15,9 @@ from harness.errors import ProtocolError
 def stratified(y: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generator) -> tuple[IntArray, ...]:
     """One array of row indices per size: disjoint, exactly that long, classes in the proportions of y.
 
-    A part that can hold every class (size >= number of classes) gets at least one row of each, as long as the class
-    has rows enough; earlier parts are served first. What rounding leaves over goes to the largest remainders.
+    A part that can hold every class (size >= number of classes) gets at least one row of each, as long as the
+    class has rows enough; earlier parts are served first. What rounding leaves over goes to the largest
+    remainders.
 
     Parameters
     ----------
@@ -50,10 +51,11 @@ def stratified(y: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generat
 
 
 def by_time(time: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generator) -> tuple[IntArray, ...]:
-    """One array of row indices per size, earliest first: nothing in a part is later than anything in the next.
+    """One array of row indices per size, earliest first: nothing in a part is later than anything in the
+    next.
 
-    Where the sizes add up to less than n, the rows used are drawn at random first, so that seeds differ. Rows with
-    equal time fall on either side of a boundary by chance, never by row order.
+    Where the sizes add up to less than n, the rows used are drawn at random first, so that seeds differ. Rows
+    with equal time fall on either side of a boundary by chance, never by row order.
 
     Parameters
     ----------

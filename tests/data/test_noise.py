@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+from sklearn.metrics import confusion_matrix
+
+from harness.data.noise import class_dependent_flips, confusion, flips_like, uniform_flips
+from harness.errors import ProtocolError
+
+labels = st.lists(st.integers(0, 3), max_size=120).map(lambda y: np.array(y, dtype=np.int64))
+
+
+@given(labels, st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_uniform_flips_exactly_that_many(y: np.ndarray, rate: float, seed: int) -> None:
+    before = y.copy()
+    noisy = uniform_flips(y, rate, 4, np.random.default_rng(seed))
+    assert (noisy != y).sum() == round(rate * len(y))
+    assert noisy.dtype == np.int64
+    assert ((noisy >= 0) & (noisy < 4)).all()
+    np.testing.assert_array_equal(y, before)
+
+
+def test_uniform_flips_choose_rows_and_classes_evenly() -> None:
+    y = np.repeat(np.arange(4), 2500)
+    noisy = uniform_flips(y, 0.3, 4, np.random.default_rng(1))
+    shift = (noisy - y)[noisy != y] % 4
+    assert chisquare(np.bincount(shift, minlength=4)[1:]).pvalue > 1e-4
+    assert chisquare(np.bincount(np.flatnonzero(noisy != y) // 1000)).pvalue > 1e-4
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+def test_class_dependent_flips_meet_the_rates(y: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    transition = rng.dirichlet(np.ones(4), size=4)
+    noisy = class_dependent_flips(y, transition, rng)
+    for a in range(4):
+        counts = np.bincount(noisy[y == a], minlength=4)
+        assert np.abs(counts - transition[a] * (y == a).sum()).max(initial=0) < 1
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+def test_flips_like_people_copies_their_confusion(y: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    human = rng.integers(0, 4, size=len(y))
+    ours = flips_like(y, human, 4, rng)
+    if len(y):
+        expected = confusion_matrix(y, human, labels=range(4))
+        np.testing.assert_array_equal(confusion_matrix(y, ours, labels=range(4)), expected)
+
+
+def test_confusion_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    y, human = rng.integers(0, 5, size=(2, 300))
+    expected = confusion_matrix(y, human, normalize="true")
+    np.testing.assert_allclose(confusion(y, human, 5), expected, atol=1e-12)
+    np.testing.assert_array_equal(confusion(y, human, 6)[5], np.eye(6)[5])
+
+
+def test_bad_input_is_refused() -> None:
+    y, rng = np.array([0, 1, 1]), np.random.default_rng(0)
+    with pytest.raises(ProtocolError, match=r"0\.\.1"):
+        uniform_flips(y, 1.5, 2, rng)
+    with pytest.raises(ProtocolError, match="two or more classes"):
+        uniform_flips(y, 0.5, 1, rng)
+    with pytest.raises(ProtocolError, match=r"Row 1 .* not a distribution"):
+        class_dependent_flips(y, np.array([[1, 0], [0.5, 0.6]]), rng)
+    with pytest.raises(ProtocolError, match="square"):
+        class_dependent_flips(y, np.ones((2, 3)), rng)
+    with pytest.raises(ProtocolError, match="Labels must lie"):
+        class_dependent_flips(np.array([2]), np.eye(2), rng)
