@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
+from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
 from harness.errors import BenchmarkError, ProtocolError
+from harness.models import ModelSettings, load_model, model_settings, model_version
 from harness.paths import CONF_DIR
 from harness.sandbox.base import Limits
 from harness.tracks import track_class
 from harness.tracks.base import Settings, Track
 
-if TYPE_CHECKING:
-    from harness.data.base import Dataset
-
 DEFAULT_CHALLENGE = "debugging_digits"
+_GROUPS = ("track", "dataset", "model")
+_COSMETIC = ("title", "description", "baseline")  # cannot change a score
+_FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
 _RUN_KEYS = ("submission", "device", "runs_dir", "sandbox", "tracking", "launcher")
 
 
@@ -39,34 +42,46 @@ class Challenge(BaseModel):
     description: str = Field("", max_length=4000)
     version: int = Field(1, ge=1)
     track: SerializeAsAny[Settings]
-    dataset: SerializeAsAny[BaseModel]
-    model: SerializeAsAny[BaseModel]
+    dataset: SerializeAsAny[DatasetSettings]
+    model: SerializeAsAny[ModelSettings]
     seeds: int = Field(10, ge=1, le=1000)
     secret: str = Field(min_length=1)
     baseline: str
     minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
     limits: Limits = Limits()
+    modified: bool = Field(
+        False, exclude=True
+    )  # pinned values were overridden: never joins the official board
 
-    @field_validator("track", mode="before")
     @classmethod
-    def _track(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return track_class(str(value.get("name"))).settings_class.model_validate(value)
+    def from_plain(cls, raw: Mapping[str, Any], *, modified: bool = False) -> Challenge:
+        """Validate plain nested values, as composed by Hydra or as kept beside a run.
 
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _dataset(cls, value: object) -> object:
-        from harness.data import dataset_settings
-
-        return dataset_settings(**value) if isinstance(value, dict) else value
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _model(cls, value: object) -> object:
-        from harness.models import model_settings
-
-        return model_settings(**value) if isinstance(value, dict) else value
+        Raises
+        ------
+        ProtocolError: one paragraph listing every problem.
+        """
+        problems: list[str] = []
+        parts: dict[str, Any] = {}
+        for group, build in (
+            ("track", _track_settings),
+            ("dataset", dataset_settings),
+            ("model", model_settings),
+        ):
+            try:
+                parts[group] = build(**_mapping(group, raw.get(group)))
+            except ValidationError as error:
+                problems += [_problem(e, group) for e in error.errors()]
+            except BenchmarkError as error:
+                problems.append(str(error))
+        challenge: Challenge | None = None
+        try:
+            challenge = cls.model_validate({**raw, "modified": modified, **dict.fromkeys(_GROUPS), **parts})
+        except ValidationError as error:
+            problems += [_problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS]
+        if problems or challenge is None:
+            raise _invalid(problems)
+        return challenge
 
     @property
     def track_type(self) -> type[Track[Any, Any]]:
@@ -77,27 +92,26 @@ class Challenge(BaseModel):
         """All settings as plain JSON values, as kept beside every run."""
         return self.model_dump(mode="json")
 
+    def score_settings(self) -> dict[str, Any]:
+        """The pinned settings that can change a score, with the secret replaced by its digest."""
+        facts = {key: value for key, value in self.pinned().items() if key not in _COSMETIC}
+        facts["secret"] = hashlib.sha256(self.secret.encode()).hexdigest()
+        return facts
+
     def fingerprint(self, dataset: Dataset) -> str:
         """SHA-256 over the canonical JSON of everything that can change a score."""
-        from harness.models import model_version
-
-        facts = {k: v for k, v in self.pinned().items() if k not in ("title", "description", "baseline", "secret")}
-        facts["secret_sha256"] = hashlib.sha256(self.secret.encode()).hexdigest()
+        facts = self.score_settings()
         facts["data_digest"] = dataset.digest()
         facts["scorer_version"] = self.track_type.scorer_version
-        facts["model_version"] = model_version(self.model.name)  # type: ignore[attr-defined]
+        facts["model_version"] = model_version(self.model.name)
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def load_dataset(self) -> Dataset:
         """The data of this challenge; ProtocolError if they are not to be had."""
-        from harness.data import load_dataset
-
         return load_dataset(**self.dataset.model_dump())
 
     def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:
         """The protocol bound to data and fixed model."""
-        from harness.models import load_model
-
         model = load_model(device=device, n_classes=dataset.n_classes, **self.model.model_dump())
         return self.track_type(self.track, dataset, model, self.secret)
 
@@ -121,7 +135,9 @@ def challenge_names(config_dir: Path | None = None) -> list[str]:
     return sorted({p.stem for d in dirs for p in (d / "challenge").glob("*.yaml")})
 
 
-def load_challenge(name: str, overrides: Sequence[str] = (), config_dir: Path | str | None = None) -> Challenge:
+def load_challenge(
+    name: str = DEFAULT_CHALLENGE, overrides: Sequence[str] = (), config_dir: Path | str | None = None
+) -> Challenge:
     """Compose and validate one challenge.
 
     Parameters
@@ -139,43 +155,103 @@ def load_challenge(name: str, overrides: Sequence[str] = (), config_dir: Path | 
 
 def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> RunConfig:
     """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`."""
-    raw = _hydra(list(overrides), Path(config_dir) if config_dir else None)
+    directory = Path(config_dir) if config_dir else None
+    raw = _hydra([_quoted(o) for o in overrides], directory)
     run = {key: raw.pop(key) for key in _RUN_KEYS}
     problems: list[str] = []
-    challenge: Challenge | None = None
-    try:
-        challenge = Challenge.model_validate(raw)
-    except ValidationError as error:
-        problems += [_problem(e) for e in error.errors()]
-    except BenchmarkError as error:
-        problems.append(str(error))
     if run["device"] not in ("auto", "cpu", "cuda"):
         problems.append(f"device must be auto, cpu or cuda, got {run['device']!r}")
     workers = run["launcher"].get("workers")
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         problems.append(f"launcher.workers must be a positive whole number or null, got {workers!r}")
-    for key in ("submission", "runs_dir"):
-        if not isinstance(run[key], str):
-            problems.append(f"{key} must be text, got {run[key]!r}")
-    if problems or challenge is None:
-        listed = "; ".join(f"({i}) {p}" if len(problems) > 1 else p for i, p in enumerate(problems, 1))
-        raise ProtocolError(f"The configuration is not valid: {listed}.", "`harness show CHALLENGE` prints a valid one.")
+    problems += [
+        f"{key} must be text, got {run[key]!r}"
+        for key in ("submission", "runs_dir")
+        if not isinstance(run[key], str)
+    ]
+    try:
+        challenge = Challenge.from_plain(raw)
+    except ProtocolError as error:
+        raise (_invalid([*problems, error.reason]) if problems else error) from None
+    if problems:
+        raise _invalid(problems)
+    pristine_overrides = [o for o in overrides if o.startswith("challenge=")]
+    if len(pristine_overrides) < len(overrides):
+        pristine = _hydra(pristine_overrides, directory)
+        official = Challenge.from_plain({k: v for k, v in pristine.items() if k not in _RUN_KEYS})
+        if official.score_settings() != challenge.score_settings():
+            challenge = challenge.model_copy(update={"modified": True})
     return RunConfig(
         challenge=challenge,
         submission=run["submission"],
         device=run["device"],
-        runs_dir=Path(run["runs_dir"]),
+        runs_dir=Path(run["runs_dir"]).expanduser(),
         tier=run["sandbox"]["tier"],
         tracking_uri=run["tracking"]["uri"],
         workers=workers,
     )
 
 
-def _problem(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "config"
+def sweep(overrides: Sequence[str]) -> list[list[str]]:
+    """All combinations of comma-separated overrides: ``a=1,2 b=3`` gives ``[[a=1, b=3], [a=2, b=3]]``."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    lists: list[list[str]] = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in _FREE_TEXT:
+            lists.append([f"{key}={part}" for part in value.split(",")])
+            continue
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except HydraException as error:
+            raise ProtocolError(
+                f"{override!r} is not a Hydra override: {' '.join(str(error).split())[:300]}"
+            ) from error
+        if parsed.is_sweep_override():
+            lists.append([f"{parsed.get_key_element()}={value}" for value in parsed.sweep_string_iterator()])
+        else:
+            lists.append([override])
+    return [list(combination) for combination in itertools.product(*lists)]
+
+
+def _quoted(override: str) -> str:
+    """Free text (paths, addresses) needs no quoting on the command line: Hydra's grammar never sees it bare."""
+    key, separator, value = override.partition("=")
+    if separator and key in _FREE_TEXT and value[:1] not in ("'", '"') and value != "null":
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{key}='{escaped}'"
+    return override
+
+
+def _track_settings(**raw: Any) -> Settings:
+    return track_class(str(raw.get("name"))).settings_class.model_validate(raw)
+
+
+def _mapping(group: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise ProtocolError(f"{group} must name one of the configs under conf/{group}/, got {value!r:.80}.")
+    return dict(value)
+
+
+def _problem(error: Any, group: str = "") -> str:
+    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"])) or "config"
     if error["type"] == "extra_forbidden":
-        return f"{where} is not a known key"
+        return f"{where} is not a known setting"
     return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r:.80})"
+
+
+def _invalid(problems: Sequence[str]) -> ProtocolError:
+    listed = (
+        "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
+    )
+    return ProtocolError(
+        f"The configuration is not valid: {listed.removeprefix('The configuration is not valid: ')}.".replace(
+            "..", "."
+        ),
+        "`harness show CHALLENGE` prints a valid one.",
+    )
 
 
 def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:

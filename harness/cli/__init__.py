@@ -1,0 +1,138 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from harness import __version__
+from harness.errors import BenchmarkError, ProtocolError
+
+_FINE, _NOT_OK, _USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
+    parser = _parser()
+    args, extra = parser.parse_known_args(argv)
+    # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
+    unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
+    if unknown:
+        parser.error(f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options")
+    if extra:
+        args.overrides = [*args.overrides, *extra]
+    module, _, function = args.handler.partition(":")
+    try:
+        return int(getattr(import_module(f"harness.cli.{module}"), function)(args))
+    except BenchmarkError as error:
+        print(f"harness {args.command}: {error}", file=sys.stderr)
+        return _USAGE if isinstance(error, ProtocolError) else _NOT_OK
+    except KeyboardInterrupt:
+        print(f"harness {args.command}: cancelled.", file=sys.stderr)
+        return _NOT_OK
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
+        return _NOT_OK
+    except Exception as error:
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        print(
+            f"harness {args.command}: internal error, {type(error).__name__}: {error}. This is a fault of the harness, "
+            "not of a submission; finished cells are kept. HARNESS_DEBUG=1 shows where; please report it.",
+            file=sys.stderr,
+        )
+        return _NOT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Benchmark harness for data-centric AI: the model is pinned, algorithms compete on data.",
+        epilog="Start with `harness run`: the default challenge with its default baseline.",
+    )
+    parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, handler: str, help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        sub.set_defaults(handler=handler)
+        return sub
+
+    def json(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+    def config_dir(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--config-dir", metavar="DIR", help="your own config directory, added to the shipped one")
+
+    def runs_dir(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--runs-dir", metavar="DIR", default="runs", help="where records are (default: runs)")
+
+    run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
+    run.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE",
+        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda, and any Hydra override (seeds=3, model.C=10)",
+    )  # fmt: skip
+    run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
+    run.add_argument("--force", action="store_true", help="run finished cells again")
+    config_dir(run)
+    json(run)
+
+    listing = command("list", "explore:listing", "list challenges or submissions, a line each")
+    listing.add_argument("what", choices=["challenges", "submissions", "datasets"])
+    config_dir(listing)
+    json(listing)
+
+    show = command("show", "explore:show", "show a challenge: pinned protocol, fingerprint, what a participant sees")
+    show.add_argument("challenge")
+    show.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides")
+    show.add_argument(
+        "--power", action="store_true", help="run references and baselines: what differences can this board resolve?"
+    )
+    config_dir(show)
+    runs_dir(show)
+    json(show)
+
+    new = command("new", "author:new", "write a working submission skeleton")
+    new.add_argument("track")
+    new.add_argument("path")
+
+    check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
+    check.add_argument("path")
+    check.add_argument("overrides", nargs="*", metavar="challenge=NAME", help="challenge to check against")
+    config_dir(check)
+    json(check)
+
+    board = command("leaderboard", "publish:leaderboard", "build the boards")
+    board.add_argument("challenges", nargs="*", metavar="CHALLENGE", help="default: every challenge with runs")
+    board.add_argument("--out", metavar="DIR", default="leaderboards", help="where to write (default: leaderboards)")
+    board.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    config_dir(board)
+    runs_dir(board)
+    json(board)
+
+    reproduce = command("reproduce", "publish:reproduce", "run a published row again from its record and compare")
+    reproduce.add_argument("run_id", nargs="?")
+    reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
+    reproduce.add_argument("--tracking-uri", metavar="URI", help=argparse.SUPPRESS)
+    runs_dir(reproduce)
+    json(reproduce)
+
+    release = command("release", "publish:release", "let a suspicious run rank, after a person has looked at it")
+    release.add_argument("run_id")
+    release.add_argument("--who", required=True, help="who has looked")
+    release.add_argument("--why", required=True, help="what was found")
+    runs_dir(release)
+
+    sync = command("sync", "publish:sync", "deliver records to MLflow that could not be delivered when they were made")
+    sync.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    runs_dir(sync)
+
+    fetch = command("fetch", "explore:fetch", "download a data set by checksum into the cache")
+    fetch.add_argument("dataset")
+
+    doctor = command("doctor", "explore:doctor", "what works here: isolation tiers, devices, data, versions")
+    json(doctor)
+    return parser
