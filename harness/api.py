@@ -122,11 +122,71 @@ class TrainingSetTask(Task):
 
 @dataclass(frozen=True)
 class TestSetTask(Task):
-    """Create a test set that breaks models unseen; return (indices [k], labels [k]): rows of the pool, claimed labels."""
+    """Create a test set that breaks unseen models; return (indices [k], labels [k]): pool rows and claimed labels."""
 
     X: FloatArray  # [n, ...] unlabelled pool
     public_proba: FloatArray  # [m, n, C] probabilities of the m public models on the pool
     budget: int  # k
+
+
+@dataclass(frozen=True)
+class SelectionActiveTask(Task):
+    """Called once a round: return the rows to label next, int [batch], none of them labelled yet.
+
+    The module stays loaded between rounds; what it keeps in globals is still there in the next one.
+    """
+
+    X: FloatArray  # [n, ...] float32: the pool
+    labelled: IntArray  # [m] rows whose labels are known, in the order bought; `batch` more every round
+    y_labelled: IntArray  # [m] their labels
+    batch: int  # rows to return
+    rounds: int  # calls in all
+
+
+@dataclass(frozen=True)
+class ValuationSetsTask(Task):
+    """Predict what each of m candidate sets is worth; return accuracy gains [m], e.g. 0.02 for two points.
+
+    The gain of set j: test accuracy of the fixed model trained on base and set j, less that of base alone.
+    """
+
+    X: FloatArray  # [n, d] base set
+    y: IntArray  # [n] its labels
+    X_sets: FloatArray  # [N, d] rows of all candidate sets; their labels are not known
+    set_of: IntArray  # [N] the set each of them belongs to, 0..m-1
+    n_sets: int  # m
+
+
+@dataclass(frozen=True)
+class AcquisitionTask(Task):
+    """Buy training rows unseen, in k markets of s sellers; return rows to buy, int [k, s], each market in budget.
+
+    Two classes. Every market trains its own model; what the budget leaves over earns a little.
+    """
+
+    rows: IntArray  # [k, s] rows each seller has
+    prices: FloatArray  # [k, s] price of one row
+    budget: float  # in each market
+    edges: FloatArray  # [d, 11] bin edges of every feature, the same for all sellers
+    histograms: IntArray  # [k, s, d, 10] the seller's rows in each bin
+    correlations: FloatArray  # [k, s, d] Pearson correlation of feature and the seller's labels; 0 if constant
+    X_samples: FloatArray  # [k, s, 5, d] sample rows of each seller
+    y_samples: IntArray  # [k, s, 5] with the labels it sells
+
+
+@dataclass(frozen=True)
+class SelectionPairsTask(Task):
+    """Give at most ``budget`` rows of an unlabelled pool a label of your own, for each of several concepts.
+
+    Return (concepts [k], indices [k], labels [k]): in the training set of ``concepts[i]``, row ``indices[i]`` of the
+    pool carries ``labels[i]``: 1 shows the concept, 0 does not. No row twice in one concept, both labels in each.
+    """
+
+    X: FloatArray  # [n, d] float32: the pool
+    examples: IntArray  # [e] rows known to show a concept
+    concept_of: IntArray  # [e] which one, 0..n_concepts-1
+    n_concepts: int
+    budget: int  # pairs per concept
 
 
 TASKS: dict[str, type[Task]] = {
@@ -136,6 +196,10 @@ TASKS: dict[str, type[Task]] = {
     "valuation": ValuationTask,
     "training_set": TrainingSetTask,
     "test_set": TestSetTask,
+    "selection_active": SelectionActiveTask,
+    "selection_pairs": SelectionPairsTask,
+    "valuation_sets": ValuationSetsTask,
+    "acquisition": AcquisitionTask,
 }
 """Task kind -> the class an algorithm receives. A variant protocol with another view adds its own kind."""
 
@@ -146,6 +210,10 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "valuation": ("values",),
     "training_set": ("X", "y"),
     "test_set": ("indices", "labels"),
+    "selection_active": ("indices",),
+    "selection_pairs": ("concepts", "indices", "labels"),
+    "valuation_sets": ("gains",),
+    "acquisition": ("purchases",),
 }
 """Task kind -> names of the arrays an algorithm returns, in order."""
 
@@ -156,5 +224,9 @@ FUNCTIONS: dict[str, str] = {
     "valuation": "value",
     "training_set": "create_training_set",
     "test_set": "create_test_set",
+    "selection_active": "select",
+    "selection_pairs": "select",
+    "valuation_sets": "value",
+    "acquisition": "buy",
 }
 """Task kind -> usual name of the algorithm's function (``entry`` in submission.yaml decides)."""

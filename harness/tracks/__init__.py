@@ -9,6 +9,11 @@ from harness.errors import ProtocolError
 from harness.tracks.base import Track
 
 _CLASSES = {
+    "acquisition": "harness.tracks.acquisition:Acquisition",
+    "selection_active": "harness.tracks.selection_active:SelectionActive",
+    "selection_legacy_speech": "harness.tracks.selection_legacy_speech:SelectionLegacySpeech",
+    "selection_legacy_vision": "harness.tracks.selection_legacy_vision:SelectionLegacyVision",
+    "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
     "selection": "harness.tracks.selection:Selection",
     "debugging": "harness.tracks.debugging:Debugging",
     "debugging_legacy": "harness.tracks.debugging_legacy:DebuggingLegacy",

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from harness import randomness
 from harness.api import FloatArray, Model
 from harness.data.base import Dataset
+from harness.errors import HarnessError
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -52,6 +53,28 @@ class Score:
     curve: FloatArray | None = None  # [p, 2]: x, y of the track's curve
 
 
+class Session(ABC):
+    """The trusted side of one cell of a protocol in rounds; made anew for every cell by :meth:`Track.session`.
+
+    Hand ``reply`` to the sandbox (``Job.reply``); when the worker has ended, ``output`` takes the place of
+    ``Track.read_output``: the sandbox keeps the arrays of the last round only, the session all of them.
+    """
+
+    @abstractmethod
+    def reply(self, round: int, arrays: Arrays) -> Arrays | None:
+        """Validate what round 0, 1, ... returned; give the task's fields to replace for the next one, None to end.
+
+        Raises SubmissionError naming the first offending position and the rule.
+        """
+
+    @abstractmethod
+    def output(self) -> Arrays:
+        """Everything returned over the rounds, as ``Track.score`` takes it.
+
+        Raises SubmissionError (no_output) if the algorithm ended before its last round.
+        """
+
+
 S = TypeVar("S", bound=Settings)
 K = TypeVar("K")
 
@@ -67,6 +90,7 @@ class Track(ABC, Generic[S, K]):
     scorer_version: ClassVar[int] = 1  # raise it whenever a score could change: part of the fingerprint
     curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
     settings_class: ClassVar[type[Settings]]
+    rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `session`
 
     def __init__(self, settings: S, dataset: Dataset, model: Model, secret: str) -> None:
         self.settings = settings
@@ -88,6 +112,13 @@ class Track(ABC, Generic[S, K]):
 
         Raises SubmissionError naming the first offending position and the rule.
         """
+
+    def session(self, view: View, key: K, seed: int) -> Session:
+        """For protocols in rounds (``rounds`` is True): the conversation with one cell's algorithm.
+
+        There ``read_output`` validates the whole history, as :meth:`Session.output` gives it.
+        """
+        raise HarnessError(f"Track {self.name} has no rounds; its algorithms are called once.")
 
     @abstractmethod
     def score(self, output: Arrays, view: View, key: K, seed: int) -> Score:
