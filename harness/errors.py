@@ -48,3 +48,10 @@ class SubmissionError(BenchmarkError):
 
 class HarnessError(BenchmarkError):
     """The harness or the machine under it failed (us)."""
+
+
+class NothingToMeasure(ProtocolError):
+    """One seed on which no method could be told from another; its cell is ``skipped``, the reason said.
+
+    A challenge in which that is so on every seed is refused when it is frozen.
+    """

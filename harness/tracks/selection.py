@@ -1,0 +1,114 @@
+"""Selection: choose at most k rows; the fixed model is trained on them alone and tested on hidden rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from harness.api import FloatArray, IntArray
+from harness.data import noise
+from harness.tracks import checks, metrics
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.drawing import Parts, draw_parts
+
+
+class SelectionSettings(Settings):
+    """See ``conf/track/selection.yaml``."""
+
+    pool: int = Field(1000, ge=1)
+    validation: int = Field(0, ge=0)
+    test: int = Field(0, ge=0)
+    parts: Parts = "random"
+    budget: int = Field(100, ge=1)
+    budgets: tuple[int, ...] = ()
+    hide_labels: bool = False
+    noise: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Self:
+        if self.budget > self.pool:
+            raise ValueError(f"budget {self.budget} is more than the pool's {self.pool} rows")
+        if any(not 0 < b <= self.budget for b in self.budgets) or list(self.budgets) != sorted(set(self.budgets)):
+            raise ValueError(f"budgets must rise from 1 to at most budget {self.budget}, got {list(self.budgets)}")
+        return self
+
+
+@dataclass(frozen=True)
+class SelectionKey:
+    """What stays hidden: the pool's labels (those trained on and the true ones) and the test set."""
+
+    y_pool: IntArray  # [n] what the fixed model is trained with
+    y_clean: IntArray  # [n]
+    X_test: FloatArray  # [m, ...]
+    y_test: IntArray  # [m]
+
+
+class Selection(Track[SelectionSettings, SelectionKey]):
+    """Macro-F1 on the hidden test set of the fixed model trained on the chosen rows with the pool's labels.
+
+    Where ``budgets`` are pinned, the first b rows of the list are trained on as well for each b: the curve.
+    """
+
+    name = "selection"
+    track = "selection"
+    task = "selection"
+    metric = "macro_f1"
+    curve_axes = ("rows chosen", "macro-F1")
+    settings_class = SelectionSettings
+
+    def prepare(self, seed: int) -> tuple[View, SelectionKey]:
+        s, data = self.settings, self.dataset
+        pool, validation, test = draw_parts(data, s.pool, s.validation, s.test, self.rng(seed, "split"), s.parts)
+        y_clean = data.y[pool]
+        y_pool = y_clean
+        if s.noise:
+            y_pool = noise.uniform_flips(y_clean, s.noise, data.n_classes, self.rng(seed, "noise"))
+        arrays: dict[str, Array] = {"X": data.X[pool]}
+        if not s.hide_labels:
+            arrays["y"] = y_pool
+        if s.validation:
+            arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
+        view = View(arrays, {"n_classes": data.n_classes, "budget": s.budget})
+        return view, SelectionKey(y_pool, y_clean, data.X[test], data.y[test])
+
+    def read_output(self, arrays: Arrays, view: View) -> Arrays:
+        n, budget = len(view.arrays["X"]), int(view.scalars["budget"])
+        return {"indices": checks.indices(arrays["indices"], name="indices", n=n, at_most=budget)}
+
+    def score(self, output: Arrays, view: View, key: SelectionKey, seed: int) -> Score:
+        return self._train_and_test(output["indices"], key.y_pool, view, key)
+
+    def reference(self, which: Reference, view: View, key: SelectionKey, seed: int) -> Score:
+        """``random``: as many rows as the budget allows. ``skyline``: the whole pool with true labels."""
+        n = len(view.arrays["X"])
+        if which == "skyline":
+            return self._train_and_test(np.arange(n), key.y_clean, view, key)
+        chosen = self.rng(seed, "random reference").permutation(n)[: self.settings.budget]
+        return self._train_and_test(chosen, key.y_pool, view, key)
+
+    def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
+        return metrics.macro_f1(items["y_true"], items["y_pred"], self.dataset.n_classes, weights)
+
+    def _train_and_test(self, chosen: IntArray, labels: IntArray, view: View, key: SelectionKey) -> Score:
+        shorter = [b for b in self.settings.budgets if b < len(chosen)]
+        subsets = [chosen[:b] for b in shorter] + [chosen]
+        predicted = self.model.fit_many(view.arrays["X"], labels, subsets=subsets).predict(key.X_test)  # [B, m]
+        ones, classes = np.ones((1, len(key.y_test))), self.dataset.n_classes
+        items = {"y_true": key.y_test, "y_pred": predicted[-1]}
+        per_class = metrics.per_class_f1(key.y_test, predicted[-1], classes, ones)[0]
+        curve = [
+            (len(s), metrics.macro_f1(key.y_test, p, classes, ones)[0]) for s, p in zip(subsets, predicted, strict=True)
+        ]
+        secondary = {
+            "accuracy": float(np.mean(predicted[-1] == key.y_test)),
+            "balanced_accuracy": float(np.nanmean(metrics.recall(key.y_test, predicted[-1], classes))),
+            "rows": float(len(chosen)),
+        }
+        secondary |= {f"macro_f1_at_{b}": float(f1) for b, (_, f1) in zip(shorter, curve, strict=False)}
+        for name, f1 in zip(self.dataset.class_names, per_class, strict=True):
+            secondary["f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name)] = float(f1)
+        return Score(float(self.statistic(items, ones)[0]), items, secondary, np.array(curve, np.float64))
