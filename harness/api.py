@@ -115,7 +115,7 @@ class TrainingSetTask(Task):
     budget: int  # cap on rows
     low: float  # smallest allowed value of X'
     high: float  # largest allowed value of X'
-    updates: int  # gradient updates the fixed model is trained for, whatever the size of the set
+    updates: int  # gradient updates of the fixed model, whatever the size of the set; 0: it trains to its optimum
     X_val: FloatArray | None
     y_val: IntArray | None
 
@@ -127,6 +127,17 @@ class TestSetTask(Task):
     X: FloatArray  # [n, ...] unlabelled pool
     public_proba: FloatArray  # [m, n, C] probabilities of the m public models on the pool
     budget: int  # k
+    class_floor: int  # every class must be claimed at least this often
+
+
+@dataclass(frozen=True)
+class TestSetRepairTask(Task):
+    """Repair a test set; return (indices [<= budget], labels): rows whose label is wrong, and the right label of each."""
+
+    X: FloatArray  # [n, ...] float32: the test set
+    y: IntArray  # [n] its labels, some of them wrong
+    public_proba: FloatArray  # [m, n, C] probabilities of m public models, trained on other, clean rows
+    budget: int  # labels that may be changed
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,7 @@ TASKS: dict[str, type[Task]] = {
     "valuation": ValuationTask,
     "training_set": TrainingSetTask,
     "test_set": TestSetTask,
+    "test_set_repair": TestSetRepairTask,
     "selection_active": SelectionActiveTask,
     "selection_pairs": SelectionPairsTask,
     "valuation_sets": ValuationSetsTask,
@@ -210,6 +222,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "valuation": ("values",),
     "training_set": ("X", "y"),
     "test_set": ("indices", "labels"),
+    "test_set_repair": ("indices", "labels"),
     "selection_active": ("indices",),
     "selection_pairs": ("concepts", "indices", "labels"),
     "valuation_sets": ("gains",),
@@ -224,6 +237,7 @@ FUNCTIONS: dict[str, str] = {
     "valuation": "value",
     "training_set": "create_training_set",
     "test_set": "create_test_set",
+    "test_set_repair": "repair_test_set",
     "selection_active": "select",
     "selection_pairs": "select",
     "valuation_sets": "value",

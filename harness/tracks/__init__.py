@@ -17,6 +17,9 @@ _CLASSES = {
     "selection": "harness.tracks.selection:Selection",
     "debugging": "harness.tracks.debugging:Debugging",
     "debugging_legacy": "harness.tracks.debugging_legacy:DebuggingLegacy",
+    "training_set": "harness.tracks.training_set:TrainingSet",
+    "test_set": "harness.tracks.test_set:TestSet",
+    "test_set_repair": "harness.tracks.test_set_repair:TestSetRepair",
 }
 
 
