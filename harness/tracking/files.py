@@ -1,0 +1,142 @@
+"""Files that are either whole or absent: written beside their place, fsynced, renamed.
+
+A kill at any moment leaves the old file or the new one, never half of one. What the disk refuses (full, read-only)
+becomes one HarnessError.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.tracks.base import Array
+
+TEMPORARY = ".tmp-"
+"""Prefix of names still being written; whoever meets one without holding the lock leaves it alone."""
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a HarnessError that says what was being done and why it failed."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise HarnessError(
+            f"Cannot {doing}: {error.strerror or error}{where}.",
+            "Make room or make the directory writable, or choose another with runs_dir=DIR; finished cells are kept.",
+        ) from error
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's own types: numpy scalars and arrays unwrapped, NaN and infinities as None."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON with two spaces and a final newline, keys in the order given; NaN never appears."""
+    return (json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_json_atomic(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON. Raises HarnessError where the disk refuses."""
+    content = json_bytes(value)
+    _write(path, lambda file: file.write(content))
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text; lone surrogates (a log's undecodable bytes) become question marks."""
+    _write(path, lambda file: file.write(text.encode("utf-8", errors="replace")))
+
+
+def write_array_atomic(path: Path, array: Array) -> None:
+    """Write one array as .npy. Raises HarnessError for arrays of objects, and where the disk refuses."""
+    content = array_bytes(array)
+    _write(path, lambda file: file.write(content))
+
+
+def array_bytes(array: Array) -> bytes:
+    """The content of a .npy file. Raises HarnessError for arrays of Python objects."""
+    if array.dtype.hasobject:
+        raise HarnessError(f"Arrays of Python objects are never written, got dtype {array.dtype}.")
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_array(path: Path) -> Array:
+    """Read one .npy file without pickle. Raises HarnessError where it is missing, cut short or lies about its size."""
+    try:
+        if not path.is_file():  # a FIFO would hang the open
+            raise FileNotFoundError("there is no such file")
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, _, dtype = read_header(file)
+            wanted = math.prod(shape) * dtype.itemsize
+            if dtype.hasobject or path.stat().st_size - file.tell() != wanted:
+                raise ValueError("its header does not fit its length")
+            file.seek(0)
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            return array
+    except (OSError, ValueError, KeyError, MemoryError, EOFError) as error:
+        raise HarnessError(
+            f"{path} is not a readable array: {' '.join(str(error).split())[:200]}.",
+            "Run the submission again with --force to write it anew.",
+        ) from error
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write and fsync a file in a directory that nobody sees yet; OSError as it comes."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames inside ``path`` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
+    with disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY}{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+            sync_directory(path.parent)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,190 @@
+"""The ledger: one line for whatever was recorded, released or reproduced; appended, never changed.
+
+Each line carries the SHA-256 of the line before it, so an edited, reordered or missing line breaks the chain, and the
+SHA-256 of the record it speaks of, so an edited record shows. A line without its newline is what a kill left in the
+middle of an append: it was never acknowledged, and the next append removes it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import HarnessError
+from harness.tracking.files import disk_errors, sync_directory
+from harness.tracking.record import record_sha256
+from harness.tracking.runs import RunsDir, exclusive
+
+LEDGER = "ledger.jsonl"
+START = "0" * 64
+_MAX_LINE = 64_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger."""
+
+    seq: int  # from 1
+    time: str  # UTC, ISO 8601
+    kind: str  # run, release, withdraw, reproduce, freeze, reveal, publish
+    run_id: str
+    record_sha256: str | None
+    who: str
+    note: str
+    prev: str  # SHA-256 of the line before, START for the first
+
+    def line(self) -> bytes:
+        """The entry as written, newline included."""
+        return (json.dumps(asdict(self), ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+
+_ENTRY = TypeAdapter(Entry)
+
+
+class Ledger:
+    """The ledger of one runs directory."""
+
+    def __init__(self, runs_dir: Path | str) -> None:
+        self.runs = RunsDir(runs_dir)
+        self.path = self.runs.path / LEDGER
+
+    def append(
+        self,
+        kind: str,
+        run_id: str,
+        *,
+        record_sha256: str | None = None,
+        who: str | None = None,
+        note: str = "",
+    ) -> Entry:
+        """Add a line under lock, fsynced on return. Raises HarnessError where it cannot be written."""
+        with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
+            content = self._content()
+            whole = content[: content.rfind(b"\n") + 1]
+            lines = whole.splitlines(keepends=True)
+            entry = Entry(
+                seq=len(lines) + 1,
+                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                kind=kind,
+                run_id=run_id,
+                record_sha256=record_sha256,
+                who=who or user(),
+                note=note[:2000],
+                prev=hashlib.sha256(lines[-1]).hexdigest() if lines else START,
+            )
+            with disk_errors(f"write {self.path}"), self.path.open("ab") as file:
+                if len(whole) < len(content):
+                    file.truncate(len(whole))
+                try:
+                    file.write(entry.line())
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(len(whole))  # a full disk leaves no half line
+                    raise
+                if not content:
+                    sync_directory(self.path.parent)
+        return entry
+
+    def read(self) -> list[Entry]:
+        """All entries in order, a torn last line left out. Raises HarnessError naming the first broken line."""
+        return [entry for entry, _ in self._parsed()]
+
+    def verify(self) -> list[str]:
+        """What was edited or is missing, one sentence each; empty when all is well."""
+        problems: list[str] = []
+        try:
+            parsed = self._parsed()
+        except HarnessError as error:
+            return [error.reason]
+        previous = START
+        for number, (entry, line) in enumerate(parsed, 1):
+            if entry.seq != number:
+                problems.append(
+                    f"{LEDGER} line {number} has seq {entry.seq}: entries were removed, added or reordered."
+                )
+                break
+            if entry.prev != previous:
+                problems.append(
+                    f"{LEDGER} line {number} ({entry.kind} {entry.run_id}) does not follow from the line before it: "
+                    f"line {max(1, number - 1)} or {number} was edited."
+                )
+            previous = hashlib.sha256(line).hexdigest()
+        latest = self._latest_records([entry for entry, _ in parsed])
+        for run_id, expected in latest.items():
+            try:
+                actual = record_sha256(self.runs.run_dir(run_id))
+            except HarnessError as error:
+                problems.append(f"The ledger lists run {run_id}, but: {error.reason}")
+                continue
+            if actual != expected:
+                problems.append(f"The record of run {run_id} is not the one in the ledger: it was edited afterwards.")
+        for run_id in self.runs.run_ids():
+            if run_id not in latest and not any(e.run_id == run_id and e.kind == "withdraw" for e, _ in parsed):
+                problems.append(f"Run {run_id} has a record, but the ledger has no line for it.")
+        return problems
+
+    def recorded(self, run_id: str) -> str | None:
+        """SHA-256 of the record that the ledger holds for a run now, None where it holds none."""
+        return self._latest_records(self.read()).get(run_id)
+
+    @staticmethod
+    def _latest_records(entries: list[Entry]) -> dict[str, str]:
+        latest: dict[str, str] = {}
+        for entry in entries:
+            if entry.kind == "run" and entry.record_sha256:
+                latest[entry.run_id] = entry.record_sha256
+            elif entry.kind == "withdraw":
+                latest.pop(entry.run_id, None)
+        return latest
+
+    def _content(self) -> bytes:
+        with disk_errors(f"read {self.path}"):
+            return self.path.read_bytes() if self.path.is_file() else b""
+
+    def _parsed(self) -> list[tuple[Entry, bytes]]:
+        parsed = []
+        content = self._content()
+        for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(keepends=True), 1):
+            try:
+                if len(line) > _MAX_LINE:
+                    raise ValueError("longer than any entry")
+                parsed.append((_ENTRY.validate_json(line, strict=True), line))
+            except (ValidationError, ValueError) as error:
+                text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+                raise HarnessError(
+                    f"{LEDGER} line {number} is not an entry ({text[:120]}): it was edited.",
+                    "Restore the ledger from a copy; it is only ever appended to.",
+                ) from error
+        return parsed
+
+
+def append(runs_dir: Path | str, kind: str, run_id: str, **facts: Any) -> Entry:
+    """``Ledger(runs_dir).append``."""
+    return Ledger(runs_dir).append(kind, run_id, **facts)
+
+
+def read(runs_dir: Path | str) -> list[Entry]:
+    """``Ledger(runs_dir).read()``."""
+    return Ledger(runs_dir).read()
+
+
+def verify(runs_dir: Path | str) -> list[str]:
+    """``Ledger(runs_dir).verify()``."""
+    return Ledger(runs_dir).verify()
+
+
+def user() -> str:
+    """The login name of whoever runs this, for ``who``."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

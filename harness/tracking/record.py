@@ -1,0 +1,158 @@
+"""The record: what is kept of a finished cell and of the run that groups its cells.
+
+Keys may be added, never renamed or removed. Reading ignores keys it does not know, so that an older harness can show
+a newer record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.errors import HarnessError, Status
+from harness.tracking.files import json_bytes, write_array_atomic, write_json_atomic
+
+__all__ = [
+    "CellRecord",
+    "Record",
+    "Seconds",
+    "read_record",
+    "record_sha256",
+    "write_array_atomic",
+    "write_json_atomic",
+]
+
+SCHEMA_VERSION = 1
+MAX_RECORD_BYTES = 32 * 2**20
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A finite float; NaN and infinities are kept as null."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+M = TypeVar("M", bound=_Model)
+
+
+class Seconds(_Model):
+    """Wall-clock seconds of one cell."""
+
+    submission: float = 0.0  # of the sandboxed process, measured outside it
+    scoring: float = 0.0  # of the harness: fits, metrics
+
+
+class CellRecord(_Model):
+    """One cell (challenge, submission, seed)."""
+
+    seed: int
+    status: Status
+    reason: str = ""
+    score: Number = None
+    metrics: dict[str, Number] = Field(default_factory=dict)
+    output_digest: str | None = None  # SHA-256 of the output's arrays
+    seconds: Seconds = Seconds()
+    peak_memory_mb: Number = None
+
+
+class Record(_Model):
+    """One run: a submission on all seeds of a challenge. A failed run has one too, with ``score`` null."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    status: Status
+    reason: str = ""
+    challenge: str
+    fingerprint: str
+    track: str
+    submission: str
+    submission_digest: str | None
+    metric: str
+    direction: Literal["max", "min"]
+    score: Number = None  # mean over seeds
+    ci95: tuple[float, float] | None = None
+    cells: tuple[CellRecord, ...] = ()
+    isolation: str = "none"
+    device: str = "cpu"
+    versions: dict[str, str] = Field(default_factory=dict)
+    data_digests: dict[str, str] = Field(default_factory=dict)
+    created: str  # UTC, ISO 8601
+    # --- added to the contract's keys ---
+    challenge_version: int = 1
+    modified: bool = False  # pinned settings were overridden: never joins the official board
+    reference: bool = False  # the harness's own random or skyline row
+    normalised: Number = None  # 0 = floor, 1 = skyline
+    floor: Number = None
+    skyline: Number = None
+    suspicious_bound: Number = None
+    task: str = ""
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    license: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)  # the challenge's pinned settings (no secret)
+    replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
+
+    def json_bytes(self) -> bytes:
+        """The exact content of record.json."""
+        return json_bytes(self.model_dump(mode="json"))
+
+
+def read_record(path: Path) -> Record:
+    """Read and validate a record.json (or the directory that holds it).
+
+    Raises HarnessError, in one paragraph, where it is missing, too large, no JSON, too deep or of wrong types.
+    """
+    if path.is_dir():
+        path = path / "record.json"
+    return parse_record(_read_limited(path), str(path))
+
+
+def parse_record(content: bytes, where: str) -> Record:
+    """The record in ``content``; ``where`` names its place in the HarnessError raised if it is broken."""
+    return _parse(Record, content, where)
+
+
+def parse_cell(content: bytes, where: str) -> CellRecord:
+    """The cell record in ``content``; HarnessError if it is broken."""
+    return _parse(CellRecord, content, where)
+
+
+def record_sha256(run_dir: Path) -> str:
+    """SHA-256 of record.json's bytes, as the ledger keeps it. Raises HarnessError where there is none."""
+    return hashlib.sha256(_read_limited(run_dir / "record.json")).hexdigest()
+
+
+def _read_limited(path: Path) -> bytes:
+    try:
+        if not path.is_file():  # a FIFO would hang the open
+            raise FileNotFoundError(2, "no such file")
+        with path.open("rb") as file:
+            content = file.read(MAX_RECORD_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"There is no readable record at {path}: {getattr(error, 'strerror', error)}.") from error
+    if len(content) > MAX_RECORD_BYTES:
+        raise HarnessError(f"{path} is larger than {MAX_RECORD_BYTES // 2**20} MB and was not read.")
+    return content
+
+
+def _parse(kind: type[M], content: bytes, where: str) -> M:
+    try:
+        return kind.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        at = ".".join(str(part)[:40] for part in first["loc"]) or "the document"
+        more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        raise HarnessError(
+            f"{where} is not a valid record: {at}: {first['msg'][:200]}{more}.",
+            "It was edited, or written by something else; run the submission again with --force.",
+        ) from error

@@ -1,0 +1,297 @@
+"""The runs directory: finished cells, records, copies of what was submitted, and who may write now.
+
+::
+
+    runs/
+      ledger.jsonl                     what was recorded, released, reproduced (harness/tracking/ledger.py)
+      mlflow.db, mlartifacts/          the MLflow store, unless another one is configured
+      submissions/<digest>/            a copy of each submission's folder
+      <run_id>/
+        record.json  replicates.npy    the run, and its bootstrap replicates [R]
+        .lock  undelivered             who writes now; why MLflow does not have it yet
+        plots/*.svg
+        cells/<seed>/                  cell.json, output/*.npy, items/*.npy, curve.npy, log.txt
+
+A cell's directory appears whole, by one rename, so a kill loses at most the cell in flight.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from harness.api import FloatArray
+from harness.errors import HarnessError, Status
+from harness.submission import Submission
+from harness.tracking.files import (
+    TEMPORARY,
+    array_bytes,
+    disk_errors,
+    json_bytes,
+    read_array,
+    sync_directory,
+    write_array_atomic,
+    write_json_atomic,
+    write_new,
+)
+from harness.tracking.record import CellRecord, Record, parse_cell, read_record
+from harness.tracks.base import Array, Arrays
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_RESERVED = {"submissions", "mlartifacts", "mlflow.db", "ledger.jsonl"}
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A finished cell as kept on disk."""
+
+    cell: CellRecord
+    output: Arrays  # canonical output of the algorithm
+    items: Arrays  # Score.items, first axis m
+    curve: FloatArray | None  # [p, 2]
+    log: str
+
+
+def arrays_digest(arrays: Arrays) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes: ``CellRecord.output_digest``."""
+    sha = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
+class RunsDir:
+    """Paths and safe writing inside one runs directory. Creating the object touches nothing."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().absolute()
+
+    def run_dir(self, run_id: str) -> Path:
+        """Directory of a run. Raises HarnessError for an id that is no plain name."""
+        if not _NAME.fullmatch(run_id) or run_id in _RESERVED:
+            raise HarnessError(f"{run_id!r:.80} is not a run id: letters, digits, '_', '-' and '.' only.")
+        return self.path / run_id
+
+    def cell_dir(self, run_id: str, seed: int) -> Path:
+        """Directory of one seed of a run."""
+        return self.run_dir(run_id) / "cells" / str(int(seed))
+
+    def run_ids(self) -> list[str]:
+        """Runs that have a record, sorted."""
+        return sorted(p.parent.name for p in self.path.glob("*/record.json") if _NAME.fullmatch(p.parent.name))
+
+    # --- cells ---
+
+    def save_cell(
+        self,
+        run_id: str,
+        cell: CellRecord,
+        *,
+        output: Arrays | None = None,
+        items: Arrays | None = None,
+        curve: FloatArray | None = None,
+        log: str = "",
+    ) -> Path:
+        """Keep a finished cell, replacing an earlier one of the same seed. Raises HarnessError if the disk refuses."""
+        final = self.cell_dir(run_id, cell.seed)
+        content = {
+            **{f"output/{name}.npy": array_bytes(array) for name, array in (output or {}).items()},
+            **{f"items/{name}.npy": array_bytes(array) for name, array in (items or {}).items()},
+            **({} if curve is None else {"curve.npy": array_bytes(curve)}),
+            "log.txt": log.encode("utf-8", errors="replace"),
+        }
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+        content["cell.json"] = json_bytes({**cell.model_dump(mode="json"), "files": digests})
+        with disk_errors(f"keep the cell in {final}"):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{cell.seed}-", dir=final.parent))
+            try:
+                for name, data in content.items():  # cell.json last: no cell without it
+                    write_new(building / _checked(name), data)
+                _replace_directory(building, final)
+            except BaseException:
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+        return final
+
+    def load_cell(self, run_id: str, seed: int) -> StoredCell | None:
+        """The cell if it finished ``ok`` and every file is as it was written, else None: then it is to be run."""
+        folder = self.cell_dir(run_id, seed)
+        try:
+            content = (folder / "cell.json").read_bytes()
+            cell = parse_cell(content, str(folder / "cell.json"))
+            if cell.status is not Status.OK or cell.seed != seed:
+                return None
+            output: dict[str, Array] = {}
+            items: dict[str, Array] = {}
+            curve: FloatArray | None = None
+            log = ""
+            for name, digest in json.loads(content)["files"].items():
+                if _sha256(folder / _checked(name)) != digest:
+                    return None
+                kind, _, stem = name.removesuffix(".npy").rpartition("/")
+                if name == "log.txt":
+                    log = (folder / name).read_text(encoding="utf-8", errors="replace")
+                elif name == "curve.npy":
+                    curve = read_array(folder / name)
+                else:
+                    {"output": output, "items": items}[kind][stem] = read_array(folder / name)
+        except (OSError, HarnessError, KeyError, ValueError, TypeError, AttributeError):
+            return None
+        return StoredCell(cell, output, items, curve, log)
+
+    def load_failed_cell(self, run_id: str, seed: int) -> CellRecord | None:
+        """The record of a cell that did not end ``ok``, to show; None where there is none."""
+        path = self.cell_dir(run_id, seed) / "cell.json"
+        try:
+            cell = parse_cell(path.read_bytes(), str(path))
+        except (OSError, HarnessError):
+            return None
+        return cell if cell.status is not Status.OK else None
+
+    def clear_cells(self, run_id: str) -> None:
+        """Forget the cells of a run (``--force``); its record stays until the new one replaces it."""
+        cells = self.run_dir(run_id) / "cells"
+        if cells.exists():
+            with disk_errors(f"clear {cells}"):
+                shutil.rmtree(cells)
+
+    # --- records ---
+
+    def save_record(self, record: Record, replicates: FloatArray | None) -> Record:
+        """Write replicates.npy [R] and record.json. Returns the record as written (with the replicates' digest)."""
+        folder = self.run_dir(record.run_id)
+        path = folder / "replicates.npy"
+        if replicates is None:
+            with disk_errors(f"write {folder}"):
+                path.unlink(missing_ok=True)
+            record = record.model_copy(update={"replicates_sha256": None})
+        else:
+            write_array_atomic(path, np.asarray(replicates, dtype=np.float64))
+            record = record.model_copy(update={"replicates_sha256": _sha256(path)})
+        write_json_atomic(folder / "record.json", record.model_dump(mode="json"))
+        return record
+
+    def load_record(self, run_id: str) -> Record:
+        """The record of a run. Raises HarnessError where it is missing or broken."""
+        return read_record(self.run_dir(run_id))
+
+    def load_replicates(self, run_id: str) -> FloatArray | None:
+        """Bootstrap replicates [R] float64 of a run's score, or None where it has none."""
+        path = self.run_dir(run_id) / "replicates.npy"
+        return read_array(path) if path.exists() else None
+
+    # --- submissions ---
+
+    def submission_dir(self, digest: str) -> Path:
+        """Where the copy of a submission with this digest is (or would be)."""
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise HarnessError(f"{digest!r:.80} is not a submission digest (64 hexadecimal digits).")
+        return self.path / "submissions" / digest
+
+    def keep_submission(self, submission: Submission) -> Path:
+        """Copy a submission's folder under its digest, once; later runs and ``reproduce`` use the copy."""
+        from harness.submission import _IGNORED
+
+        final = self.submission_dir(submission.digest)
+        if final.is_dir():
+            return final
+        with disk_errors(f"keep a copy of the submission in {final}"):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            building = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=final.parent))
+            try:
+                shutil.copytree(
+                    submission.folder,
+                    building,
+                    ignore=shutil.ignore_patterns(*_IGNORED, "*.pyc"),
+                    dirs_exist_ok=True,
+                )
+                building.chmod(0o755)
+                try:
+                    building.rename(final)
+                except OSError:
+                    if not final.is_dir():  # else another harness was first, with the same content
+                        raise
+                sync_directory(final.parent)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+        return final
+
+    # --- one writer at a time ---
+
+    @contextmanager
+    def lock(self, run_id: str, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Hold a run for writing. The lock's lease is the life of the process: after kill -9 the next one gets it.
+
+        Raises HarnessError naming the owner where another process still has it after ``wait_seconds``.
+        """
+        with exclusive(self.run_dir(run_id) / ".lock", f"run {run_id}", wait_seconds):
+            for stale in (self.run_dir(run_id) / "cells").glob(f"{TEMPORARY}*"):  # a killed owner's cell in flight
+                shutil.rmtree(stale, ignore_errors=True)
+            yield
+
+
+@contextmanager
+def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
+    """Hold an flock on ``path``, with the owner's name in it. HarnessError after ``wait_seconds`` without it."""
+    with disk_errors(f"lock {what}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    owner = os.pread(descriptor, 500, 0).decode(errors="replace").strip()
+                    raise HarnessError(
+                        f"Another harness is working on {what}: {owner or 'owner unknown'}.",
+                        "Wait until it has finished; a process that has died holds no lock.",
+                    ) from None
+                time.sleep(0.05)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with disk_errors(f"lock {what}"):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)  # gives the lock back
+
+
+def _replace_directory(building: Path, final: Path) -> None:
+    building.chmod(0o755)
+    for folder in [building, *(path for path in building.iterdir() if path.is_dir())]:
+        sync_directory(folder)
+    old = building.with_name(f"{building.name}.old")
+    if final.exists():
+        final.rename(old)
+    building.rename(final)
+    sync_directory(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"cell\.json|log\.txt|curve\.npy|(output|items)/[A-Za-z0-9_]+\.npy", name):
+        raise ValueError(f"unexpected file {name!r:.60}")
+    return name
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
