@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError
 from harness.tracking.files import disk_errors, sync_directory
-from harness.tracking.record import record_sha256
+from harness.tracking.record import record_sha256 as digest_of_record
 from harness.tracking.runs import RunsDir, exclusive
 
 LEDGER = "ledger.jsonl"
@@ -65,7 +65,12 @@ class Ledger:
         who: str | None = None,
         note: str = "",
     ) -> Entry:
-        """Add a line under lock, fsynced on return. Raises HarnessError where it cannot be written."""
+        """Add a line under lock, fsynced on return. Raises HarnessError where it cannot be written.
+
+        A line of kind ``run`` carries the SHA-256 of the run's record as it is on disk, unless another is given.
+        """
+        if kind == "run" and record_sha256 is None:
+            record_sha256 = digest_of_record(self.runs.run_dir(run_id))
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
             content = self._content()
             whole = content[: content.rfind(b"\n") + 1]
@@ -121,7 +126,7 @@ class Ledger:
         latest = self._latest_records([entry for entry, _ in parsed])
         for run_id, expected in latest.items():
             try:
-                actual = record_sha256(self.runs.run_dir(run_id))
+                actual = digest_of_record(self.runs.run_dir(run_id))
             except HarnessError as error:
                 problems.append(f"The ledger lists run {run_id}, but: {error.reason}")
                 continue

@@ -89,6 +89,7 @@ class Record(_Model):
     created: str  # UTC, ISO 8601
     # --- added to the contract's keys ---
     challenge_version: int = 1
+    minimum_isolation: str = "landlock"  # the weakest tier that may rank on this challenge
     modified: bool = False  # pinned settings were overridden: never joins the official board
     reference: bool = False  # the harness's own random or skyline row
     normalised: Number = None  # 0 = floor, 1 = skyline

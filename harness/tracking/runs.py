@@ -26,7 +26,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ from harness.tracking.files import (
     write_array_atomic,
     write_json_atomic,
     write_new,
+    write_text_atomic,
 )
 from harness.tracking.record import CellRecord, Record, parse_cell, read_record
 from harness.tracks.base import Array, Arrays
@@ -173,8 +174,13 @@ class RunsDir:
 
     # --- records ---
 
-    def save_record(self, record: Record, replicates: FloatArray | None) -> Record:
-        """Write replicates.npy [R] and record.json. Returns the record as written (with the replicates' digest)."""
+    def save_record(
+        self, record: Record, replicates: FloatArray | None, plots: Mapping[str, str] | None = None
+    ) -> Record:
+        """Write plots/<name> (SVG texts), replicates.npy [R] and record.json, in this order.
+
+        Returns the record as written: with the digest of its replicates.
+        """
         folder = self.run_dir(record.run_id)
         path = folder / "replicates.npy"
         if replicates is None:
@@ -184,6 +190,11 @@ class RunsDir:
         else:
             write_array_atomic(path, np.asarray(replicates, dtype=np.float64))
             record = record.model_copy(update={"replicates_sha256": _sha256(path)})
+        for old in (folder / "plots").glob("*"):
+            if old.name not in (plots or {}):
+                old.unlink(missing_ok=True)
+        for name, svg in (plots or {}).items():
+            write_text_atomic(folder / "plots" / name, svg)
         write_json_atomic(folder / "record.json", record.model_dump(mode="json"))
         return record
 
