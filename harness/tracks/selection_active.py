@@ -1,0 +1,177 @@
+"""Active selection: labels are bought in rounds; the fixed model is trained from scratch after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from harness.api import FloatArray, IntArray
+from harness.data import splits
+from harness.errors import Status, SubmissionError
+from harness.tracks import checks, metrics
+from harness.tracks.base import Arrays, Reference, Score, Session, Settings, Track, View
+from harness.tracks.drawing import Parts, draw_parts
+
+
+class SelectionActiveSettings(Settings):
+    """See ``conf/track/selection_active.yaml``."""
+
+    pool: int = Field(1000, ge=2)
+    test: int = Field(0, ge=0)
+    parts: Parts = "random"
+    initial: int = Field(20, ge=1)
+    batch: int = Field(20, ge=1)
+    rounds: int = Field(10, ge=1)
+
+    @model_validator(mode="after")
+    def _enough_rows(self) -> Self:
+        if self.initial + self.rounds * self.batch > self.pool:
+            raise ValueError(
+                f"{self.initial} initial rows and {self.rounds} rounds of {self.batch} are more than "
+                f"the pool's {self.pool} rows"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class SelectionActiveKey:
+    """What stays hidden: labels not bought yet, and the test set."""
+
+    y_pool: IntArray  # [n]
+    X_test: FloatArray  # [m, ...]
+    y_test: IntArray  # [m]
+
+
+class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
+    """Area under macro-F1 against labels bought, over their range: the mean height of the curve, by trapezoids.
+
+    The curve starts at the initial set, the same for every submission. A whole output is ``indices`` [rounds, batch],
+    one row a round.
+    """
+
+    name = "selection_active"
+    track = "selection"
+    task = "selection_active"
+    metric = "area_macro_f1"
+    curve_axes = ("labels bought", "macro-F1")
+    settings_class = SelectionActiveSettings
+    rounds = True
+
+    def prepare(self, seed: int) -> tuple[View, SelectionActiveKey]:
+        s, data = self.settings, self.dataset
+        pool, _, test = draw_parts(data, s.pool, 0, s.test, self.rng(seed, "split"), s.parts)
+        y_pool = data.y[pool]
+        (initial,) = splits.stratified(y_pool, (s.initial,), self.rng(seed, "initial"))
+        arrays = {"X": data.X[pool], "labelled": initial, "y_labelled": y_pool[initial]}
+        view = View(arrays, {"n_classes": data.n_classes, "batch": s.batch, "rounds": s.rounds})
+        return view, SelectionActiveKey(y_pool, data.X[test], data.y[test])
+
+    def session(self, view: View, key: SelectionActiveKey, seed: int) -> ActiveSession:
+        return ActiveSession(view, key.y_pool, self.settings.rounds)
+
+    def read_output(self, arrays: Arrays, view: View) -> Arrays:
+        """``indices`` [rounds, batch] of a whole cell, validated round by round."""
+        rounds, batch = int(view.scalars["rounds"]), int(view.scalars["batch"])
+        history = arrays["indices"]
+        if history.shape != (rounds, batch):
+            raise SubmissionError(
+                f"indices has shape {list(history.shape)}; {rounds} rounds of {batch} rows are asked for."
+            )
+        seen = view.arrays["labelled"]
+        for round, chosen in enumerate(history):
+            seen = np.concatenate([seen, _query(chosen, round, seen, view)])
+        return {"indices": history.astype(np.int64)}
+
+    def score(self, output: Arrays, view: View, key: SelectionActiveKey, seed: int) -> Score:
+        initial, chosen = view.arrays["labelled"], output["indices"].ravel()
+        steps = range(0, len(chosen) + 1, self.settings.batch)
+        subsets = [np.concatenate([initial, chosen[:bought]]) for bought in steps]
+        fitted = self.model.fit_many(view.arrays["X"], key.y_pool, subsets=subsets)
+        return self._score(fitted.predict(key.X_test), key)
+
+    def reference(self, which: Reference, view: View, key: SelectionActiveKey, seed: int) -> Score:
+        """``random``: random batches. ``skyline``: all labels of the pool are there from the first round on."""
+        X, initial = view.arrays["X"], view.arrays["labelled"]
+        rounds, batch = self.settings.rounds, self.settings.batch
+        if which == "random":
+            free = np.setdiff1d(np.arange(len(X)), initial)
+            chosen = self.rng(seed, "random reference").permutation(free)[: rounds * batch]
+            return self.score({"indices": chosen.reshape(rounds, batch)}, view, key, seed)
+        first, whole = self.model.fit_many(X, key.y_pool, subsets=[initial, np.arange(len(X))]).predict(key.X_test)
+        return self._score(np.stack([first] + [whole] * rounds), key)
+
+    def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
+        return self._areas(self._heights(items["y_true"], items["y_pred"], weights))
+
+    def _heights(self, y_true: IntArray, y_pred: IntArray, weights: FloatArray) -> FloatArray:
+        """Macro-F1 at every point of the curve: y_pred [m, p], weights [r, m] -> [r, p]."""
+        return np.stack([metrics.macro_f1(y_true, column, self.dataset.n_classes, weights) for column in y_pred.T], 1)
+
+    @staticmethod
+    def _areas(heights: FloatArray) -> FloatArray:
+        """Mean height by trapezoids over equal steps: [r, p] -> [r]."""
+        areas: FloatArray = (heights[:, :-1] + heights[:, 1:]).mean(axis=1) / 2
+        return areas
+
+    def _score(self, predicted: IntArray, key: SelectionActiveKey) -> Score:
+        """predicted [rounds + 1, m]: what the model says of the test rows after every purchase."""
+        items = {"y_true": key.y_test, "y_pred": np.ascontiguousarray(predicted.T)}
+        heights = self._heights(key.y_test, items["y_pred"], np.ones((1, len(key.y_test))))
+        bought = np.arange(len(predicted)) * self.settings.batch
+        secondary = {
+            "macro_f1_initial": float(heights[0, 0]),
+            "macro_f1_final": float(heights[0, -1]),
+            "accuracy_final": float(np.mean(predicted[-1] == key.y_test)),
+        }
+        curve = np.column_stack([bought, heights[0]])
+        return Score(float(self._areas(heights)[0]), items, secondary, curve)
+
+
+class ActiveSession(Session):
+    """Sells the labels of one cell; knows what was bought and lets no other label out."""
+
+    def __init__(self, view: View, y_pool: IntArray, rounds: int) -> None:
+        self._view, self._y_pool, self._rounds = view, y_pool, rounds
+        self._labelled: IntArray = view.arrays["labelled"]
+        self._history: list[IntArray] = []
+
+    def reply(self, round: int, arrays: Arrays) -> Arrays | None:
+        """``indices`` [batch] of a round -> ``labelled`` and ``y_labelled`` for the next, None after the last."""
+        chosen = _query(arrays["indices"], round, self._labelled, self._view)
+        self._history.append(chosen)
+        self._labelled = np.concatenate([self._labelled, chosen])
+        if len(self._history) == self._rounds:
+            return None
+        return {"labelled": self._labelled, "y_labelled": self._y_pool[self._labelled]}
+
+    def output(self) -> Arrays:
+        """``indices`` [rounds, batch] int64."""
+        if len(self._history) < self._rounds:
+            raise SubmissionError(
+                f"The algorithm ended after {len(self._history)} of {self._rounds} rounds.", status=Status.NO_OUTPUT
+            )
+        return {"indices": np.stack(self._history)}
+
+
+def _query(array: np.ndarray, round: int, labelled: IntArray, view: View) -> IntArray:
+    """One round's rows, unique and not labelled before, as int64 [batch]."""
+    name = f"indices of round {round}"
+    n, batch = len(view.arrays["X"]), int(view.scalars["batch"])
+    chosen = checks.indices(array, name=name, n=n, at_most=batch, exactly=True)
+    known = np.flatnonzero(np.isin(chosen, labelled))
+    if len(known):
+        row, initial = chosen[known[0]], len(view.arrays["labelled"])
+        at = int(np.flatnonzero(labelled == row)[0])
+        where = (
+            "in the initial set"
+            if at < initial
+            else f"in round {(at - initial) // batch}, position {(at - initial) % batch}"
+        )
+        raise SubmissionError(
+            f"{name}: position {known[0]} names row {row}, whose label was already given {where}.",
+            "Leave out the rows in task.labelled.",
+        )
+    return chosen

@@ -1,0 +1,65 @@
+"""What the sandbox does, in this process: build the task from a view, call the function, check what it returned."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness import api, submission
+from harness.paths import SUBMISSIONS_DIR
+from harness.randomness import generator
+from harness.tracks.base import Arrays, Track, View
+
+
+def make_task(track: Track[Any, Any], view: View, seed: int = 0) -> Any:
+    """The task of a view, with read-only arrays, the track's own model and a generator."""
+    cls = api.TASKS[track.task]
+    values: dict[str, Any] = {field.name: None for field in dataclasses.fields(cls)}
+    values |= {name: _read_only(array) for name, array in view.arrays.items()}
+    return cls(**(values | dict(view.scalars) | {"rng": generator("test", seed, "algorithm"), "model": track.model}))
+
+
+def baseline(task: str, name: str) -> Callable[[Any], Any]:
+    """The function that a shipped submission's manifest names."""
+    found = submission.load(SUBMISSIONS_DIR / task / name)
+    assert found.track == task
+    spec = importlib.util.spec_from_file_location(f"{task}_{name}", found.folder / f"{found.module}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[[Any], Any] = getattr(module, found.function)
+    return function
+
+
+def named(task: str, returned: Any) -> Arrays:
+    """What a function returned, under the names of ``api.OUTPUTS``."""
+    names = api.OUTPUTS[task]
+    if isinstance(returned, dict):
+        return {name: np.asarray(returned[name]) for name in names}
+    values = (returned,) if len(names) == 1 else returned
+    return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+
+
+def run(track: Track[Any, Any], view: View, key: Any, function: Callable[[Any], Any], seed: int = 0) -> Arrays:
+    """The validated output of an algorithm on one view, all rounds of it."""
+    task = make_task(track, view, seed)
+    if not track.rounds:
+        return track.read_output(named(track.task, function(task)), view)
+    session = track.session(view, key, seed)
+    for round in range(10_000):
+        fields = session.reply(round, named(track.task, function(task)))
+        if fields is None:
+            break
+        task = dataclasses.replace(task, **{name: _read_only(array) for name, array in fields.items()})
+    return track.read_output(session.output(), view)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
