@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
+from harness import catalogue
 from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, load_model, model_settings, model_version
@@ -33,7 +34,7 @@ _RUN_KEYS = ("submission", "device", "runs_dir", "sandbox", "tracking", "launche
 
 
 class Challenge(BaseModel):
-    """Everything that is pinned. ``fingerprint`` leaves out what cannot change a score (title, description, ...)."""
+    """Everything that is pinned. ``fingerprint`` leaves out what cannot change a score."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,9 +50,7 @@ class Challenge(BaseModel):
     baseline: str
     minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
     limits: Limits = Limits()
-    modified: bool = Field(
-        False, exclude=True
-    )  # pinned values were overridden: never joins the official board
+    modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any], *, modified: bool = False) -> Challenge:
@@ -129,12 +128,6 @@ class RunConfig:
     workers: int | None
 
 
-def challenge_names(config_dir: Path | None = None) -> list[str]:
-    """Names of the shipped challenges and of those in the user's own directory."""
-    dirs = [CONF_DIR, *([config_dir] if config_dir else [])]
-    return sorted({p.stem for d in dirs for p in (d / "challenge").glob("*.yaml")})
-
-
 def load_challenge(
     name: str = DEFAULT_CHALLENGE, overrides: Sequence[str] = (), config_dir: Path | str | None = None
 ) -> Challenge:
@@ -165,9 +158,7 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         problems.append(f"launcher.workers must be a positive whole number or null, got {workers!r}")
     problems += [
-        f"{key} must be text, got {run[key]!r}"
-        for key in ("submission", "runs_dir")
-        if not isinstance(run[key], str)
+        f"{key} must be text, got {run[key]!r}" for key in ("submission", "runs_dir") if not isinstance(run[key], str)
     ]
     try:
         challenge = Challenge.from_plain(raw)
@@ -217,7 +208,7 @@ def sweep(overrides: Sequence[str]) -> list[list[str]]:
 
 
 def _quoted(override: str) -> str:
-    """Free text (paths, addresses) needs no quoting on the command line: Hydra's grammar never sees it bare."""
+    """Paths and addresses need no quoting on the command line: Hydra's grammar never sees them bare."""
     key, separator, value = override.partition("=")
     if separator and key in _FREE_TEXT and value[:1] not in ("'", '"') and value != "null":
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -243,9 +234,7 @@ def _problem(error: Any, group: str = "") -> str:
 
 
 def _invalid(problems: Sequence[str]) -> ProtocolError:
-    listed = (
-        "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
-    )
+    listed = "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
     return ProtocolError(
         f"The configuration is not valid: {listed.removeprefix('The configuration is not valid: ')}.".replace(
             "..", "."
@@ -268,7 +257,7 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
         overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
     for override in overrides:
         if override.startswith("challenge="):
-            known = challenge_names(config_dir)
+            known = catalogue.challenge_names(config_dir)
             wanted = override.removeprefix("challenge=")
             if wanted not in known:
                 near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)

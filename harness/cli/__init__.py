@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
     unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
     if unknown:
-        parser.error(f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options")
+        parser.error(
+            f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options"
+        )
     if extra:
         args.overrides = [*args.overrides, *extra]
     module, _, function = args.handler.partition(":")
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE",
-        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda, and any Hydra override (seeds=3, model.C=10)",
+        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda, any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
     run.add_argument("--force", action="store_true", help="run finished cells again")
@@ -89,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("challenge")
     show.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides")
     show.add_argument(
-        "--power", action="store_true", help="run references and baselines: what differences can this board resolve?"
+        "--power",
+        action="store_true",
+        help="run references and baselines: what differences can this board resolve?",
     )
     config_dir(show)
     runs_dir(show)

@@ -1,0 +1,87 @@
+"""What there is: shipped and user-made challenges, baselines, data sets; read from their files, composed by nobody."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import submission as submissions
+from harness.data import dataset_names
+from harness.errors import BenchmarkError, ProtocolError
+from harness.paths import CONF_DIR, SUBMISSIONS_DIR
+from harness.tracks import track_class
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of ``harness list``."""
+
+    name: str
+    track: str  # one of the six tracks
+    title: str
+    detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def challenges(config_dir: Path | None = None) -> list[Entry]:
+    """Every challenge, sorted by name; the shipped file of a name wins over a user's.
+
+    Raises ProtocolError for a file that is no challenge.
+    """
+    found: dict[str, Entry] = {}
+    for root in (CONF_DIR, *([config_dir] if config_dir else [])):
+        for path in sorted((root / "challenge").glob("*.yaml")):
+            found.setdefault(path.stem, _challenge(path))
+    return [found[name] for name in sorted(found)]
+
+
+def challenge_names(config_dir: Path | None = None) -> list[str]:
+    """Names of all challenges; reads no file."""
+    roots = (CONF_DIR, *([config_dir] if config_dir else []))
+    return sorted({path.stem for root in roots for path in (root / "challenge").glob("*.yaml")})
+
+
+def baselines() -> list[Entry]:
+    """Every shipped submission, sorted by track and name."""
+    entries = []
+    for folder in sorted(path for paths in submissions.shipped().values() for path in paths):
+        manifest = submissions.load(folder)
+        title = manifest.description.split("\n")[0]
+        place = folder.relative_to(SUBMISSIONS_DIR).as_posix()
+        entries.append(Entry(name=manifest.name, track=manifest.track, title=title, detail=place))
+    return entries
+
+
+def baseline_names(task: str) -> list[str]:
+    """Names of the shipped submissions that answer one task kind."""
+    return sorted(path.parent.name for path in SUBMISSIONS_DIR.glob(f"{task}/*/{submissions.MANIFEST}"))
+
+
+def data_sets() -> list[str]:
+    """Names of all data sets with a loader."""
+    return dataset_names()
+
+
+def _challenge(path: Path) -> Entry:
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        groups: dict[str, Any] = {}
+        for default in raw.get("defaults", []):
+            if isinstance(default, dict):
+                groups.update({key.removeprefix("override").strip(" /"): value for key, value in default.items()})
+        return Entry(
+            name=path.stem,
+            track=track_class(groups["track"]).track,
+            title=raw["title"],
+            detail=f"{groups['track']}, {groups['dataset']}, {groups['model']}",
+        )
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, AttributeError, TypeError, BenchmarkError) as error:
+        raise ProtocolError(
+            f"{path} is not a challenge: {' '.join(str(error).split())[:200]}.",
+            "It needs a title and a defaults list with override /track, /dataset and /model.",
+        ) from error

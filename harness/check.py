@@ -1,0 +1,116 @@
+"""The conformance suite a participant runs against their own folder, in the real sandbox, before a long run.
+
+It draws a seed of the challenge's own protocol that no run uses, so nothing an algorithm can see tells a check from a
+run. Each check is small, named, and says what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness import submission
+from harness.catalogue import challenge_names
+from harness.challenge import DEFAULT_CHALLENGE, compose
+from harness.errors import Status, SubmissionError
+from harness.evaluate import Bench, evaluate_cell, reference_cell
+from harness.tracking.runs import StoredCell
+
+_SEEDS = (1_000_003, 1_000_033)  # beyond any seed a challenge may have
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: its name, whether it passed, what it found."""
+
+    name: str
+    passed: bool
+    found: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check(path: str, overrides: Sequence[str] = (), config_dir: str | None = None) -> list[Finding]:
+    """Run the suite on a folder (or a baseline's name). Stops at the first check that makes the others pointless.
+
+    Raises ProtocolError where there is no such folder or challenge.
+    """
+    return list(_checks(path, overrides, config_dir))
+
+
+def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iterator[Finding]:
+    named = any(word.startswith("challenge=") for word in overrides)
+    folder = submission.find(path, _named_task(overrides, config_dir) if named else "")
+    try:
+        entry = submission.load(folder)
+    except SubmissionError as error:
+        yield Finding("manifest", False, str(error))
+        return
+    yield Finding("manifest", True, f"{entry.name}, {entry.track}, entry {entry.module}:{entry.function}")
+
+    if not named:
+        quick = f"{entry.track}_digits"
+        overrides = [f"challenge={quick if quick in challenge_names() else DEFAULT_CHALLENGE}", *overrides]
+    config = compose(overrides, config_dir)
+    if config.challenge.track_type.task != entry.track:
+        found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"
+        yield Finding("track", False, found)
+        return
+    bench = Bench.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
+
+    first = evaluate_cell(bench, entry, _SEEDS[0])
+    yield from _ran(first)
+    if first.cell.status is not Status.OK:
+        return
+    again = evaluate_cell(bench, entry, _SEEDS[0])
+    same = first.cell.output_digest == again.cell.output_digest
+    yield Finding(
+        "reproducible",
+        same,
+        "two runs on the same view return the same"
+        if same
+        else "two runs on the same view differ; draw randomness from task.rng alone, not from time or global state",
+    )
+    other = evaluate_cell(bench, entry, _SEEDS[1])
+    yield Finding(
+        "another seed", other.cell.status is Status.OK, other.cell.reason or "a second view is answered as well"
+    )
+    yield _affordable(bench, first)
+    yield _score(bench, first)
+
+
+def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:
+    return compose(overrides, config_dir).challenge.track_type.task
+
+
+def _ran(stored: StoredCell) -> Iterator[Finding]:
+    cell = stored.cell
+    if cell.status is Status.CONTRACT_VIOLATION:
+        yield Finding("runs", True, f"ended after {cell.seconds.submission:.2f} s")
+        yield Finding("output", False, cell.reason)
+    elif cell.status is Status.OK:
+        yield Finding("runs", True, f"ended after {cell.seconds.submission:.2f} s")
+        shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in stored.output.items())
+        yield Finding("output", True, shapes)
+    else:
+        tail = stored.log.strip()[-400:]
+        yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
+
+
+def _affordable(bench: Bench, stored: StoredCell) -> Finding:
+    limits, cell = bench.challenge.limits, stored.cell
+    used = cell.seconds.submission / limits.seconds
+    found = f"{cell.seconds.submission:.2f} s of {limits.seconds:g} s, {cell.peak_memory_mb or 0:.0f} MB of {limits.memory_mb} MB"
+    too_close = used > 0.5
+    return Finding("within limits", not too_close, found + (": too close on a slower machine" if too_close else ""))
+
+
+def _score(bench: Bench, stored: StoredCell) -> Finding:
+    """Informative: a low score is no fault of form, so this check always passes and says what it saw."""
+    floor = reference_cell(bench, "random", _SEEDS[0]).cell.score
+    skyline = reference_cell(bench, "skyline", _SEEDS[0]).cell.score
+    found = f"{bench.track.metric} {stored.cell.score:.4f} on one seed (random {floor:.4f}, skyline {skyline:.4f})"
+    return Finding("score", True, found)

@@ -1,0 +1,44 @@
+"""``harness new`` and ``harness check``: what a participant does before running."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from rich.console import Console
+
+from harness.errors import ProtocolError
+
+
+def new(args: Namespace) -> int:
+    """Write a working skeleton; refuses to touch anything that is already there."""
+    from pathlib import Path
+
+    from harness.scaffold import scaffold
+
+    written = scaffold(args.track, Path(args.path))
+    print(f"{written} is a working submission. Next:")
+    print(f"  harness check {written}")
+    print(f"  harness run challenge={args.track}_digits submission={written}")
+    return 0
+
+
+def check(args: Namespace) -> int:
+    """Exit 0 if every check of the conformance suite passes."""
+    from harness.check import check as run_checks
+
+    strange = [word for word in args.overrides if "=" not in word]
+    if strange:
+        raise ProtocolError(f"{strange[0]!r} is not of the form KEY=VALUE.", "For example challenge=debugging_digits.")
+    findings = run_checks(args.path, args.overrides, args.config_dir)
+    passed = all(finding.passed for finding in findings)
+    if args.json:
+        print(json.dumps({"passed": passed, "checks": [finding.as_dict() for finding in findings]}, indent=2))
+        return 0 if passed else 1
+    console = Console(highlight=False)
+    for finding in findings:
+        mark = "[green]pass[/green]" if finding.passed else "[red]FAIL[/red]"
+        console.print(f"{mark}  {finding.name}: ", end="")
+        console.print(finding.found, markup=False, soft_wrap=True)
+    console.print("All checks passed." if passed else "Mend what FAIL says and check again.")
+    return 0 if passed else 1

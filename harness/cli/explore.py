@@ -1,0 +1,86 @@
+"""``harness list``, ``show``, ``doctor``, ``fetch``: looking around."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from harness import catalogue
+
+
+def listing(args: Namespace) -> int:
+    """``harness list challenges|submissions|datasets``."""
+    config_dir = Path(args.config_dir) if args.config_dir else None
+    if args.what == "datasets":
+        print(json.dumps(catalogue.data_sets(), indent=2) if args.json else "\n".join(catalogue.data_sets()))
+        return 0
+    entries = catalogue.challenges(config_dir) if args.what == "challenges" else catalogue.baselines()
+    if args.json:
+        print(json.dumps([entry.as_dict() for entry in entries], indent=2))
+        return 0
+    widths = [max(len(getattr(entry, key)) for entry in entries) for key in ("name", "track")]
+    for entry in entries:
+        print(f"{entry.name:<{widths[0]}}  {entry.track:<{widths[1]}}  {entry.title}")
+    return 0
+
+
+def show(args: Namespace) -> int:
+    """``harness show CHALLENGE``."""
+    from harness.challenge import load_challenge
+    from harness.describe import describe
+
+    challenge = load_challenge(args.challenge, args.overrides, args.config_dir)
+    facts = describe(challenge)
+    if args.power:
+        from harness.power import power
+
+        facts["power"] = power(challenge, Path(args.runs_dir))
+    if args.json:
+        print(json.dumps(facts, indent=2))
+        return 0
+    console = Console(highlight=False)
+    console.print(f"[bold]{challenge.name}[/bold] (version {challenge.version}): {challenge.title}", soft_wrap=True)
+    if challenge.description:
+        console.print(challenge.description, soft_wrap=True)
+    for heading, values in facts.items():
+        if not isinstance(values, dict):
+            continue
+        table = Table(
+            title=heading.replace("_", " "), title_justify="left", show_header=False, box=None, pad_edge=False
+        )
+        for key, value in values.items():
+            table.add_row(str(key), str(value))
+        console.print()
+        console.print(table)
+    console.print(f"\nfingerprint  {facts['fingerprint']}", soft_wrap=True)
+    return 0
+
+
+def fetch(args: Namespace) -> int:
+    """``harness fetch DATASET``."""
+    from harness.data import fetch_dataset
+
+    print(fetch_dataset(args.dataset))
+    return 0
+
+
+def doctor(args: Namespace) -> int:
+    """``harness doctor``: exit 0 if at least one isolation tier that may rank works."""
+    from harness.doctor import examine
+
+    report = examine()
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        console = Console(highlight=False)
+        for heading, rows in report.items():
+            table = Table(title=heading, title_justify="left", show_header=False, box=None, pad_edge=False)
+            for name, value in rows.items():
+                table.add_row(f"  {name}", value)
+            console.print(table)
+    ranks = ("works" in value for name, value in report["isolation"].items() if name != "none")
+    return 0 if any(value for value in ranks) else 1

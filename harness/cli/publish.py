@@ -1,0 +1,95 @@
+"""``harness leaderboard``, ``reproduce``, ``release``, ``sync``: from records to boards that can be trusted."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from rich.console import Console
+
+from harness.errors import ProtocolError, Status
+from harness.tracking.runs import RunsDir
+
+
+def reproduce(args: Namespace) -> int:
+    """Exit 0 only if every asked-for row is reproduced."""
+    from harness.reproduce import reproduce as run_again
+
+    runs = RunsDir(args.runs_dir)
+    if args.all == bool(args.run_id):
+        raise ProtocolError("`harness reproduce` takes one RUN_ID or --all.", f"Runs are listed under {runs.path}.")
+    run_ids = runs.run_ids() if args.all else [args.run_id]
+    if args.run_id and args.run_id not in runs.run_ids():
+        raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
+    if not run_ids:
+        raise ProtocolError(f"There are no runs in {runs.path}.", "--runs-dir names another directory.")
+    verdicts = []
+    for run_id in run_ids:
+        verdict = run_again(run_id, args.runs_dir)
+        verdicts.append(verdict)
+        if not args.json:
+            print(f"{verdict.verdict:<11} {verdict.run_id}: {verdict.detail}")
+    if args.json:
+        contents = [verdict.as_dict() for verdict in verdicts]
+        print(json.dumps(contents if args.all else contents[0], indent=2))
+    return 0 if all(verdict.verdict == "reproduced" for verdict in verdicts) else 1
+
+
+def release(args: Namespace) -> int:
+    """A person lets a suspicious run rank; the ledger keeps who and why."""
+    from harness.tracking import ledger
+
+    record = RunsDir(args.runs_dir).load_record(args.run_id)
+    if record.status is not Status.SUSPICIOUS:
+        raise ProtocolError(f"{args.run_id} is {record.status}, not suspicious: there is nothing to release.")
+    ledger.append(args.runs_dir, "release", args.run_id, who=args.who, note=args.why)
+    print(f"released {args.run_id}; the next `harness leaderboard` ranks it.")
+    return 0
+
+
+def sync(args: Namespace) -> int:
+    """Exit 0 if nothing is left undelivered."""
+    from harness.tracking import store
+
+    delivered, left = store.sync(args.runs_dir, args.tracking_uri)
+    print(
+        f"{len(delivered)} delivered, {len(left)} left"
+        + "".join(f"\n  {run_id}: {why}" for run_id, why in left.items())
+    )
+    return 1 if left else 0
+
+
+def leaderboard(args: Namespace) -> int:
+    """Build the boards of the named challenges, or of every challenge that has runs."""
+    from pathlib import Path
+
+    from harness import catalogue
+    from harness.challenge import load_challenge
+    from harness.leaderboard.board import build
+    from harness.leaderboard.render import write_board, write_index
+
+    config_dir = Path(args.config_dir) if args.config_dir else None
+    runs = RunsDir(args.runs_dir)
+    known = catalogue.challenge_names(config_dir)
+    recorded = {runs.load_record(run_id).challenge for run_id in runs.run_ids()}
+    names = args.challenges or [name for name in known if name in recorded]
+    if not names:
+        raise ProtocolError(
+            f"There are no runs in {runs.path}.", "`harness run` makes one; --runs-dir names another place."
+        )
+    challenges = [load_challenge(name, config_dir=config_dir) for name in names]
+    boards = [
+        build(challenge, challenge.fingerprint(challenge.load_dataset()), runs.path, args.tracking_uri)
+        for challenge in challenges
+    ]
+    out = Path(args.out)
+    console = Console(highlight=False)
+    for board in boards:
+        written = write_board(board, out)
+        if not args.json:
+            console.print(board.table())
+            console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
+    write_index(out)
+    if args.json:
+        print(json.dumps([board.as_dict() for board in boards], indent=2))
+    return 0

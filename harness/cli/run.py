@@ -1,0 +1,112 @@
+"""``harness run``: one run, or a sweep of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from harness.challenge import RunConfig, compose, sweep
+from harness.errors import Status
+from harness.evaluate import Bench
+from harness.tracking.record import Record
+from harness.tracking.runs import RunsDir, StoredCell
+
+
+def run(args: Namespace) -> int:
+    """Exit 0 only if every cell of every run is ``ok``. All configs are validated before the first cell runs."""
+    combinations = sweep(args.overrides) if args.multirun else [args.overrides]
+    configs = [compose(overrides, args.config_dir) for overrides in combinations]
+    benches: dict[str, Bench] = {}  # one per challenge: a sweep over submissions loads data and model once
+    records: list[Record] = []
+    for config in configs:
+        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
+        if key not in benches:
+            benches[key] = Bench.open(
+                config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
+            )
+        record = _run_one(benches[key], config, args)
+        records.append(record)
+        if not args.json:
+            _print(record, benches[key].runs)
+        if record.status is Status.CANCELLED:
+            break
+    if args.json:
+        contents = [record.model_dump(mode="json") for record in records]
+        print(json.dumps(contents if args.multirun else contents[0], indent=2))
+    elif len(records) > 1:
+        _print_sweep(records)
+    return 0 if len(records) == len(configs) and all(record.status is Status.OK for record in records) else 1
+
+
+def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bars: dict[str, object] = {}
+
+        def on_cell(name: str, stored: StoredCell) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(f"{bench.challenge.name} {name}", total=bench.challenge.seeds)
+            progress.advance(bars[name])  # type: ignore[arg-type]
+
+        return bench.run(
+            config.submission,
+            workers=config.workers,
+            tracking_uri=config.tracking_uri,
+            force=args.force,
+            on_cell=on_cell,
+        )
+
+
+def _print(record: Record, runs: RunsDir) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("seed", "status", record.metric, "submission s", "scoring s", "memory MB"):
+        table.add_column(name, justify="left" if name == "status" else "right")
+    for cell in record.cells:
+        table.add_row(
+            str(cell.seed),
+            str(cell.status),
+            _number(cell.score),
+            f"{cell.seconds.submission:.2f}",
+            f"{cell.seconds.scoring:.2f}",
+            "-" if cell.peak_memory_mb is None else f"{cell.peak_memory_mb:.0f}",
+        )
+    console.print(f"[bold]{record.challenge}[/bold]  {record.submission}  ({record.isolation}, {record.device})")
+    console.print(table)
+    if record.score is not None:
+        interval = f"[{_number(record.ci95[0])}, {_number(record.ci95[1])}]" if record.ci95 else "-"
+        better = "higher" if record.direction == "max" else "lower"
+        console.print(
+            f"{record.metric} {_number(record.score)}  95 % interval {interval}  ({better} is better; "
+            f"random {_number(record.floor)}, skyline {_number(record.skyline)}, normalised {_number(record.normalised)})",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    if record.status is not Status.OK:
+        console.print(f"{record.status}: {record.reason}", soft_wrap=True, markup=False)
+    if record.modified:
+        console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
+    console.print(f"record  {runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
+
+
+def _print_sweep(records: list[Record]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("challenge", "submission", "status", "metric", "score", "95 % interval", "normalised"):
+        table.add_column(name)
+    for record in records:
+        interval = f"[{_number(record.ci95[0])}, {_number(record.ci95[1])}]" if record.ci95 else "-"
+        table.add_row(
+            record.challenge, record.submission, str(record.status), record.metric, _number(record.score),
+            interval.replace("[", "\\["), _number(record.normalised),
+        )  # fmt: skip
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,49 @@
+"""A challenge in plain facts: what is pinned, what a participant is given, what must come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import api, catalogue
+from harness.challenge import Challenge
+
+
+def describe(challenge: Challenge) -> dict[str, Any]:
+    """The facts that ``harness show`` prints; draws the view of seed 0 to tell true shapes.
+
+    Raises ProtocolError where the data of the challenge are not to be had.
+    """
+    dataset = challenge.load_dataset()
+    protocol = challenge.load_track(dataset, device="cpu")
+    view, _ = protocol.prepare(0)
+    given = {
+        name: f"{array.dtype} [{', '.join(map(str, array.shape))}]" if array is not None else "not given"
+        for name, array in view.arrays.items()
+    }
+    given |= {name: str(value) for name, value in view.scalars.items()}
+    given |= {
+        "rng": "numpy Generator: the only randomness that reproduces",
+        "model": f"fixed model {challenge.model.name}",
+    }
+    task = api.TASKS[protocol.task]
+    return {
+        "name": challenge.name,
+        "title": challenge.title,
+        "version": challenge.version,
+        "track": protocol.track,
+        "fingerprint": challenge.fingerprint(dataset),
+        "protocol": {
+            "track": f"{protocol.track} (protocol {protocol.name})",
+            "metric": f"{protocol.metric} ({'higher' if protocol.direction == 'max' else 'lower'} is better)",
+            "seeds": challenge.seeds,
+            "task": (task.__doc__ or "").strip().split("\n")[0],
+            "your function": f"{api.FUNCTIONS[protocol.task]}(task) returns {', '.join(api.OUTPUTS[protocol.task])}",
+            "minimum isolation": challenge.minimum_isolation,
+        },
+        "task": given,
+        "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
+        "dataset": challenge.dataset.model_dump() | {"rows": len(dataset.y), "classes": dataset.n_classes},
+        "fixed_model": challenge.model.model_dump(),
+        "limits": challenge.limits.model_dump(),
+        "submissions": {"default": challenge.baseline, "baselines": ", ".join(catalogue.baseline_names(protocol.task))},
+    }

@@ -1,0 +1,62 @@
+"""Can a challenge tell methods apart? Judged before it opens, from its references and baselines."""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.catalogue import baseline_names
+from harness.challenge import Challenge
+from harness.errors import Status
+from harness.evaluate import Bench
+
+_Z = 1.959964 + 0.841621  # two-sided 5 % test, power 80 %
+
+
+def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
+    """Run random, skyline and two baselines; say how far apart they are and what difference the board resolves.
+
+    Separations are in standard errors of the paired difference over seeds: mean(d) / (sd(d) / sqrt(S)). The smallest
+    difference resolved is that of a two-sided paired test at 5 % with power 80 %, from the median sd of all pairs.
+    """
+    bench = Bench.open(challenge, runs_dir=runs_dir)
+    names = [
+        challenge.baseline,
+        *(n for n in baseline_names(bench.track.task) if n not in (challenge.baseline, "random")),
+    ]
+    started = time.perf_counter()
+    references = bench.references()
+    scores = {
+        "random": [stored.cell.score for stored in references.floor],
+        "skyline": [stored.cell.score for stored in references.skyline],
+    }
+    seconds: dict[str, float] = {}
+    for name in names[:2]:
+        started = time.perf_counter()
+        record = bench.run(name)
+        seconds[name] = time.perf_counter() - started
+        if record.status in (Status.OK, Status.SUSPICIOUS):
+            scores[name] = [cell.score for cell in record.cells]
+    return summary({name: np.array(values, dtype=float) for name, values in scores.items()}, seconds)
+
+
+def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) -> dict[str, Any]:
+    """The facts of :func:`power` from scores [S] by name."""
+    facts: dict[str, Any] = {f"{name}, mean": round(float(values.mean()), 4) for name, values in scores.items()}
+    deviations = []
+    for a, b in combinations(scores, 2):
+        difference = scores[b] - scores[a]
+        deviation = float(difference.std(ddof=1)) if len(difference) > 1 else math.nan
+        deviations.append(deviation)
+        error = deviation / math.sqrt(len(difference))
+        apart = float(difference.mean()) / error if error > 0 else math.nan
+        facts[f"{b} - {a}, standard errors"] = round(apart, 1)
+    count = len(next(iter(scores.values())))
+    facts["smallest difference resolved"] = round(_Z * float(np.median(deviations)) / math.sqrt(count), 4)
+    facts |= {f"{name}, seconds a run": round(value, 1) for name, value in seconds.items()}
+    return facts

@@ -1,0 +1,171 @@
+"""From the cells of a run to its record: mean, interval, place between floor and skyline, status."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness import __version__
+from harness.api import FloatArray
+from harness.errors import Status
+from harness.leaderboard.statistics import interval, replicates
+from harness.submission import Submission
+from harness.tracking.record import Record
+from harness.tracking.runs import StoredCell
+from harness.tracks.base import Reference
+
+if TYPE_CHECKING:
+    from harness.evaluate import Bench
+
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Whose row it is: a submission, or the harness's own reference."""
+
+    name: str
+    digest: str
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    license: str = ""
+    is_reference: bool = False
+
+    @classmethod
+    def of(cls, entry: Submission) -> Entrant:
+        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license)
+
+    @classmethod
+    def reference(cls, which: Reference) -> Entrant:
+        described = {"random": "floor: a random output", "skyline": "oracle: knows what is hidden"}[which]
+        digest = hashlib.sha256(f"reference {which}".encode()).hexdigest()
+        return cls(f"reference-{which}", digest, ("harness",), described, "Apache-2.0", is_reference=True)
+
+    @classmethod
+    def broken(cls, folder: Path) -> Entrant:
+        """A folder that is no submission still gets a row that says so; it is known by its path."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
+        return cls(name or "unnamed", hashlib.sha256(f"broken {folder}".encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class References:
+    """Cells of floor and skyline, seed by seed."""
+
+    floor: list[StoredCell]
+    skyline: list[StoredCell]
+
+
+def summarise(
+    bench: Bench, entrant: Entrant, cells: list[StoredCell], references: References | None
+) -> tuple[Record, FloatArray | None, dict[str, str]]:
+    """The record of a run, the bootstrap replicates [R] of its score (None unless every cell is ok) and its plots.
+
+    The score is the mean over seeds; the interval is the 2.5 to 97.5 percentile of a hierarchical bootstrap over
+    seeds and test items. A run is ``suspicious`` when the interval of its difference to the bound given by the skyline
+    (paired: same resampled seeds and items) lies wholly on the better side.
+    """
+    challenge, track = bench.challenge, bench.track
+    sign = 1.0 if track.direction == "max" else -1.0
+    status, reason = _status(cells)
+    score: float | None = None
+    normalised = floor = skyline = bound = None
+    resampled: FloatArray | None = None
+    if status is Status.OK:
+        score = _mean(cells)
+        resampled = _replicates(bench, cells)
+    if references is not None:
+        floor, skyline = _mean(references.floor), _mean(references.skyline)
+        bound = track.suspicious_above(skyline)
+        if score is not None and resampled is not None:
+            normalised = (score - floor) / (skyline - floor) if skyline != floor else None
+            bounds = np.array([track.suspicious_above(v) for v in _replicates(bench, references.skyline)])
+            if interval(sign * (resampled - bounds))[0] > 0:
+                status = Status.SUSPICIOUS
+                reason = (
+                    f"Score {score:.4f} is better than {bound:.4f}, what the skyline ({skyline:.4f}) allows, by more than "
+                    "chance. It is not ranked until a person has looked: `harness release RUN_ID --who --why`."
+                )
+    record = Record(
+        run_id=bench.run_id(entrant),
+        status=status,
+        reason=reason,
+        challenge=challenge.name,
+        fingerprint=bench.fingerprint,
+        track=track.track,
+        submission=entrant.name,
+        submission_digest=entrant.digest,
+        metric=track.metric,
+        direction=track.direction,
+        score=score,
+        ci95=interval(resampled) if resampled is not None else None,
+        cells=tuple(stored.cell for stored in cells),
+        isolation="trusted" if entrant.is_reference else bench.tier,
+        device=bench.device,
+        versions=versions(),
+        data_digests={challenge.dataset.name: bench.data_digest},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        challenge_version=challenge.version,
+        minimum_isolation=challenge.minimum_isolation,
+        modified=challenge.modified,
+        reference=entrant.is_reference,
+        normalised=normalised,
+        floor=floor,
+        skyline=skyline,
+        suspicious_bound=bound,
+        task=track.task,
+        authors=entrant.authors,
+        description=entrant.description,
+        license=entrant.license,
+        settings=challenge.pinned(),
+    )
+    return record, resampled, _plots(bench, entrant, cells, references) if status is Status.OK else {}
+
+
+def versions() -> dict[str, str]:
+    """Versions of whatever can change a score, and the machine."""
+    found = {"harness": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # mlflow-skinny in place of mlflow, for example
+            continue
+    return found
+
+
+def _status(cells: list[StoredCell]) -> tuple[Status, str]:
+    """Status of a run: ``ok`` if every cell is, else that of its first bad cell; the participant's faults come first."""
+    bad = [stored.cell for stored in cells if stored.cell.status is not Status.OK]
+    if not bad:
+        return Status.OK, ""
+    ours = (Status.HARNESS_ERROR, Status.CANCELLED, Status.SKIPPED)
+    first = min(bad, key=lambda cell: (cell.status in ours, cell.seed))
+    return first.status, f"{len(bad)} of {len(cells)} cells failed; seed {first.seed}: {first.reason}"
+
+
+def _mean(cells: list[StoredCell]) -> float:
+    return float(np.mean([stored.cell.score for stored in cells]))
+
+
+def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
+    return replicates([stored.items for stored in cells], bench.track.statistic, bench.fingerprint)
+
+
+def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: References | None) -> dict[str, str]:
+    """SVG texts by file name: the track's curve beside those of the references, where the track has one."""
+    from harness.leaderboard.plots import score_curve_svg
+
+    rows = {entrant.name: cells}
+    if references is not None:
+        rows |= {"random": references.floor, "skyline": references.skyline}
+    curves = {name: [stored.curve for stored in row if stored.curve is not None] for name, row in rows.items()}
+    if not curves[entrant.name]:
+        return {}
+    return {"curve.svg": score_curve_svg(curves, bench.track.curve_axes, f"{bench.challenge.name}: {entrant.name}")}
