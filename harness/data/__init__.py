@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,9 +16,15 @@ from pydantic import ValidationError
 from harness.data.base import Dataset, DatasetSettings
 from harness.errors import ProtocolError
 
-__all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "load_dataset"]
+__all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "fetch_dataset", "load_dataset"]
 
 _LOADERS = {
+    "adult": "harness.data.adult:Adult",
+    "cifar10h": "harness.data.cifar:Cifar10H",
+    "cifar10n": "harness.data.cifar:Cifar10N",
+    "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
+    "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
+    "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
     "digits": "harness.data.bundled:Digits",
     "breast_cancer": "harness.data.bundled:BreastCancer",
     "wine": "harness.data.bundled:Wine",
@@ -53,6 +60,18 @@ def load_dataset(name: str, **params: Any) -> Dataset:
     ProtocolError: as :func:`dataset_settings`, or the files cannot be had or are not the pinned ones.
     """
     return dataset_settings(name, **params).load()
+
+
+def fetch_dataset(name: str) -> list[Path]:
+    """Bring all files of a data set onto this machine, checked; their paths (none for bundled data).
+
+    Raises
+    ------
+    ProtocolError: unknown name, or a file that cannot be had or is not the pinned one.
+    """
+    from harness.data.fetch import get
+
+    return [get(file, name) for file in settings_class(name).files()]
 
 
 def settings_class(name: str) -> type[DatasetSettings]:

@@ -7,13 +7,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness.api import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from harness.data.fetch import DataFile
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """Values of ``extras["part"]``: the official part a row belongs to."""
@@ -65,23 +68,28 @@ class DatasetSettings(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
 
+    @classmethod
+    def files(cls) -> tuple[DataFile, ...]:
+        """All files the data set may need; none for those bundled with scikit-learn."""
+        return ()
+
     @abstractmethod
     def load(self) -> Dataset:
         """Read the data. Raises ProtocolError where files are missing or not the pinned ones."""
 
 
-def standardized(X: npt.NDArray[Any]) -> FloatArray:
+def standardized(X: npt.NDArray[Any], reference: slice = slice(None)) -> FloatArray:
     """Columns of X [n, d] less their mean, over their population standard deviation: float32 [n, d].
 
-    The constants come from all rows handed in and from no label. They are summed exactly (``math.fsum``), so
-    that the result, and with it the digest, is the same to the bit on every machine. A constant column
-    becomes 0.
+    The constants come from the rows in ``reference`` (default: all) and from no label. They are summed
+    exactly (``math.fsum``), so that the result, and with it the digest, is the same to the bit on every
+    machine. A constant column becomes 0.
     """
     X = np.asarray(X, dtype=np.float64)
-    n = len(X)
-    mean = np.array([math.fsum(column) / n for column in X.T])
+    n = len(X[reference])
+    mean = np.array([math.fsum(column) / n for column in X[reference].T])
     centred = X - mean
-    std = np.array([math.sqrt(math.fsum(column * column) / n) for column in centred.T])
+    std = np.array([math.sqrt(math.fsum(column * column) / n) for column in centred[reference].T])
     scaled: FloatArray = (centred / np.where(std == 0, 1.0, std)).astype(np.float32)
     return scaled
 

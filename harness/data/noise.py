@@ -29,9 +29,7 @@ def uniform_flips(y: IntArray, rate: float, n_classes: int, rng: np.random.Gener
     return noisy
 
 
-def class_dependent_flips(
-    y: IntArray, transition: npt.NDArray[np.floating], rng: np.random.Generator
-) -> IntArray:
+def class_dependent_flips(y: IntArray, transition: npt.NDArray[np.floating], rng: np.random.Generator) -> IntArray:
     """A copy of y [n] in which class a became class b for a share ``transition[a, b]`` of its rows.
 
     Shares are met exactly up to rounding (largest remainders); which rows is drawn at random. Features play
@@ -51,9 +49,7 @@ def class_dependent_flips(
         raise ProtocolError(f"The transition matrix must be finite and square, got shape {transition.shape}.")
     bad = np.flatnonzero((transition < 0).any(axis=1) | (np.abs(transition.sum(axis=1) - 1) > 1e-6))
     if len(bad):
-        raise ProtocolError(
-            f"Row {bad[0]} of the transition matrix is not a distribution: {transition[bad[0]]}."
-        )
+        raise ProtocolError(f"Row {bad[0]} of the transition matrix is not a distribution: {transition[bad[0]]}.")
     if len(y) and not 0 <= np.min(y) <= np.max(y) < n_classes:
         raise ProtocolError(f"Labels must lie in 0..{n_classes - 1} for this transition matrix.")
     noisy = np.array(y, dtype=np.int64)

@@ -33,9 +33,7 @@ def stratified(y: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generat
     classes, codes = np.unique(y, return_inverse=True)
     rows = [rng.permutation(np.flatnonzero(codes == c)) for c in range(len(classes))]
     counts = np.array([len(r) for r in rows], dtype=np.int64)
-    least = np.zeros(
-        (len(sizes), len(classes)), dtype=np.int64
-    )  # rows promised to each part before proportions
+    least = np.zeros((len(sizes), len(classes)), dtype=np.int64)  # rows promised to each part before proportions
     for part, size in enumerate(sizes):
         if size >= len(classes):
             least[part] = least[:part].sum(axis=0) < counts
