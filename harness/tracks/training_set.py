@@ -1,0 +1,248 @@
+"""Training-set creation: make a training set from few, dirty, imbalanced rows; the fixed model learns from it alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from harness.api import FloatArray, IntArray
+from harness.data import noise, splits
+from harness.data.base import TEST, TRAIN, VALIDATION
+from harness.errors import ProtocolError, SubmissionError
+from harness.tracks import checks, metrics
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.distances import first_within, nearest
+
+_PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+_SOURCE = r"^(any|(train|validation|test)(\+(train|validation|test))*)$"
+
+
+class TrainingSetSettings(Settings):
+    """See ``conf/track/training_set.yaml``."""
+
+    raw: int = Field(300, ge=0)
+    validation: int = Field(0, ge=0)
+    test: int = Field(600, ge=0)
+    raw_from: str = Field("any", pattern=_SOURCE)
+    validation_from: str = Field("any", pattern=_SOURCE)
+    test_from: str = Field("any", pattern=_SOURCE)
+    cap: int = Field(600, ge=1)
+    imbalance: float | None = Field(0.1, gt=0, le=1)
+    noise: float = Field(0.3, ge=0, lt=1)
+    duplicates: float = Field(0.1, ge=0, lt=1)
+    all_classes: bool = True
+    copy_distance: float = Field(0.5, ge=0, le=0.9)
+    skyline: Literal["clean", "test"] = "clean"
+
+    @model_validator(mode="after")
+    def _whole_or_made(self) -> Self:
+        if self.raw == 0 and (self.imbalance is not None or self.duplicates):
+            raise ValueError("raw 0 takes all rows as they are: imbalance must then be null and duplicates 0")
+        return self
+
+
+@dataclass(frozen=True)
+class TrainingSetKey:
+    """What stays hidden: the test set, clean rows for the skyline, and how near to a test row counts as a copy."""
+
+    X_test: FloatArray  # [m, ...]
+    y_test: IntArray  # [m]
+    X_clean: FloatArray  # [p, ...] every row that is neither tested on nor shown for validation
+    y_clean: IntArray  # [p] true labels
+    radius: float
+
+
+class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
+    """Macro-F1 on hidden rows of the fixed model trained on the set handed in.
+
+    Any mix of kept, relabelled, augmented and synthetic rows, at most ``cap``. Whether the model takes a fixed number
+    of gradient updates or goes to its optimum is the model's own setting; the view tells the algorithm (``updates``).
+    """
+
+    name = "training_set"
+    track = "training_set"
+    task = "training_set"
+    metric = "macro_f1"
+    settings_class = TrainingSetSettings
+
+    def prepare(self, seed: int) -> tuple[View, TrainingSetKey]:
+        s, data = self.settings, self.dataset
+        rng = self.rng(seed, "split")
+        test = self._draw(self._rows(s.test_from), s.test, rng)
+        if not len(test):
+            raise ProtocolError(f"{data.name} has no rows in {s.test_from} to test on.", "See track.test_from.")
+        left = np.setdiff1d(self._rows(s.validation_from), test)
+        validation = self._draw(left, s.validation, rng) if s.validation else left[:0]
+        pool = np.setdiff1d(self._rows(s.raw_from), np.concatenate([test, validation]))
+        raw = self._raw_rows(pool, rng)
+        y = self._given_labels(data.y[raw], seed)
+        X = data.X[raw]
+
+        # A test row that the data themselves also show to the algorithm would make honest sets look like copies.
+        gap = nearest(data.X[test], np.concatenate([X, data.X[validation]]))
+        apart = gap[gap > 0]
+        radius = s.copy_distance * float(np.quantile(apart, 0.01)) if len(apart) else 0.0
+        test = test[gap > radius]
+        if not len(test):
+            raise ProtocolError(f"Every test row of {data.name} is also among the raw rows.")
+
+        arrays: dict[str, Array] = {"X": X, "y": y}
+        if s.validation:
+            arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
+        scalars: dict[str, int | float | str] = {
+            "n_classes": data.n_classes,
+            "budget": s.cap,
+            "low": float(X.min()),
+            "high": float(X.max()),
+            "updates": int(getattr(getattr(self.model, "settings", None), "updates", 0)),
+        }
+        key = TrainingSetKey(data.X[test], data.y[test], data.X[pool], data.y[pool], radius)
+        return View(arrays, scalars), key
+
+    def read_output(self, arrays: Arrays, view: View) -> Arrays:
+        s, scalars = self.settings, view.scalars
+        X = checks.finite(arrays["X"], name="X", shape=(None, *view.arrays["X"].shape[1:]))
+        if len(X) > s.cap:
+            raise SubmissionError(f"X has {len(X)} rows, over the cap of {s.cap}; row {s.cap} is one too many.")
+        X = X.astype(np.float32)
+        low, high = np.float32(scalars["low"]), np.float32(scalars["high"])
+        bad = np.argwhere(X.clip(low, high) != X)
+        if len(bad):
+            at = ", ".join(map(str, bad[0]))
+            raise SubmissionError(
+                f"X[{at}] is {X[tuple(bad[0])]}; values must lie between task.low = {low} and task.high = {high}.",
+                "Clip the rows: numpy.clip(X, task.low, task.high).",
+            )
+        y = checks.labels(arrays["y"], name="y", length=len(X), n_classes=int(scalars["n_classes"]))
+        missing = np.setdiff1d(np.arange(int(scalars["n_classes"])), y)
+        if s.all_classes and len(missing):
+            names = ", ".join(f"{c} ({self.dataset.class_names[c]})" for c in missing[:10])
+            raise SubmissionError(
+                f"y has no row of class {names}; the fixed model needs at least one row of every class.",
+                "Keep a row of each class.",
+            )
+        return {"X": X, "y": y}
+
+    def score(self, output: Arrays, view: View, key: TrainingSetKey, seed: int) -> Score:
+        """Raises SubmissionError if a row copies a hidden test row: the same bytes, or nearer than any raw row is."""
+        refuse_copies(output["X"], key.X_test, key.radius)
+        return self._train_and_test(output["X"], output["y"], key)
+
+    def reference(self, which: Reference, view: View, key: TrainingSetKey, seed: int) -> Score:
+        """``random``: as many raw rows, drawn with replacement. ``skyline``: all clean rows, whatever the cap.
+
+        Where nobody has cleaned the data set's labels (``skyline: test``), the oracle learns the test rows as well.
+        """
+        X, y = view.arrays["X"], view.arrays["y"]
+        if which == "skyline":
+            if self.settings.skyline == "clean":
+                return self._train_and_test(key.X_clean, key.y_clean, key)
+            both = np.concatenate([X, key.X_test]), np.concatenate([y, key.y_test])
+            return self._train_and_test(*both, key)
+        drawn = self.rng(seed, "random reference").integers(len(y), size=min(len(y), self.settings.cap))
+        return self._train_and_test(X[drawn], y[drawn], key)
+
+    def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
+        return metrics.macro_f1(items["y_true"], items["y_pred"], self.dataset.n_classes, weights)
+
+    def suspicious_above(self, skyline: float) -> float:
+        """Half-way between the skyline and 1: augmented and synthetic rows may honestly beat a clean pool.
+
+        The oracle that has learned the test rows is a bound; there it is the skyline itself.
+        """
+        return skyline if self.settings.skyline == "test" else (1 + skyline) / 2
+
+    def _train_and_test(self, X: FloatArray, y: IntArray, key: TrainingSetKey) -> Score:
+        predicted = self.model.fit(X, y).predict(key.X_test)
+        items, ones, classes = (
+            {"y_true": key.y_test, "y_pred": predicted},
+            np.ones((1, len(predicted))),
+            self.dataset.n_classes,
+        )
+        secondary = {
+            "accuracy": float(np.mean(predicted == key.y_test)),
+            "balanced_accuracy": float(np.nanmean(metrics.recall(key.y_test, predicted, classes))),
+            "rows": float(len(y)),
+        }
+        per_class = metrics.per_class_f1(key.y_test, predicted, classes, ones)[0]
+        for name, f1 in zip(self.dataset.class_names, per_class, strict=True):
+            secondary["f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name)] = float(f1)
+        return Score(float(self.statistic(items, ones)[0]), items, secondary)
+
+    def _rows(self, source: str) -> IntArray:
+        """Rows of the named official parts, or all."""
+        if source == "any":
+            return np.arange(len(self.dataset.y))
+        part = self.dataset.extras.get("part")
+        if part is None:
+            raise ProtocolError(f"{self.dataset.name} has no official parts.", "Draw from `any` in the track settings.")
+        rows: IntArray = np.flatnonzero(np.isin(part, [_PARTS[name] for name in source.split("+")]))
+        return rows
+
+    def _draw(self, rows: IntArray, size: int, rng: np.random.Generator) -> IntArray:
+        """``size`` of the rows (0: all), classes in their proportions."""
+        (chosen,) = splits.stratified(self.dataset.y[rows], (size or len(rows),), rng)
+        drawn: IntArray = rows[chosen]
+        return drawn
+
+    def _raw_rows(self, pool: IntArray, rng: np.random.Generator) -> IntArray:
+        """Rows to hand out, some repeated; a seeded order of classes decides which of them are scarce."""
+        s = self.settings
+        repeats = round(s.duplicates * s.raw)
+        if s.imbalance is None:
+            kept = self._draw(pool, s.raw - repeats if s.raw else 0, rng)
+        else:
+            counts = class_counts(s.raw - repeats, s.imbalance, self.dataset.n_classes)
+            drawn = []
+            for c, count in zip(rng.permutation(self.dataset.n_classes), counts, strict=True):
+                rows = np.flatnonzero(self.dataset.y[pool] == c)
+                if len(rows) < count:
+                    raise ProtocolError(
+                        f"{self.dataset.name} has {len(rows)} rows of class {c} left, {count} are asked for.",
+                        "Lower track.raw or track.test, or raise track.imbalance.",
+                    )
+                drawn.append(pool[rng.permutation(rows)[:count]])
+            kept = np.concatenate(drawn)
+        shown: IntArray = rng.permutation(np.concatenate([kept, kept[rng.integers(len(kept), size=repeats)]]))
+        return shown
+
+    def _given_labels(self, y: IntArray, seed: int) -> IntArray:
+        """The labels as handed out: a share flipped, but every class that has rows keeps a label."""
+        rng, classes = self.rng(seed, "noise"), self.dataset.n_classes
+        given = noise.uniform_flips(y, self.settings.noise, classes, rng)
+        for c in np.setdiff1d(y, given):
+            given[rng.choice(np.flatnonzero(y == c))] = c
+        if self.settings.all_classes and len(np.unique(given)) < classes:
+            missing = np.setdiff1d(np.arange(classes), given)[0]
+            raise ProtocolError(f"No raw row is of class {missing}, yet every class is needed.", "Raise track.raw.")
+        return given
+
+
+def class_counts(n: int, imbalance: float, n_classes: int) -> IntArray:
+    """Rows per class [C], largest first, adding up to n: geometric from 1 down to ``imbalance``, at least one each."""
+    share = imbalance ** (np.arange(n_classes) / max(n_classes - 1, 1))
+    ideal = share / share.sum() * n
+    counts: IntArray = np.maximum(np.floor(ideal), 1).astype(np.int64)
+    if counts.sum() > n:
+        raise ProtocolError(f"{n} distinct raw rows are too few for {n_classes} classes at imbalance {imbalance}.")
+    counts[np.argsort(counts - ideal, kind="stable")[: n - counts.sum()]] += 1
+    return counts
+
+
+def refuse_copies(X: FloatArray, hidden: FloatArray, radius: float) -> None:
+    """Raise SubmissionError for the first row of X [m, ...] that copies a hidden row: same bytes, or within radius."""
+    X, hidden = (np.asarray(rows, np.float32) + 0.0 for rows in (X, hidden))  # adding 0 turns -0 into 0
+    known = {row.tobytes() for row in hidden}
+    exact = next((i for i, row in enumerate(X) if row.tobytes() in known), None)
+    near = first_within(X[:exact] if exact is not None else X, hidden, radius) if radius and exact != 0 else None
+    if near is None and exact is None:
+        return
+    row, distance = near if near is not None else (exact, 0.0)
+    raise SubmissionError(
+        f"X[{row}] copies a hidden test item (distance {distance:.3g}; {radius:.3g} or less counts as a copy).",
+        "Train on the rows of the task and on what you make of them; no other source may hold the test items.",
+    )
