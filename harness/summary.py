@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import __version__
 from harness.api import FloatArray
 from harness.errors import Status
 from harness.leaderboard.statistics import interval, replicates
@@ -24,7 +23,7 @@ from harness.tracks.base import Reference
 if TYPE_CHECKING:
     from harness.evaluate import Bench
 
-_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
+_PACKAGES = ("harness", "torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def summarise(
 
 def versions() -> dict[str, str]:
     """Versions of whatever can change a score, and the machine."""
-    found = {"harness": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
