@@ -7,7 +7,9 @@ import platform
 from pathlib import Path
 
 from harness import sandbox
-from harness.data import dataset_names, locate
+from harness.data import dataset_names, settings_class
+from harness.data.fetch import find
+from harness.errors import BenchmarkError
 from harness.summary import versions
 
 
@@ -18,7 +20,7 @@ def examine() -> dict[str, dict[str, str]]:
             report.name: "works" if report.works else f"does not work: {report.why}" for report in sandbox.probe()
         },
         "devices": _devices(),
-        "data": {name: locate(name) for name in dataset_names()},
+        "data": {name: _data(name) for name in dataset_names()},
         "versions": versions(),
     }
 
@@ -34,6 +36,20 @@ def _devices() -> dict[str, str]:
     if len(found) == 1:
         found["cuda"] = "none found; fixed models are trained on the CPU"
     return found
+
+
+def _data(name: str) -> str:
+    files = settings_class(name).files()
+    if not files:
+        return "bundled with scikit-learn"
+    try:
+        found = [find(file) for file in files]
+    except BenchmarkError as error:  # there, but not what it should be
+        return str(error)
+    missing = sum(path is None for path in found)
+    if missing:
+        return f"{missing} of {len(files)} files not here; `harness fetch {name}`"
+    return str(next(path.parent for path in found if path))
 
 
 def _processor() -> str:

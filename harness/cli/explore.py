@@ -64,7 +64,8 @@ def fetch(args: Namespace) -> int:
     """``harness fetch DATASET``."""
     from harness.data import fetch_dataset
 
-    print(fetch_dataset(args.dataset))
+    paths = fetch_dataset(args.dataset)
+    print("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
     return 0
 
 
