@@ -1,0 +1,87 @@
+"""The temporary directory of one cell, gone when the cell is over; what a killed harness left is swept by the next."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+PREFIX = "harness-cell-"
+
+
+class Cell:
+    """A context manager: ``path`` with the folders ``in``, ``code``, ``out``, ``tmp`` and the empty folder ``empty``.
+
+    As long as the harness lives it holds a lock on the file ``lock`` in it; a directory whose lock is free is litter.
+    """
+
+    def __init__(self) -> None:
+        sweep()
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = os.open(self.path / "taking", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        (self.path / "taking").rename(self.path / "lock")
+        for name in ("in", "code", "out", "tmp", "empty"):
+            (self.path / name).mkdir()
+
+    def __enter__(self) -> Cell:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        remove(self.path)
+        os.close(self._lock)
+
+    def note_cgroup(self, directory: Path) -> None:
+        """Remember a cgroup, so that a sweep can remove it with the directory."""
+        with (self.path / "cgroups").open("a") as file:
+            file.write(f"{directory}\n")
+
+
+def remove(path: Path) -> None:
+    """Delete a tree that a stranger may have filled: any depth, any number, any mode."""
+    try:
+        shutil.rmtree(path)
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwX", "--", str(path)], check=False, capture_output=True)
+        subprocess.run(["rm", "-rf", "--", str(path)], check=False, capture_output=True)
+
+
+@functools.cache
+def sweep() -> int:
+    """Remove the directories and cgroups of harnesses that were killed; once per process. Returns how many."""
+    removed = 0
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:  # just being made, or killed while being made
+            if path.is_dir() and path.owner() and path.stat().st_uid == os.getuid() and _age(path) > 3600:
+                remove(path)
+            continue
+        except OSError:
+            continue  # another user's
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # its harness is alive
+        finally_remove = path.stat().st_uid == os.getuid()
+        if finally_remove:
+            noted = path / "cgroups"
+            for line in noted.read_text().splitlines() if noted.is_file() else []:
+                if Path(line).name.startswith(PREFIX) and Path(line).is_dir():
+                    Path(line).rmdir()
+            remove(path)
+            removed += 1
+        os.close(lock)
+    return removed
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime

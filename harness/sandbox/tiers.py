@@ -1,0 +1,128 @@
+"""Which isolation works on this machine, found out by running something in it, and which one a challenge gets."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass
+
+from harness.errors import ProtocolError
+from harness.sandbox import landlock, seccomp, walls
+from harness.sandbox.base import Limits
+from harness.sandbox.cell import Cell
+
+STRENGTH = {"none": 0, "landlock": 1, "container": 2, "bubblewrap": 2}
+AUTO = ("bubblewrap", "landlock")  # strongest first; the container is asked for by name
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class TierReport:
+    """One tier on this machine. ``why``: what it is made of, or what is missing and how to get it."""
+
+    name: str
+    works: bool
+    why: str
+
+
+def probe() -> list[TierReport]:
+    """Every tier, strongest first, each tried by really running something in it; once per process."""
+    return [_tried(name) for name in ("bubblewrap", "container", "landlock", "none")]
+
+
+def resolve_tier(wanted: str, minimum: str) -> str:
+    """The tier to use: the one asked for by name, or with ``"auto"`` the strongest that works.
+
+    Raises ProtocolError, saying what is missing and what to install, where it does not work or is weaker than
+    ``minimum``. Never falls back from a tier that was asked for by name.
+    """
+    for value, known in ((wanted, ("auto", *STRENGTH)), (minimum, tuple(STRENGTH))):
+        if value not in known:
+            raise ProtocolError(f"There is no isolation tier {value!r}.", f"Known: {', '.join(known)}.")
+    candidates = AUTO if wanted == "auto" else (wanted,)
+    strong = [name for name in candidates if STRENGTH[name] >= STRENGTH[minimum]]
+    if not strong:
+        raise ProtocolError(
+            f"The isolation tier {wanted!r} is weaker than {minimum!r}, the least this challenge allows.",
+            "Run with sandbox.tier=auto, or with a challenge of your own that allows less; such runs do not rank.",
+        )
+    reports = []
+    for name in strong:
+        reports.append(_tried(name))
+        if reports[-1].works:
+            return name
+    reasons = "; ".join(f"{report.name}: {report.why}" for report in reports)
+    raise ProtocolError(
+        f"No isolation tier that this run may use works here ({reasons}).", "`harness doctor` shows all."
+    )
+
+
+def _tried(name: str) -> TierReport:
+    with _lock:
+        return _try(name)
+
+
+@functools.cache
+def _try(name: str) -> TierReport:
+    if name == "none":
+        return TierReport("none", True, "no isolation at all: for development, never ranks")
+    if name == "container":
+        from harness.sandbox import container
+
+        works, why = container.probe()
+        return TierReport(name, works, why)
+    missing = _missing(name)
+    if missing:
+        return TierReport(name, False, missing)
+    said = _run_probe(name)
+    if said == "confined":
+        return TierReport(name, True, _DESCRIPTIONS[name])
+    return TierReport(name, False, f"{said}. {_REMEDIES[name]}")
+
+
+_DESCRIPTIONS = {
+    "bubblewrap": "all namespaces unshared, read-only binds, no network, no capabilities, seccomp",
+    "landlock": "Landlock, seccomp and resource limits, no namespaces: weaker than bubblewrap",
+}
+_REMEDIES = {
+    "bubblewrap": "It needs unprivileged user namespaces: see sysctl kernel.unprivileged_userns_clone, "
+    "kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces.",
+    "landlock": "It needs a Linux kernel 5.13 or newer with Landlock and seccomp enabled.",
+}
+
+
+def _missing(name: str) -> str:
+    if not seccomp.supported():
+        return f"no seccomp filter is written for {os.uname().machine} (x86_64 and aarch64 are)"
+    if name == "bubblewrap" and shutil.which("bwrap") is None:
+        return "the program bwrap is not installed: apt-get install bubblewrap, or dnf install bubblewrap"
+    if name == "landlock" and landlock.abi() < 1:
+        return f"this kernel has no Landlock. {_REMEDIES['landlock']}"
+    return ""
+
+
+def _run_probe(tier: str) -> str:
+    """``"confined"``, or what went wrong."""
+    limits = Limits()
+    with Cell() as cell:
+        hidden = cell.path / "hidden"
+        hidden.write_text("hidden")
+        folder = cell.path / "empty"
+        walls.prepare(tier, cell, folder, limits, {"probe": {"hidden": str(hidden), "pid": os.getpid()}})
+        line = walls.program(tier, cell, folder)
+        if tier == "bubblewrap":
+            line = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None) + line
+        try:
+            done = subprocess.run(
+                line, env=walls.environment(tier, cell, folder), stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=20, start_new_session=True, check=False, cwd=cell.path / "tmp",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "a probe of it did not end within 20 s"
+        except OSError as error:
+            return f"it cannot be started: {error.strerror}"
+        said = done.stdout.strip() or " ".join(done.stderr.split())[-300:]
+        return said or f"a probe of it ended with status {done.returncode} and said nothing"

@@ -1,0 +1,154 @@
+"""The command line that puts a process behind the walls of one tier."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.sandbox import landlock
+from harness.sandbox.base import Limits
+from harness.sandbox.cell import Cell
+from harness.sandbox.visible import code, readable, visible
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")  # safe path, no user site, no site: no .pth, no sitecustomize
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the parts of a cell are, as the process behind the walls names them."""
+
+    inputs: str
+    outputs: str
+    code: str
+    folder: str
+    scratch: str
+
+
+def paths(tier: str, cell: Cell, folder: Path) -> Paths:
+    """Short fixed names where there are mounts, real ones elsewhere."""
+    if tier in ("bubblewrap", "container"):
+        return Paths("/cell/in", "/cell/out", "/cell/code", "/submission", "/tmp")
+    inside = cell.path
+    return Paths(str(inside / "in"), str(inside / "out"), str(inside / "code"), str(folder), str(inside / "tmp"))
+
+
+def environment(tier: str, cell: Cell, folder: Path) -> dict[str, str]:
+    """All variables the process gets: nothing of the harness's own."""
+    scratch = paths(tier, cell, folder).scratch
+    fixed = {
+        "PATH": visible().path(), "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", "TZ": "UTC",
+        "USER": "submission", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "MPLCONFIGDIR": scratch,
+        "HF_HUB_OFFLINE": "1", "KMP_WARNINGS": "0",
+    }  # fmt: skip
+    return fixed | dict.fromkeys(THREADS, "1")
+
+
+def prepare(tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str, Any]) -> None:
+    """Write the harness's few modules and ``job.json`` into the cell."""
+    for name, content in code().items():
+        target = cell.path / "code" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    where = paths(tier, cell, folder)
+    job = {
+        "supervise": tier in ("landlock", "none"),
+        "parent": os.getpid(),
+        "confine": confinement(cell, folder) if tier == "landlock" else None,
+        "rlimits": rlimits(tier, limits),
+        "site": list(visible().site),
+        "inputs": where.inputs,
+        "outputs": where.outputs,
+        "folder": where.folder,
+        **extra,
+    }
+    (cell.path / "in" / "job.json").write_text(json.dumps(job))
+
+
+def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
+    """(resource, soft, hard) that hold even if nobody watches."""
+    seconds = int(limits.seconds * (os.cpu_count() or 1)) + 5  # of CPU; the wall clock comes first
+    found = [
+        ("RLIMIT_CORE", 0, 0),
+        ("RLIMIT_CPU", seconds, seconds + 2),
+        ("RLIMIT_FSIZE", limits.output_mb * 2**20, limits.output_mb * 2**20),
+        ("RLIMIT_NOFILE", 1024, 1024),
+        ("RLIMIT_MEMLOCK", 65536, 65536),
+        ("RLIMIT_MSGQUEUE", 0, 0),
+    ]
+    if tier == "bubblewrap" and os.getuid() != 0:  # counted in the cell's own user namespace; does not bind root
+        found.append(("RLIMIT_NPROC", limits.processes + 2, limits.processes + 2))
+    return found
+
+
+def confinement(cell: Cell, folder: Path) -> dict[str, Any]:
+    """What the launcher needs to close itself in with Landlock."""
+    inside = cell.path
+    grants: list[tuple[str, int]] = [(path, landlock.READ) for path in readable()]
+    grants += [(path, landlock.READ_DIR) for path in visible().roots]
+    grants += [(str(inside / name), landlock.READ) for name in ("in", "code")]
+    grants += [(str(folder), landlock.READ_FILE | landlock.READ_DIR)]
+    grants += [(str(inside / "out"), landlock.OUTPUT), (str(inside / "tmp"), landlock.SCRATCH)]
+    grants += [(f"/dev/{name}", landlock.DEVICE) for name in _DEVICES]
+    grants += [("/sys/devices/system/cpu", landlock.READ_FILE | landlock.READ_DIR)]
+    grants += [(f"/proc/{name}", landlock.READ_FILE) for name in ("cpuinfo", "meminfo", "stat")]
+    return {"abi": landlock.abi(), "grants": grants}
+
+
+def scratch_bytes(limits: Limits) -> int:
+    """Room for temporary files: as large as what may be left, at least 64 MB."""
+    return max(64, limits.output_mb) * 2**20
+
+
+def bubblewrap(
+    cell: Cell, folder: Path, limits: Limits, *, seccomp_fd: int | None, sync: tuple[int, int] | None
+) -> list[str]:
+    """The ``bwrap`` command up to the program. ``sync``: descriptors for --info-fd and --block-fd."""
+    size = str(scratch_bytes(limits))
+    seen = visible()
+    line = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
+    line += ["--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--hostname", "cell", "--die-with-parent"]
+    line += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
+    for name, value in environment("bubblewrap", cell, folder).items():
+        line += ["--setenv", name, value]
+    line += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    line += ["--size", size, "--tmpfs", "/tmp"]
+    line += _binds(seen.roots)
+    for mask in seen.masked:
+        line += ["--ro-bind", str(cell.path / "empty"), mask]
+    line += ["--ro-bind", str(cell.path / "in"), "/cell/in", "--ro-bind", str(cell.path / "code"), "/cell/code"]
+    line += ["--size", str(limits.output_mb * 2**20), "--tmpfs", "/cell/out", "--ro-bind", str(folder), "/submission"]
+    line += ["--chdir", "/tmp", "--remount-ro", "/"]
+    if seccomp_fd is not None:
+        line += ["--seccomp", str(seccomp_fd)]
+    if sync is not None:
+        line += ["--info-fd", str(sync[0]), "--block-fd", str(sync[1])]
+    return line
+
+
+def _binds(roots: tuple[str, ...]) -> list[str]:
+    line: list[str] = []
+    for link in ("/lib", "/lib32", "/lib64", "/bin"):
+        if Path(link).is_symlink():
+            line += ["--symlink", str(Path(link).readlink()), link]
+        elif Path(link).is_dir():
+            line += ["--ro-bind", link, link]
+    for root in roots:
+        line += ["--ro-bind", root, root]
+    return line
+
+
+def program(tier: str, cell: Cell, folder: Path) -> list[str]:
+    """The interpreter and the launcher, as named behind the walls."""
+    where = paths(tier, cell, folder)
+    return [visible().python, *_FLAGS, f"{where.code}/harness/sandbox/launcher.py", f"{where.inputs}/job.json"]

@@ -1,0 +1,272 @@
+"""Inside the sandbox: build the task, call the participant's function, leave its arrays in typed files.
+
+Nothing here is trusted once the participant's code has been loaded: the other side reads what is left as if a stranger
+had written every byte. This module and all it imports (``harness.api``, ``errors``, ``models``, ``sandbox.wire``) are
+the only parts of the harness that exist in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.machinery
+import importlib.util
+import json
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from harness import api
+from harness.errors import Status, SubmissionError
+from harness.sandbox import wire
+
+
+def main(job: dict[str, Any]) -> NoReturn:
+    """Run one cell and end the process. ``job`` is what the supervisor wrote into ``job.json``."""
+    np.set_printoptions(threshold=100)
+    channel = socket.socket(fileno=job["channel"])
+    channel.set_inheritable(False)
+    inside = Path(job["inputs"])
+    fields: dict[str, Any] = {f.name: None for f in dataclasses.fields(api.TASKS[job["task"]])}
+    fields |= job["scalars"]
+    for name in job["arrays"]:
+        # A read-only mapping: not even setflags(write=True) makes it writable, and no page is copied.
+        fields[name] = np.asarray(np.load(inside / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+    entropy = np.random.SeedSequence(job["entropy"])
+    fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
+    fields["model"] = LazyModel(job["model"])
+    task = api.TASKS[job["task"]](**fields)
+    names = api.OUTPUTS[job["task"]]
+    directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
+    socket.send_fds(channel, [b"R"], [directory])
+
+    status, reason = Status.OK, ""
+    try:
+        function = load_function(Path(job["folder"]), job["module"], job["function"])
+        arrays = call(function, task, names)
+        if job["rounds"]:
+            arrays = play(channel, function, task, names, arrays)
+        write_outputs(directory, arrays)
+    except SubmissionError as error:
+        status, reason = error.status, str(error)
+    except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
+        status, reason = blame(error, job["folder"])
+    _finish(directory, status, reason)
+
+
+def _finish(directory: int, status: Status, reason: str) -> NoReturn:
+    try:
+        report = json.dumps({"status": str(status), "reason": reason[:4000]}).encode()
+        _write(directory, "report.json", report)
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(0)  # no atexit hooks, no waiting for threads
+
+
+def load_function(folder: Path, module: str, function: str) -> Callable[[Any], object]:
+    """The submission's function, loaded by path; its folder comes last on ``sys.path``, so it shadows nothing.
+
+    Compiled leftovers (``__pycache__``) in the folder are ignored: what runs is the source that was digested.
+    Raises SubmissionError (``invalid_submission``) saying which file and line failed, or what is missing.
+    """
+    sys.path_hooks.insert(0, _source_only(str(folder)))
+    sys.path.append(str(folder))
+    path = folder / f"{module}.py"
+    name = module if module not in sys.modules else f"submission_{module}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceOnly(name, str(path)))
+    if spec is None or spec.loader is None or not path.is_file():
+        raise SubmissionError(f"{module}.py is not in the submission.", status=Status.INVALID_SUBMISSION)
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    try:
+        spec.loader.exec_module(loaded)
+    except MemoryError:
+        raise
+    except Exception as error:
+        print_traceback(error, str(folder))
+        raise SubmissionError(
+            f"{module}.py does not import: {describe(error, str(folder))}.",
+            "Only the harness's own dependencies are installed in the sandbox.",
+            Status.INVALID_SUBMISSION,
+        ) from None
+    found = getattr(loaded, function, None)
+    if not callable(found):
+        raise SubmissionError(
+            f"{module}.py has no function {function!r}.", "`entry` names it.", Status.INVALID_SUBMISSION
+        )
+    return found  # type: ignore[no-any-return]
+
+
+class _SourceOnly(importlib.machinery.SourceFileLoader):
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        raise OSError("no bytecode")  # makes the base class read and compile the source
+
+
+def _source_only(folder: str) -> Callable[[str], importlib.machinery.FileFinder]:
+    loaders = [
+        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
+        (_SourceOnly, importlib.machinery.SOURCE_SUFFIXES),
+    ]
+
+    def hook(path: str) -> importlib.machinery.FileFinder:
+        if path != folder and not path.startswith(folder + os.sep):
+            raise ImportError
+        return importlib.machinery.FileFinder(path, *loaders)
+
+    return hook
+
+
+class LazyModel:
+    """The fixed model; torch is imported when it is first used."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = dict(settings)
+        self._loaded: Any = None
+
+    def _model(self) -> Any:
+        if self._loaded is None:
+            from harness.models import load_model
+
+            self._loaded = load_model(**{"device": "cpu", **self._settings})
+        return self._loaded
+
+    def fit(self, *arguments: Any, **named: Any) -> Any:
+        return self._model().fit(*arguments, **named)
+
+    def fit_many(self, *arguments: Any, **named: Any) -> Any:
+        return self._model().fit_many(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._model(), name)
+
+
+def call(function: Callable[[Any], object], task: Any, names: tuple[str, ...]) -> dict[str, wire.Array]:
+    """The function's value as named arrays. Raises SubmissionError where it is nothing of the kind."""
+    value = function(task)
+    if value is None:
+        raise SubmissionError(
+            f"{getattr(function, '__name__', 'the function')} returned None; it must return {' and '.join(names)}.",
+            status=Status.NO_OUTPUT,
+        )
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            raise SubmissionError(
+                f"The returned dict has keys {sorted(map(str, value))}; it must have {sorted(names)}."
+            )
+        parts = [value[name] for name in names]
+    elif len(names) == 1:
+        parts = [value]
+    elif isinstance(value, tuple | list) and len(value) == len(names):
+        parts = list(value)
+    else:
+        raise SubmissionError(f"{', '.join(names)} must be returned as a tuple in that order, got {_kind(value)}.")
+    return {name: as_array(part, name) for name, part in zip(names, parts, strict=True)}
+
+
+def as_array(value: Any, name: str) -> wire.Array:
+    """A plain bool, int or float array from an array, a list, a tensor or what else numpy understands."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = value.detach().cpu()
+    try:
+        array = np.array(value, copy=True, subok=False)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise SubmissionError(f"{name} is {_kind(value)}, which is no array ({_text(error)[:200]}).") from None
+    if array.dtype.kind not in wire.KINDS:
+        raise SubmissionError(
+            f"{name} is {_kind(value)} of dtype {array.dtype}; it must hold integers, booleans or real numbers.",
+            "Return a plain numpy array, e.g. numpy.asarray(order, dtype=numpy.int64).",
+        )
+    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+
+
+def play(
+    channel: socket.socket, function: Any, task: Any, names: tuple[str, ...], arrays: dict[str, wire.Array]
+) -> dict[str, wire.Array]:
+    """The protocol in rounds: send an output, get fields of the task to replace, call again, until told the end."""
+    while True:
+        wire.send_arrays(channel, arrays)
+        fields = wire.receive_arrays(channel, cap=1 << 40)
+        if fields is None:
+            return arrays
+        for field in fields.values():
+            field.setflags(write=False)
+        task = dataclasses.replace(task, **{k: v.item() if v.ndim == 0 else v for k, v in fields.items()})
+        arrays = call(function, task, names)
+
+
+def write_outputs(directory: int, arrays: Mapping[str, wire.Array]) -> None:
+    """One ``.npy`` file per array. Raises SubmissionError where they do not fit into what a cell may leave."""
+    for name, array in arrays.items():
+        try:
+            _write(directory, f"{name}.npy", wire.encode(array))
+        except OSError as error:
+            size = array.nbytes / 2**20
+            raise SubmissionError(
+                f"{name} ({size:.1f} MB) cannot be written: {error.strerror}; the challenge limits what a cell may leave."
+            ) from error
+
+
+def _write(directory: int, name: str, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=directory)  # whatever the submission may have put there
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+
+
+def blame(error: BaseException, folder: str) -> tuple[Status, str]:
+    """Status and one-paragraph reason of an exception that left the participant's function."""
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in _text(error):
+        return Status.OUT_OF_MEMORY, f"The submission ran out of memory: {describe(error, folder)}."
+    print_traceback(error, folder)
+    if isinstance(error, Exception | KeyboardInterrupt):
+        return Status.CRASHED, f"The submission raised {describe(error, folder)}."
+    return Status.NO_OUTPUT, f"The submission ended by {describe(error, folder)} without returning anything."
+
+
+def describe(error: BaseException, folder: str) -> str:
+    """``ValueError: text (algorithm.py, line 12)``: the innermost line that belongs to the submission."""
+    where = ""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f" ({os.path.basename(error.filename)}, line {error.lineno})"  # noqa: PTH119
+        text = error.msg
+    else:
+        text = _text(error)
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename.startswith(folder):
+                where = f" ({os.path.relpath(frame.f_code.co_filename, folder)}, line {line})"
+    return f"{type(error).__name__}{': ' if text else ''}{text}{where}"
+
+
+def print_traceback(error: BaseException, folder: str) -> None:
+    """To the log: the traceback from the submission's first frame on, without the harness's own."""
+    try:
+        sys.stdout.flush()
+        tb = error.__traceback__
+        while tb is not None and not tb.tb_frame.f_code.co_filename.startswith(folder):
+            tb = tb.tb_next
+        traceback.print_exception(type(error), error, tb, limit=30)
+    except BaseException:
+        print(f"(the traceback of {type(error).__name__} cannot be printed)", file=sys.stderr)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:1000]
+    except BaseException:
+        return "(its text cannot be read)"
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
