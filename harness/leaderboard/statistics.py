@@ -17,14 +17,14 @@ from math import inf, sqrt
 
 import numpy as np
 
-from harness.api import FloatArray
+from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
 from harness.randomness import generator
 from harness.tracks.base import Arrays
 
 N_REPLICATES = 2000
 LEVEL = 0.05
-_CHUNK = 2_000_000  # weights held at once
+_CHUNK = 500_000  # weights held at once
 
 Statistic = Callable[[Arrays, FloatArray], FloatArray]
 """items (each [m, ...]), weights [r, m] -> [r]: ``Track.statistic``."""
@@ -148,6 +148,6 @@ def _resampled(items: Arrays, statistic: Statistic, rows: int, rng: np.random.Ge
 
 def item_weights(rng: np.random.Generator, rows: int, m: int) -> FloatArray:
     """How often each of m items is drawn in m draws with replacement: [rows, m] float32."""
-    drawn = rng.integers(0, m, (rows, m), dtype=np.int32)
-    drawn += m * np.arange(rows, dtype=np.int32)[:, None]  # below _CHUNK + m: no overflow
+    drawn: IntArray = rng.integers(0, m, (rows, m))
+    drawn += m * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * m).reshape(rows, m).astype(np.float32)
