@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from yaml import YAMLError
 
 from harness import catalogue
 from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
@@ -41,11 +42,11 @@ class Challenge(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")
     title: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=4000)
-    version: int = Field(1, ge=1)
+    version: int = Field(1, ge=1, strict=True)
     track: SerializeAsAny[Settings]
     dataset: SerializeAsAny[DatasetSettings]
     model: SerializeAsAny[ModelSettings]
-    seeds: int = Field(10, ge=1, le=1000)
+    seeds: int = Field(10, ge=1, le=1000, strict=True)
     secret: str = Field(min_length=1)
     baseline: str
     minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
@@ -60,27 +61,10 @@ class Challenge(BaseModel):
         ------
         ProtocolError: one paragraph listing every problem.
         """
-        problems: list[str] = []
-        parts: dict[str, Any] = {}
-        for group, build in (
-            ("track", _track_settings),
-            ("dataset", dataset_settings),
-            ("model", model_settings),
-        ):
-            try:
-                parts[group] = build(**_mapping(group, raw.get(group)))
-            except ValidationError as error:
-                problems += [_problem(e, group) for e in error.errors()]
-            except BenchmarkError as error:
-                problems.append(str(error))
-        challenge: Challenge | None = None
-        try:
-            challenge = cls.model_validate({**raw, "modified": modified, **dict.fromkeys(_GROUPS), **parts})
-        except ValidationError as error:
-            problems += [_problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS]
-        if problems or challenge is None:
+        challenge, problems = _validated(raw)
+        if challenge is None:
             raise _invalid(problems)
-        return challenge
+        return challenge.model_copy(update={"modified": modified})
 
     @property
     def track_type(self) -> type[Track[Any, Any]]:
@@ -160,12 +144,9 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     problems += [
         f"{key} must be text, got {run[key]!r}" for key in ("submission", "runs_dir") if not isinstance(run[key], str)
     ]
-    try:
-        challenge = Challenge.from_plain(raw)
-    except ProtocolError as error:
-        raise (_invalid([*problems, error.reason]) if problems else error) from None
-    if problems:
-        raise _invalid(problems)
+    challenge, pinned_problems = _validated(raw)
+    if problems or challenge is None:
+        raise _invalid([*problems, *pinned_problems])
     pristine_overrides = [o for o in overrides if o.startswith("challenge=")]
     if len(pristine_overrides) < len(overrides):
         pristine = _hydra(pristine_overrides, directory)
@@ -216,6 +197,26 @@ def _quoted(override: str) -> str:
     return override
 
 
+def _validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
+    """The challenge, or all problems of its settings at once."""
+    problems = [f"{key} is not set" for key, value in raw.items() if value == "???"]
+    parts: dict[str, Any] = {}
+    for group, build in (("track", _track_settings), ("dataset", dataset_settings), ("model", model_settings)):
+        try:
+            parts[group] = build(**_mapping(group, raw.get(group)))
+        except ValidationError as error:
+            problems += [_problem(e, group) for e in error.errors()]
+        except BenchmarkError as error:
+            problems.append(str(error).rstrip("."))
+    try:
+        challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
+    except ValidationError as error:
+        return None, problems + [
+            _problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS or e["loc"][0] in parts
+        ]
+    return (None if problems else challenge), problems
+
+
 def _track_settings(**raw: Any) -> Settings:
     return track_class(str(raw.get("name"))).settings_class.model_validate(raw)
 
@@ -235,12 +236,7 @@ def _problem(error: Any, group: str = "") -> str:
 
 def _invalid(problems: Sequence[str]) -> ProtocolError:
     listed = "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
-    return ProtocolError(
-        f"The configuration is not valid: {listed.removeprefix('The configuration is not valid: ')}.".replace(
-            "..", "."
-        ),
-        "`harness show CHALLENGE` prints a valid one.",
-    )
+    return ProtocolError(f"The configuration is not valid: {listed}.", "`harness show CHALLENGE` prints a valid one.")
 
 
 def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
@@ -268,14 +264,23 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
             config = hydra_compose("config", overrides=overrides)
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        text = " ".join(str(error).split())
-        unknown = re.search(r"Could not override '([^']+)'", text)
-        if unknown:
-            raise ProtocolError(
-                f"There is no setting {unknown.group(1)!r}.", "`harness show CHALLENGE` prints all settings."
-            ) from error
-        raise ProtocolError(f"The configuration cannot be composed: {text[:400]}") from error
+        plain = OmegaConf.to_container(config, resolve=True)
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise _hydra_problem(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def _hydra_problem(text: str) -> ProtocolError:
+    """Hydra's error text in our words, where it is one of the usual mistakes."""
+    setting = re.search(r"Could not override '([^']+)'", text)
+    if setting:
+        return ProtocolError(f"There is no setting {setting[1]!r}.", "`harness show CHALLENGE` prints all settings.")
+    option = re.search(
+        r"Could not find '([^'/]+)/([^']+)' Available options in '[^']+': (.*?) Config search path", text
+    )
+    if option:
+        near = difflib.get_close_matches(option[2], option[3].split(), n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {option[3]}."
+        return ProtocolError(f"There is no {option[1]} {option[2]!r}.", hint)
+    return ProtocolError(f"The configuration cannot be composed: {text.split(' See https://hydra')[0][:400]}.")
