@@ -22,6 +22,8 @@ _LOADERS = {
     "adult": "harness.data.adult:Adult",
     "cifar10h": "harness.data.cifar:Cifar10H",
     "cifar10n": "harness.data.cifar:Cifar10N",
+    "dataperf_speech": "harness.data.dataperf_selection:DataperfSpeech",
+    "dataperf_vision": "harness.data.dataperf_selection:DataperfVision",
     "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
     "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
     "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
@@ -69,9 +71,7 @@ def fetch_dataset(name: str) -> list[Path]:
     ------
     ProtocolError: unknown name, or a file that cannot be had or is not the pinned one.
     """
-    from harness.data.fetch import get
-
-    return [get(file, name) for file in settings_class(name).files()]
+    return settings_class(name).fetch()
 
 
 def settings_class(name: str) -> type[DatasetSettings]:

@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,13 @@ class DatasetSettings(BaseModel, ABC):
     def files(cls) -> tuple[DataFile, ...]:
         """All files the data set may need; none for those bundled with scikit-learn."""
         return ()
+
+    @classmethod
+    def fetch(cls) -> list[Path]:
+        """Bring all files onto this machine, checked; raises ProtocolError where one cannot be had."""
+        from harness.data.fetch import get
+
+        return [get(file, cls.model_fields["name"].default) for file in cls.files()]
 
     @abstractmethod
     def load(self) -> Dataset:

@@ -8,14 +8,14 @@ import csv
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.api import IntArray
 from harness.data.base import TEST, TRAIN, VALIDATION, Dataset, DatasetSettings
 from harness.data.fetch import DataFile, get
+from harness.data.parquet import read_columns
 from harness.errors import ProtocolError
 
 Task = Literal[
@@ -47,21 +47,22 @@ class DataperfDebugging(DatasetSettings):
 
     def load(self) -> Dataset:
         train, validation, test, verified = (get(_file(n), self.name) for n in _names(self.task))
-        ids, X, given = zip(*(_read(path) for path in (train, validation, test)), strict=True)
+        tables = [read_columns(path, ("filename", "encoding", "label")) for path in (train, validation, test)]
         with verified.open(newline="") as stream:
             rows = list(csv.DictReader(stream))
         # The two files list the same pictures in the same order; joining by id alone would double the one id
         # that occurs twice.
-        if [row["ImageID"] for row in rows] != ids[0].tolist():
+        if [row["ImageID"] for row in rows] != tables[0]["filename"].tolist():
             raise ProtocolError(f"{verified} and {train} do not list the same pictures.")
         true = np.array([int(row["hv_label"]) for row in rows], dtype=np.int64)
         extras = {
-            "given": np.concatenate(given),
-            "id": np.concatenate(ids),
-            "part": np.repeat(np.array([TRAIN, VALIDATION, TEST], dtype=np.int64), [len(x) for x in X]),
+            "given": np.concatenate([table["label"] for table in tables]),
+            "id": np.concatenate([table["filename"] for table in tables]),
+            "part": np.repeat(np.array([TRAIN, VALIDATION, TEST], dtype=np.int64), [len(t["label"]) for t in tables]),
         }
-        y = np.concatenate([true, *given[1:]])
-        return Dataset(self.name, np.concatenate(X), y, ("absent", "present"), extras)
+        y = np.concatenate([true, *(table["label"] for table in tables[1:])])
+        X = np.concatenate([table["encoding"] for table in tables])
+        return Dataset(self.name, X, y, ("absent", "present"), extras)
 
 
 def published_ranking(task: Task, method: Literal["datascope", "random"]) -> IntArray:
@@ -96,12 +97,3 @@ def _file(name: str) -> DataFile:
         raise ProtocolError(f"No file {name} is pinned.", "Rankings are known for four of the eight tasks.")
     folder = {".parquet": "embeddings/", ".csv": "data/"}.get(Path(name).suffix)
     return DataFile(_FOLDER, name, sha256, f"{_URL}{folder}{name}" if folder else "")
-
-
-def _read(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32], IntArray]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["filename", "encoding", "label"])
-    encoding = table["encoding"].combine_chunks()
-    X = encoding.flatten().to_numpy().astype(np.float32).reshape(len(table), -1)
-    return np.array(table["filename"].to_pylist()), X, table["label"].to_numpy().astype(np.int64)

@@ -75,9 +75,7 @@ def test_unknown_name_and_parameters_are_one_paragraph() -> None:
 
 def test_import_is_light() -> None:
     heavy = ["sklearn", "pandas", "PIL", "pyarrow", "torch", "scipy", "pooch", "rich", "yaml"]
-    code = (
-        f"import sys, harness.data as d; d.dataset_names(); print([m for m in {heavy} if m in sys.modules])"
-    )
+    code = f"import sys, harness.data as d; d.dataset_names(); print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
