@@ -13,6 +13,8 @@ _CLASSES = {
     "selection_active": "harness.tracks.selection_active:SelectionActive",
     "selection_legacy_speech": "harness.tracks.selection_legacy_speech:SelectionLegacySpeech",
     "selection_legacy_vision": "harness.tracks.selection_legacy_vision:SelectionLegacyVision",
+    "slicing": "harness.tracks.slicing:Slicing",
+    "valuation": "harness.tracks.valuation:Valuation",
     "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
     "selection": "harness.tracks.selection:Selection",
     "debugging": "harness.tracks.debugging:Debugging",

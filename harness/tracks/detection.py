@@ -1,0 +1,79 @@
+"""How well scores single out the rows that are wrong: the secondary metrics of valuation and slicing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.api import FloatArray, IntArray
+from harness.models.base import BoolArray
+
+
+def auroc(scores: FloatArray, positive: BoolArray) -> float:
+    """Area under the ROC curve: how often a positive row outscores a negative one, ties counted half.
+
+    scores [n], higher = more suspicious; positive [n]. nan where all rows are of one kind.
+    """
+    hits, others = int(positive.sum()), int((~positive).sum())
+    if not hits or not others:
+        return float("nan")
+    return float((midranks(scores)[positive].sum() - hits * (hits - 1) / 2) / (hits * others))
+
+
+def average_precision(scores: FloatArray, positive: BoolArray) -> float:
+    """Area under the precision-recall steps, tied rows entering together; nan where nothing is positive."""
+    total = int(positive.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # end of each run of equal scores
+    found = np.cumsum(positive[order])[last]
+    return float(np.diff(found, prepend=0) @ (found / (last + 1)) / total)
+
+
+def lower_cluster(values: FloatArray) -> BoolArray:
+    """Rows in the lower of the two clusters that 2-means finds in values [n]; nobody where all values are equal.
+
+    In one dimension the best split is a threshold, so it is found exactly. This is how OpenDataVal (Jiang et al.,
+    2023) turns values into a verdict before it takes F1.
+    """
+    span = max(float(np.abs(values).max()), 1e-300)
+    ordered = np.sort(values / span)  # scaled, so that squares of huge values do not overflow
+    cuts = np.flatnonzero(np.diff(ordered)) + 1  # sizes of the lower cluster
+    if not len(cuts):
+        return np.zeros(len(values), bool)
+    total = np.cumsum(ordered)
+    below, above = total[cuts - 1], total[-1] - total[cuts - 1]
+    best = cuts[np.argmax(below**2 / cuts + above**2 / (len(values) - cuts))]  # least spread within the clusters
+    lower: BoolArray = values / span < ordered[best]
+    return lower
+
+
+def f1(flagged: BoolArray, positive: BoolArray) -> float:
+    """Harmonic mean of precision and recall; 0 where nothing is flagged, nan where nothing is positive."""
+    if not positive.any():
+        return float("nan")
+    return float(2 * (flagged & positive).sum() / (flagged.sum() + positive.sum()))
+
+
+def midranks(values: FloatArray) -> FloatArray:
+    """Ranks 0..n-1 of values [n], tied ones sharing the mean of theirs; float64."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+    return ranks
+
+
+def spearman(a: FloatArray, b: FloatArray) -> float:
+    """Spearman's rank correlation of a [n] and b [n]; nan where one of them is constant."""
+    x, y = midranks(a), midranks(b)
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else float("nan")
+
+
+def shuffled_order(scores: FloatArray, shuffle: IntArray) -> IntArray:
+    """Rows from the highest score to the lowest, ties in the order of ``shuffle``, a permutation of the rows.
+
+    scores [n] or [n, k] -> the same shape, each column an order.
+    """
+    order: IntArray = shuffle[np.argsort(-scores[shuffle], axis=0, kind="stable")]
+    return order
