@@ -11,14 +11,11 @@ from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray
 from harness.data import noise, splits
-from harness.data.base import TEST, TRAIN, VALIDATION
 from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import checks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.distances import first_within, nearest
-
-_PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-_SOURCE = r"^(any|(train|validation|test)(\+(train|validation|test))*)$"
+from harness.tracks.sources import Source, rows_of
 
 
 class TrainingSetSettings(Settings):
@@ -27,9 +24,9 @@ class TrainingSetSettings(Settings):
     raw: int = Field(300, ge=0)
     validation: int = Field(0, ge=0)
     test: int = Field(600, ge=0)
-    raw_from: str = Field("any", pattern=_SOURCE)
-    validation_from: str = Field("any", pattern=_SOURCE)
-    test_from: str = Field("any", pattern=_SOURCE)
+    raw_from: Source = "any"
+    validation_from: Source = "any"
+    test_from: Source = "any"
     cap: int = Field(600, ge=1)
     imbalance: float | None = Field(0.1, gt=0, le=1)
     noise: float = Field(0.3, ge=0, lt=1)
@@ -72,12 +69,12 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
     def prepare(self, seed: int) -> tuple[View, TrainingSetKey]:
         s, data = self.settings, self.dataset
         rng = self.rng(seed, "split")
-        test = self._draw(self._rows(s.test_from), s.test, rng)
+        test = self._draw(rows_of(data, s.test_from), s.test, rng)
         if not len(test):
             raise ProtocolError(f"{data.name} has no rows in {s.test_from} to test on.", "See track.test_from.")
-        left = np.setdiff1d(self._rows(s.validation_from), test)
+        left = np.setdiff1d(rows_of(data, s.validation_from), test)
         validation = self._draw(left, s.validation, rng) if s.validation else left[:0]
-        pool = np.setdiff1d(self._rows(s.raw_from), np.concatenate([test, validation]))
+        pool = np.setdiff1d(rows_of(data, s.raw_from), np.concatenate([test, validation]))
         raw = self._raw_rows(pool, rng)
         y = self._given_labels(data.y[raw], seed)
         X = data.X[raw]
@@ -172,16 +169,6 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
         for name, f1 in zip(self.dataset.class_names, per_class, strict=True):
             secondary["f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name)] = float(f1)
         return Score(float(self.statistic(items, ones)[0]), items, secondary)
-
-    def _rows(self, source: str) -> IntArray:
-        """Rows of the named official parts, or all."""
-        if source == "any":
-            return np.arange(len(self.dataset.y))
-        part = self.dataset.extras.get("part")
-        if part is None:
-            raise ProtocolError(f"{self.dataset.name} has no official parts.", "Draw from `any` in the track settings.")
-        rows: IntArray = np.flatnonzero(np.isin(part, [_PARTS[name] for name in source.split("+")]))
-        return rows
 
     def _draw(self, rows: IntArray, size: int, rng: np.random.Generator) -> IntArray:
         """``size`` of the rows (0: all), classes in their proportions."""

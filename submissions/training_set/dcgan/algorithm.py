@@ -11,7 +11,7 @@ they are returned merged and untouched.
 
 import numpy as np
 
-NOISE, WIDTH, BATCH, STEPS = 32, 32, 64, 500
+NOISE, WIDTH, BATCH, STEPS = 32, 16, 64, 500
 
 
 def create_training_set(task):

@@ -1,0 +1,31 @@
+"""Rows on which the public models disagree most, under the label of their mean.
+
+Disagreement is the mean Kullback-Leibler divergence of each model from the mean of all: McCallum and Nigam (1998),
+"Employing EM and Pool-Based Active Learning for Text Classification", ICML.
+"""
+
+import numpy as np
+
+
+def create_test_set(task):
+    each = np.clip(task.public_proba.astype(np.float64), 1e-12, 1.0)  # [m, n, C]
+    mean = each.mean(axis=0)
+    divergence = (each * np.log(each / mean)).sum(axis=2).mean(axis=0)
+    return fill_slots(np.argsort(-divergence, kind="stable"), mean, task.budget, task.class_floor)
+
+
+def fill_slots(order, proba, budget, class_floor):
+    """Rows and their most probable labels: the floor of each class first, then the others in the order given.
+
+    A class that too few rows have as their most probable one is claimed for the rows that come nearest to it.
+    """
+    labels, chosen = proba.argmax(axis=1), {}
+    for c in range(proba.shape[1]):
+        own = [row for row in order if labels[row] == c and row not in chosen]
+        rest = [row for row in np.argsort(-proba[:, c], kind="stable") if row not in chosen and labels[row] != c]
+        chosen |= dict.fromkeys((own + rest)[:class_floor], c)
+    for row in order:
+        if len(chosen) == budget:
+            break
+        chosen.setdefault(row, labels[row])
+    return np.array(list(chosen)), np.array(list(chosen.values()))
