@@ -1,0 +1,28 @@
+"""A single factor, the number of rows: every set gains what the base set's learning curve promises for its size.
+
+Frey, Fisher: Modeling decision tree performance with the power law, AISTATS 1999; here a straight line in the
+logarithm of the number of rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def value(task):
+    _, slope = learning_curve(task)
+    sizes = np.bincount(task.set_of, minlength=task.n_sets)
+    return slope * np.log1p(sizes / len(task.X))
+
+
+def learning_curve(task, repeats=10):
+    """Accuracy on held-out base rows, read as a + b log(rows trained on): returns a, b by least squares."""
+    n = len(task.X)
+    orders = [task.rng.permutation(n) for _ in range(repeats)]
+    sizes = [n // 4, n // 2, 3 * n // 4]
+    subsets = [order[:size] for order in orders for size in sizes]
+    predicted = task.model.fit_many(task.X, task.y, subsets=subsets).predict(task.X)
+    held_out = np.stack([order[sizes[-1] :] for order in orders for _ in sizes])  # one test set for all sizes
+    right = np.take_along_axis(predicted, held_out, axis=1) == task.y[held_out]
+    b, a = np.polyfit(np.log([len(s) for s in subsets]), right.mean(axis=1), 1)
+    return a, b
