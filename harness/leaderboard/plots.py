@@ -45,7 +45,7 @@ def score_curve_svg(curves: Mapping[str, Sequence[FloatArray]], axes: tuple[str,
     """
     shown = {name: [c for c in map(_finite, seeds) if len(c)] for name, seeds in curves.items()}
     shown = {name: seeds for name, seeds in shown.items() if seeds}
-    height, left, right, top, bottom = 400, 64, 16, 40, 52
+    height, left, right, top, bottom = 400, 64, 16, 40, 62
     points = np.concatenate([c for seeds in shown.values() for c in seeds]) if shown else np.array([[0.0, 0.0]])
     x = _Scale.over(points[:, 0], left, WIDTH - right)
     y = _Scale.over(points[:, 1], height - bottom - 20 * ((len(shown) - 1) // 3), top)
@@ -66,7 +66,7 @@ def score_curve_svg(curves: Mapping[str, Sequence[FloatArray]], axes: tuple[str,
         dash = f' stroke-dasharray="{_DASHES[i % 6]}"' if _DASHES[i % 6] else ""
         mean = _path(mean_curve(seeds), x, y)
         parts.append(f'<path d="{mean}" {style} stroke-width="2.2"{dash}><title>{escape(name)}</title></path>')
-        lx, ly = left + 218 * (i % 3), y.start + 49 + 20 * (i // 3)
+        lx, ly = left + 218 * (i % 3), y.start + 56 + 20 * (i // 3)
         parts.append(f'<path d="M{lx:.0f} {ly - 4:.0f}h26" {style} stroke-width="2.2"{dash}/>')
         parts.append(_text(lx + 32, ly, _short(name, 24)))
     return _svg(height, parts, f"{title}: {axes[1]} against {axes[0]} for {', '.join(shown) or 'no rows'}")

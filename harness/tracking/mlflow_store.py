@@ -1,0 +1,167 @@
+"""Opening an MLflow store: which one, made once, and found out quickly where it cannot be used.
+
+mlflow takes seconds to import, so it is imported inside the functions that need it. Making its SQLite database runs
+all of its migrations, about two seconds; a migrated, empty database is kept in the user's cache and copied instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.tracking.files import TEMPORARY, disk_errors
+from harness.tracking.runs import exclusive
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlartifacts"
+_SQLITE = "sqlite:///"
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # an unreachable server is said after seconds, not minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def tracking_uri(runs_dir: Path, configured: str | None = None) -> str:
+    """The store's URI: as configured, else ``MLFLOW_TRACKING_URI``, else SQLite under the runs directory."""
+    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{runs_dir.absolute() / DATABASE}"
+    path = sqlite_path(uri)
+    return uri if path is None else f"{_SQLITE}{path.absolute()}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The database file of a SQLite URI, None for other stores."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def open_store(uri: str) -> MlflowClient:
+    """A client of the store, which is made first where it is a SQLite file that does not exist yet.
+
+    Raises HarnessError, within seconds, where the store is locked, read-only, broken or of an unknown kind.
+    """
+    _configure()
+    path = sqlite_path(uri)
+    if path is None and not uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql")):
+        raise HarnessError(
+            f"{uri!r:.200} is not an MLflow store that can be used.",
+            "Give sqlite:////absolute/path/mlflow.db, an http(s) address or a database URI.",
+        )
+    if path is not None:
+        create_database(path)
+        _probe(path)
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise HarnessError(f"mlflow cannot be imported: {error}.", "pip install 'mlflow>=3.10,<4'.") from error
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _configure() -> None:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def create_database(path: Path) -> None:
+    """Put an empty, migrated database at ``path`` unless one is there; safe for any number of processes at once."""
+    _configure()
+    if path.exists() and path.stat().st_size:
+        return
+    with exclusive(path.with_name(f".{path.name}.lock"), f"the MLflow store {path}", wait_seconds=120):
+        if not (path.exists() and path.stat().st_size):
+            with disk_errors(f"make the MLflow store {path}"):
+                _copy(_template(path.parent), path)
+
+
+def _template(fallback: Path) -> Path:
+    """The cached empty database of this version of mlflow, made where it is missing."""
+    from importlib.metadata import version
+
+    from harness.data.fetch import cache_dir
+
+    name = f"mlflow-{version('mlflow')}.db"
+    try:
+        cached = cache_dir() / name
+        if cached.is_file():
+            return cached
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        folder = cached.parent if os.access(cached.parent, os.W_OK) else fallback
+    except OSError:
+        folder = fallback
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as building:
+        fresh = Path(building) / name
+        _migrate(fresh)
+        if folder == fallback:
+            target = folder / f"{TEMPORARY}{name}"
+            fresh.replace(target)
+            return target
+        fresh.replace(cached)
+    return cached
+
+
+def _migrate(path: Path) -> None:
+    """Make a fresh database with mlflow's tables and nothing in it."""
+    from mlflow import MlflowClient
+
+    with store_errors():
+        MlflowClient(tracking_uri=f"{_SQLITE}{path}").search_experiments()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM experiments")  # the Default one names the template's directory
+        database.commit()
+        database.execute("VACUUM")
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
+    os.close(descriptor)
+    try:
+        shutil.copyfile(source, temporary)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+        if source.name.startswith(TEMPORARY):
+            source.unlink(missing_ok=True)
+
+
+def _probe(path: Path) -> None:
+    """Whether the database can be written now; mlflow itself would retry for minutes."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=10)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+    except sqlite3.Error as error:
+        raise HarnessError(
+            f"The MLflow store {path} cannot be written: {error}.",
+            "Close what holds it, or make it writable.",
+        ) from error
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn the many kinds of failure of a store into one HarnessError."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        kinds = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
+        if not kinds & {"mlflow", "sqlalchemy", "requests", "urllib3", "sqlite3"} and not isinstance(error, OSError):
+            raise
+        text = " ".join(str(error).split())[:300]
+        raise HarnessError(
+            f"The MLflow store does not answer as it should: {type(error).__name__}: {text}.",
+            "Check tracking.uri or MLFLOW_TRACKING_URI, then `harness sync`.",
+        ) from error

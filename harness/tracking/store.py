@@ -1,0 +1,252 @@
+"""Records into MLflow: one experiment per fingerprint, one MLflow run per (challenge, submission), seeds as steps.
+
+The record on disk comes first and stays the truth; MLflow is told afterwards. Where it cannot be told (locked,
+unreachable), the run is marked ``undelivered`` and :func:`sync` delivers it later.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.errors import HarnessError, Status
+from harness.tracking.files import write_text_atomic
+from harness.tracking.mlflow_store import ARTIFACTS, open_store, store_errors, tracking_uri
+from harness.tracking.record import Record, read_record, record_sha256
+from harness.tracking.runs import RunsDir
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+UNDELIVERED = "undelivered"
+_LOG_TAIL = 4000  # characters of every cell's log that go along
+T = TypeVar("T")
+
+
+class UndeliveredWarning(UserWarning):
+    """A run is recorded, but MLflow does not have it yet."""
+
+
+def deliver(run_dir: Path, uri: str | None = None) -> str | None:
+    """Tell MLflow of a recorded run; an earlier delivery of the same run is replaced.
+
+    Returns the MLflow run's id, or None after an :class:`UndeliveredWarning` where the store could not be written: the
+    run is then marked and waits for :func:`sync`. Raises HarnessError only where there is no valid record.
+    """
+    record = read_record(run_dir)
+    if record.run_id != run_dir.name:
+        raise HarnessError(f"{run_dir} holds the record of another run, {record.run_id!r:.100}.")
+    try:
+        mlflow_id = _deliver(run_dir, record, tracking_uri(run_dir.parent, uri))
+    except HarnessError as error:
+        write_text_atomic(run_dir / UNDELIVERED, f"{error}\n")
+        warnings.warn(
+            f"MLflow did not take run {record.run_id}: {error.reason} The result is kept in {run_dir}; "
+            "`harness sync` delivers it later.",
+            UndeliveredWarning,
+            stacklevel=2,
+        )
+        return None
+    (run_dir / UNDELIVERED).unlink(missing_ok=True)
+    return mlflow_id
+
+
+def undelivered(runs_dir: Path) -> list[str]:
+    """Ids of recorded runs that MLflow does not have yet."""
+    runs = RunsDir(runs_dir)
+    return [run_id for run_id in runs.run_ids() if (runs.run_dir(run_id) / UNDELIVERED).exists()]
+
+
+def sync(runs_dir: Path | str, uri: str | None = None) -> list[str]:
+    """Deliver what is marked undelivered; returns the run ids delivered.
+
+    Raises HarnessError, in one paragraph, at the first run that the store still does not take.
+    """
+    runs = RunsDir(runs_dir)
+    delivered = []
+    for run_id in undelivered(runs.path):
+        folder = runs.run_dir(run_id)
+        with runs.lock(run_id, wait_seconds=60):
+            _deliver(folder, runs.load_record(run_id), tracking_uri(runs.path, uri))
+            (folder / UNDELIVERED).unlink(missing_ok=True)
+        delivered.append(run_id)
+    return delivered
+
+
+def experiment_name(challenge: str, fingerprint: str) -> str:
+    """Name of the MLflow experiment that holds all runs of one fingerprint."""
+    return f"{challenge}@{fingerprint[:12]}"
+
+
+def runs_of(client: MlflowClient, challenge: str, fingerprint: str) -> list[Run]:
+    """All live MLflow runs of one fingerprint's experiment, newest first; empty where there is none."""
+    found: list[Run] = []
+    with store_errors():
+        experiment = client.get_experiment_by_name(experiment_name(challenge, fingerprint))
+        token: str | None = None
+        while experiment is not None:
+            page = client.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                break
+    return found
+
+
+@store_errors()
+def _deliver(run_dir: Path, record: Record, uri: str) -> str:
+    from mlflow.entities import RunTag
+
+    client = open_store(uri)
+    digest = record_sha256(run_dir)
+    experiment_id = _experiment(client, record, run_dir.parent, uri)
+    earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
+    for run in earlier:
+        if run.data.tags.get("record_sha256") == digest and run.info.status in ("FINISHED", "FAILED"):
+            return str(run.info.run_id)
+    started = int(datetime.fromisoformat(record.created).timestamp() * 1000)
+    tags = _tags(record, digest)
+    first = dict(list(tags.items())[:90])
+    run = client.create_run(experiment_id, start_time=started, tags=first, run_name=record.submission)
+    mlflow_id = str(run.info.run_id)
+    with tempfile.TemporaryDirectory(prefix="harness-deliver-") as staging:
+        _stage(run_dir, record, Path(staging))
+        client.log_artifacts(mlflow_id, staging)
+    batches = list(_batches(_metrics(record, started), 900))
+    for i, metrics in enumerate(batches or [[]]):
+        rest = [RunTag(k, v) for k, v in list(tags.items())[90:190]] if i == 0 else []
+        client.log_batch(mlflow_id, metrics=metrics, params=_params(record) if i == 0 else [], tags=rest)
+    seconds = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
+    status = "FINISHED" if record.status is Status.OK else "FAILED"
+    client.set_terminated(mlflow_id, status, end_time=started + int(1000 * seconds))
+    for run in earlier:  # only now: a kill before this line loses nothing
+        client.delete_run(run.info.run_id)
+    return mlflow_id
+
+
+def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    name = experiment_name(record.challenge, record.fingerprint)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        tags = {
+            "challenge": record.challenge,
+            "fingerprint": record.fingerprint,
+            "challenge_version": str(record.challenge_version),
+            "track": record.track,
+            "modified": str(record.modified).lower(),
+        }
+        place = (runs_dir / ARTIFACTS / record.fingerprint[:12]).absolute().as_uri()
+        try:
+            return str(client.create_experiment(name, None if uri.startswith("http") else place, tags))
+        except MlflowException:  # another process was first
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def final_metrics(record: Record) -> dict[str, float]:
+    """The metrics that speak for the whole run, as MLflow holds them; what the board checks against the record."""
+    low, high = record.ci95 or (None, None)
+    seconds = sum(cell.seconds.submission for cell in record.cells)
+    found = {"score": record.score, "ci_low": low, "ci_high": high, "normalised": record.normalised, "seconds": seconds}
+    return {key: float(value) for key, value in found.items() if value is not None}
+
+
+def _metrics(record: Record, timestamp: int) -> list[Any]:
+    from mlflow.entities import Metric
+
+    values = [(key, value, 0) for key, value in final_metrics(record).items()]
+    for cell in record.cells:
+        of_seed = {
+            "score": cell.score,
+            **cell.metrics,
+            "seconds_submission": cell.seconds.submission,
+            "seconds_scoring": cell.seconds.scoring,
+            "peak_memory_mb": cell.peak_memory_mb,
+        }
+        values += [(f"seed/{_key(key)}", value, cell.seed) for key, value in of_seed.items() if value is not None]
+    return [Metric(key, float(value), timestamp, step) for key, value, step in values]
+
+
+def _params(record: Record) -> list[Any]:
+    from mlflow.entities import Param
+
+    flat = {"metric": record.metric, "direction": record.direction, "seeds": str(len(record.cells))}
+    flat |= {key: str(value)[:500] for key, value in _flatten(record.settings) if "secret" not in key}
+    return [Param(_key(key), value) for key, value in list(flat.items())[:100]]
+
+
+def _tags(record: Record, digest: str) -> dict[str, str]:
+    tags = {
+        "run_id": record.run_id,
+        "record_sha256": digest,
+        "status": record.status.value,
+        "reason": record.reason,
+        "challenge": record.challenge,
+        "fingerprint": record.fingerprint,
+        "challenge_version": str(record.challenge_version),
+        "track": record.track,
+        "submission": record.submission,
+        "submission_digest": record.submission_digest or "",
+        "authors": ", ".join(record.authors),
+        "isolation": record.isolation,
+        "device": record.device,
+        "modified": str(record.modified).lower(),
+        "reference": str(record.reference).lower(),
+        "system.platform": platform.platform(),
+        "system.cpus": str(len(os.sched_getaffinity(0))),
+    }
+    tags |= {f"data.{_key(name)}": value for name, value in record.data_digests.items()}
+    tags |= {f"version.{_key(name)}": value for name, value in record.versions.items()}
+    return {key: value[:4000] for key, value in tags.items()}
+
+
+def _stage(run_dir: Path, record: Record, staging: Path) -> None:
+    """Copy what goes along as artifacts: record, replicates, plots, and the tail of every cell's log."""
+    for name in ("record.json", "replicates.npy"):
+        if (run_dir / name).exists():
+            shutil.copyfile(run_dir / name, staging / name)
+    for plot in sorted((run_dir / "plots").glob("*.svg")):
+        (staging / "plots").mkdir(exist_ok=True)
+        shutil.copyfile(plot, staging / "plots" / plot.name)
+    runs = RunsDir(run_dir.parent)
+    tails = []
+    for cell in record.cells:
+        path = runs.cell_dir(record.run_id, cell.seed) / "log.txt"
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _LOG_TAIL))
+                tails.append(f"--- seed {cell.seed} ---\n{file.read().decode('utf-8', errors='replace')}\n")
+    if tails:
+        (staging / "logs.txt").write_text("".join(tails), encoding="utf-8")
+
+
+def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_./ -]", "_", name)[:200]
+
+
+def _batches(values: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
