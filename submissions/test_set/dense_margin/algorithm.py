@@ -21,7 +21,7 @@ def create_test_set(task):
     claim = votes.argmax(axis=1)
     doubt = 1.0 - proba[np.arange(len(proba)), claim]
     density = 1.0 / np.maximum(distance.mean(axis=1), 1e-9)
-    score = doubt * votes.max(axis=1) * density
+    score = doubt * density
     return fill_slots(np.argsort(-score, kind="stable"), votes, task.budget, task.class_floor)
 
 
