@@ -35,6 +35,10 @@ _SETTINGS = {
 }
 
 
+class StoreError(HarnessError):
+    """The MLflow store is locked, unreachable, broken or not one; results stay local and are delivered later."""
+
+
 def tracking_uri(runs_dir: Path, configured: str | None = None) -> str:
     """The store's URI: as configured, else ``MLFLOW_TRACKING_URI``, else SQLite under the runs directory."""
     uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{runs_dir.absolute() / DATABASE}"
@@ -50,12 +54,12 @@ def sqlite_path(uri: str) -> Path | None:
 def open_store(uri: str) -> MlflowClient:
     """A client of the store, which is made first where it is a SQLite file that does not exist yet.
 
-    Raises HarnessError, within seconds, where the store is locked, read-only, broken or of an unknown kind.
+    Raises StoreError, within seconds, where the store is locked, read-only, broken or of an unknown kind.
     """
     _configure()
     path = sqlite_path(uri)
     if path is None and not uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql")):
-        raise HarnessError(
+        raise StoreError(
             f"{uri!r:.200} is not an MLflow store that can be used.",
             "Give sqlite:////absolute/path/mlflow.db, an http(s) address or a database URI.",
         )
@@ -65,7 +69,7 @@ def open_store(uri: str) -> MlflowClient:
     try:
         from mlflow import MlflowClient
     except ImportError as error:
-        raise HarnessError(f"mlflow cannot be imported: {error}.", "pip install 'mlflow>=3.10,<4'.") from error
+        raise StoreError(f"mlflow cannot be imported: {error}.", "pip install 'mlflow>=3.10,<4'.") from error
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -143,7 +147,7 @@ def _probe(path: Path) -> None:
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
     except sqlite3.Error as error:
-        raise HarnessError(
+        raise StoreError(
             f"The MLflow store {path} cannot be written: {error}.",
             "Close what holds it, or make it writable.",
         ) from error
@@ -151,7 +155,7 @@ def _probe(path: Path) -> None:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn the many kinds of failure of a store into one HarnessError."""
+    """Turn the many kinds of failure of a store into one StoreError."""
     try:
         yield
     except HarnessError:
@@ -161,7 +165,7 @@ def store_errors() -> Iterator[None]:
         if not kinds & {"mlflow", "sqlalchemy", "requests", "urllib3", "sqlite3"} and not isinstance(error, OSError):
             raise
         text = " ".join(str(error).split())[:300]
-        raise HarnessError(
+        raise StoreError(
             f"The MLflow store does not answer as it should: {type(error).__name__}: {text}.",
             "Check tracking.uri or MLFLOW_TRACKING_URI, then `harness sync`.",
         ) from error

@@ -100,7 +100,8 @@ class Record(_Model):
     authors: tuple[str, ...] = ()
     description: str = ""
     license: str = ""
-    settings: dict[str, Any] = Field(default_factory=dict)  # the challenge's pinned settings (no secret)
+    settings: dict[str, Any] = Field(default_factory=dict)  # Challenge.pinned()
+    curve: tuple[tuple[float, float], ...] | None = None  # mean over seeds of the track's curve, for the board's plot
     replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
 
     def json_bytes(self) -> bytes:

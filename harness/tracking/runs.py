@@ -199,8 +199,11 @@ class RunsDir:
         return record
 
     def load_record(self, run_id: str) -> Record:
-        """The record of a run. Raises HarnessError where it is missing or broken."""
-        return read_record(self.run_dir(run_id))
+        """The record of a run. Raises HarnessError where it is missing, broken or that of another run."""
+        record = read_record(self.run_dir(run_id))
+        if record.run_id != run_id:
+            raise HarnessError(f"{self.run_dir(run_id)} holds the record of another run, {record.run_id!r:.100}.")
+        return record
 
     def load_replicates(self, run_id: str) -> FloatArray | None:
         """Bootstrap replicates [R] float64 of a run's score, or None where it has none."""

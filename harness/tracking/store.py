@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Status
 from harness.tracking.files import write_text_atomic
-from harness.tracking.mlflow_store import ARTIFACTS, open_store, store_errors, tracking_uri
-from harness.tracking.record import Record, read_record, record_sha256
+from harness.tracking.mlflow_store import ARTIFACTS, StoreError, open_store, store_errors, tracking_uri
+from harness.tracking.record import Record, record_sha256
 from harness.tracking.runs import RunsDir
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
     Returns the MLflow run's id, or None after an :class:`UndeliveredWarning` where the store could not be written: the
     run is then marked and waits for :func:`sync`. Raises HarnessError only where there is no valid record.
     """
-    record = read_record(run_dir)
-    if record.run_id != run_dir.name:
-        raise HarnessError(f"{run_dir} holds the record of another run, {record.run_id!r:.100}.")
+    record = RunsDir(run_dir.parent).load_record(run_dir.name)
+    mark = run_dir / UNDELIVERED
+    write_text_atomic(mark, "Not delivered yet.\n")  # first, so that a kill leaves the mark
     try:
         mlflow_id = _deliver(run_dir, record, tracking_uri(run_dir.parent, uri))
-    except HarnessError as error:
-        write_text_atomic(run_dir / UNDELIVERED, f"{error}\n")
+    except StoreError as error:
+        write_text_atomic(mark, f"{error}\n")
         warnings.warn(
             f"MLflow did not take run {record.run_id}: {error.reason} The result is kept in {run_dir}; "
             "`harness sync` delivers it later.",
@@ -56,7 +56,7 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
             stacklevel=2,
         )
         return None
-    (run_dir / UNDELIVERED).unlink(missing_ok=True)
+    mark.unlink(missing_ok=True)
     return mlflow_id
 
 
@@ -66,20 +66,31 @@ def undelivered(runs_dir: Path) -> list[str]:
     return [run_id for run_id in runs.run_ids() if (runs.run_dir(run_id) / UNDELIVERED).exists()]
 
 
-def sync(runs_dir: Path | str, uri: str | None = None) -> list[str]:
-    """Deliver what is marked undelivered; returns the run ids delivered.
+def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[str, str]]:
+    """Deliver what is marked undelivered.
 
-    Raises HarnessError, in one paragraph, at the first run that the store still does not take.
+    Returns the run ids delivered and, for those left, why. The first failure of the store itself ends the attempt:
+    what is left after it has the same reason.
     """
     runs = RunsDir(runs_dir)
-    delivered = []
-    for run_id in undelivered(runs.path):
+    waiting = undelivered(runs.path)
+    delivered: list[str] = []
+    left: dict[str, str] = {}
+    for i, run_id in enumerate(waiting):
         folder = runs.run_dir(run_id)
-        with runs.lock(run_id, wait_seconds=60):
-            _deliver(folder, runs.load_record(run_id), tracking_uri(runs.path, uri))
-            (folder / UNDELIVERED).unlink(missing_ok=True)
-        delivered.append(run_id)
-    return delivered
+        try:
+            with runs.lock(run_id, wait_seconds=60):
+                record = runs.load_record(run_id)
+                _deliver(folder, record, tracking_uri(runs.path, uri))
+                (folder / UNDELIVERED).unlink(missing_ok=True)
+        except HarnessError as error:
+            if isinstance(error, StoreError):
+                left |= dict.fromkeys(waiting[i:], str(error))
+                break
+            left[run_id] = str(error)
+        else:
+            delivered.append(run_id)
+    return delivered, left
 
 
 def experiment_name(challenge: str, fingerprint: str) -> str:
@@ -104,9 +115,9 @@ def runs_of(client: MlflowClient, challenge: str, fingerprint: str) -> list[Run]
 
 @store_errors()
 def _deliver(run_dir: Path, record: Record, uri: str) -> str:
+    client = open_store(uri)  # before any other import of mlflow: it sets what mlflow reads once
     from mlflow.entities import RunTag
 
-    client = open_store(uri)
     digest = record_sha256(run_dir)
     experiment_id = _experiment(client, record, run_dir.parent, uri)
     earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
