@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.sandbox.base import Job, Limits, Outcome
-    from harness.sandbox.supervisor import run
+    from harness.sandbox.supervisor import cancel, run
     from harness.sandbox.tiers import TierReport, probe, resolve_tier
 
-__all__ = ["Job", "Limits", "Outcome", "TierReport", "probe", "resolve_tier", "run"]
+__all__ = ["Job", "Limits", "Outcome", "TierReport", "cancel", "probe", "resolve_tier", "run"]
 
-_HOME = {"Job": "base", "Limits": "base", "Outcome": "base", "run": "supervisor"}
+_HOME = {"Job": "base", "Limits": "base", "Outcome": "base", "run": "supervisor", "cancel": "supervisor"}
 
 
 def __getattr__(name: str) -> Any:

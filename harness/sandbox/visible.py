@@ -67,7 +67,7 @@ def visible() -> Visible:
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[str, ...]:
-    unique = sorted({os.path.normpath(p) for p in paths})  # type: ignore[attr-defined]
+    unique = sorted({os.path.normpath(p) for p in paths})
     return tuple(p for p in unique if not any(_is_below(p, other) for other in unique))
 
 

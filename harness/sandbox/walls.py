@@ -11,6 +11,7 @@ from typing import Any
 from harness.sandbox import landlock
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
+from harness.sandbox.cgroup import place
 from harness.sandbox.visible import code, readable, visible
 
 THREADS = (
@@ -81,13 +82,15 @@ def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
     found = [
         ("RLIMIT_CORE", 0, 0),
         ("RLIMIT_CPU", seconds, seconds + 2),
-        ("RLIMIT_FSIZE", limits.output_mb * 2**20, limits.output_mb * 2**20),
+        ("RLIMIT_FSIZE", scratch_bytes(limits), scratch_bytes(limits)),
         ("RLIMIT_NOFILE", 1024, 1024),
         ("RLIMIT_MEMLOCK", 65536, 65536),
         ("RLIMIT_MSGQUEUE", 0, 0),
     ]
     if tier == "bubblewrap" and os.getuid() != 0:  # counted in the cell's own user namespace; does not bind root
         found.append(("RLIMIT_NPROC", limits.processes + 2, limits.processes + 2))
+    if place().memory is None:  # before the watchdog sees it; of each process
+        found.append(("RLIMIT_DATA", limits.memory_mb * 2**20, limits.memory_mb * 2**20))
     return found
 
 

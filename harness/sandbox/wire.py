@@ -15,7 +15,7 @@ import re
 import socket
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -161,23 +161,25 @@ def send_bytes(channel: socket.socket, data: bytes) -> None:
     channel.sendall(_LENGTH.pack(len(data)) + data)
 
 
-def receive_bytes(channel: socket.socket, cap: int = MAX_JSON) -> bytes:
-    """What :func:`send_bytes` sent. Raises SubmissionError over ``cap``, EOFError, or TimeoutError past its timeout."""
-    (length,) = _LENGTH.unpack(_receive(channel, _LENGTH.size))
+Receive = Callable[[int], bytes]  # like socket.recv: 1 to n bytes, none when the other side has closed
+
+
+def receive_bytes(receive: Receive, cap: int = MAX_JSON) -> bytes:
+    """What :func:`send_bytes` sent. Raises SubmissionError over ``cap`` bytes, EOFError where the sender closed."""
+    (length,) = _LENGTH.unpack(_exactly(receive, _LENGTH.size))
     if length > cap:
         raise SubmissionError(f"A frame announces {length} bytes; the limit is {cap}.")
-    return _receive(channel, length)
+    return _exactly(receive, length)
 
 
-def receive_arrays(channel: socket.socket, cap: int) -> dict[str, Array] | None:
+def receive_arrays(receive: Receive, cap: int) -> dict[str, Array] | None:
     """What :func:`send_arrays` sent, at most ``cap`` bytes in all; None for "the end". Raises as receive_bytes."""
-    head = receive_bytes(channel)
+    head = receive_bytes(receive)
     if not head:
         return None
     try:
-        sizes = json.loads(head)
-        named = [(str(name), int(size)) for name, size in sizes]
-    except (ValueError, TypeError, RecursionError) as error:
+        named = [(str(name), int(size)) for name, size in json.loads(head)]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise SubmissionError("A frame's header must be a list of [name, bytes].") from error
     if any(not _NAME.fullmatch(name) or size < 0 for name, size in named) or len({n for n, _ in named}) != len(named):
         raise SubmissionError("A frame's header has a bad or repeated name, or a negative size.")
@@ -185,13 +187,13 @@ def receive_arrays(channel: socket.socket, cap: int) -> dict[str, Array] | None:
         raise SubmissionError(
             f"A frame announces {sum(size for _, size in named)} bytes of arrays; the limit is {cap}."
         )
-    return {name: decode(_receive(channel, size), name) for name, size in named}
+    return {name: decode(_exactly(receive, size), name) for name, size in named}
 
 
-def _receive(channel: socket.socket, length: int) -> bytes:
+def _exactly(receive: Receive, length: int) -> bytes:
     parts = bytearray()  # grows with what arrives, not with what was announced
     while len(parts) < length:
-        part = channel.recv(min(length - len(parts), 1 << 20))
+        part = receive(min(length - len(parts), 1 << 20))
         if not part:
             raise EOFError("the other side closed the channel")
         parts += part

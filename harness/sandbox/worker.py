@@ -196,7 +196,7 @@ def play(
     """The protocol in rounds: send an output, get fields of the task to replace, call again, until told the end."""
     while True:
         wire.send_arrays(channel, arrays)
-        fields = wire.receive_arrays(channel, cap=1 << 40)
+        fields = wire.receive_arrays(channel.recv, cap=1 << 40)
         if fields is None:
             return arrays
         for field in fields.values():
