@@ -10,9 +10,22 @@ from typing import Any
 import numpy as np
 
 from harness import api, submission
+from harness.challenge import load_challenge
 from harness.paths import SUBMISSIONS_DIR
 from harness.randomness import generator
-from harness.tracks.base import Arrays, Track, View
+from harness.tracks.base import Arrays, Score, Track, View
+
+
+def bind(challenge: str, *overrides: str) -> Track[Any, Any]:
+    """The protocol of a shipped challenge on the CPU, e.g. ``bind("debugging_digits", "track.train=100")``."""
+    loaded = load_challenge(challenge, overrides)
+    return loaded.load_track(loaded.load_dataset(), "cpu")
+
+
+def cell(track: Track[Any, Any], name: str, seed: int = 0) -> Score:
+    """One cell of a shipped baseline, without the sandbox."""
+    view, key = track.prepare(seed)
+    return track.score(run(track, view, key, baseline(track.task, name), seed), view, key, seed)
 
 
 def make_task(track: Track[Any, Any], view: View, seed: int = 0) -> Any:

@@ -1,7 +1,7 @@
 """Herding: Welling, Herding dynamical weights to learn, ICML 2009; class by class as in iCaRL (Rebuffi et al., 2017).
 
-Greedily keeps the mean of the chosen rows as near as possible to the mean of their class. Classes take turns, so that the
-budget is spread evenly. Without labels the whole pool is herded as one class.
+Greedily keeps the mean of the chosen rows as near as possible to the mean of their class. Classes take turns, so that
+the budget is spread evenly. Without labels the whole pool is herded as one class.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def herd(X, k):
 
 
 def spread(y, budget, rng):
-    """Rows of each class and how many of them to take: equal shares, what a small class cannot use goes to the others."""
+    """Rows of each class and how many to take: equal shares, what a small class cannot use goes to the others."""
     rows = [np.flatnonzero(y == c) for c in np.unique(y)]
     shares = np.zeros(len(rows), np.int64)
     sizes = np.array([len(r) for r in rows])

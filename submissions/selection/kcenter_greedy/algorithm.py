@@ -1,4 +1,4 @@
-"""k-center greedy: Sener and Savarese, Active learning for convolutional neural networks: a core-set approach, ICLR 2018.
+"""k-center greedy: Sener and Savarese, Active learning for CNNs: a core-set approach, ICLR 2018.
 
 Each next row is the one farthest from all rows chosen so far (Gonzalez, 1985: within a factor 2 of the best cover).
 Distances are Euclidean between the features as given; labels are not used.

@@ -54,7 +54,7 @@ def distances(A, B):
 
 
 def spread(y, budget, rng):
-    """Rows of each class and how many of them to take: equal shares, what a small class cannot use goes to the others."""
+    """Rows of each class and how many to take: equal shares, what a small class cannot use goes to the others."""
     rows = [np.flatnonzero(y == c) for c in np.unique(y)]
     shares = np.zeros(len(rows), np.int64)
     sizes = np.array([len(r) for r in rows])

@@ -1,7 +1,7 @@
 """Margin: the rows on which the fixed model, fitted on the whole pool, hesitates most between two classes.
 
-Scheffer et al., Active hidden Markov models for information extraction, IDA 2001, as a way to choose a coreset (DeepCore,
-Guo et al., 2022). The smallest margins of each class are taken, classes in turn.
+Scheffer et al., Active hidden Markov models for information extraction, IDA 2001; used as in DeepCore (Guo et al.,
+2022) to choose a coreset. The smallest margins of each class are taken, classes in turn.
 """
 
 import numpy as np
