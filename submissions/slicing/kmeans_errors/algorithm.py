@@ -1,0 +1,40 @@
+"""k-means on the errors: clusters of the misclassified validation rows, the largest first.
+
+The common first step of error analysis; see the clustering baselines in d'Eon et al., The Spotlight, FAccT 2022. A test
+row belongs to a cluster as a Gaussian of the cluster's own spread has it, times the error rate of the validation rows
+near its centre: a cluster of errors amid many rows that are right is no slice.
+"""
+
+import numpy as np
+
+STEPS = 30
+NEAR = 25  # validation rows that tell the error rate around a centre
+
+
+def find_slices(task):
+    X, X_test = (a.reshape(len(a), -1).astype(np.float64) for a in (task.X_val, task.X_test))
+    wrong = task.proba_val.argmax(axis=1) != task.y_val
+    errors = X[wrong]
+    if not len(errors):
+        return np.zeros((len(X_test), 1))
+    centres = kmeans(errors, min(task.max_slices, len(errors)), task.rng)
+    spread = squared_distances(errors, centres).min(axis=1).mean() + 1e-12
+    near = np.argsort(squared_distances(X, centres), axis=0, kind="stable")[:NEAR]
+    rate = wrong[near].mean(axis=0)
+    return np.exp(-squared_distances(X_test, centres) / (2 * spread)) * rate
+
+
+def kmeans(X, k, rng):
+    """k-means++ seeding and Lloyd's steps: centres [k, d]."""
+    centres = X[[rng.integers(len(X))]]
+    while len(centres) < k:
+        reach = squared_distances(X, centres).min(axis=1) + 1e-12
+        centres = np.concatenate([centres, X[[rng.choice(len(X), p=reach / reach.sum())]]])
+    for _ in range(STEPS):
+        nearest = squared_distances(X, centres).argmin(axis=1)
+        centres = np.stack([X[nearest == j].mean(axis=0) if (nearest == j).any() else centres[j] for j in range(k)])
+    return centres
+
+
+def squared_distances(a, b):
+    return np.maximum((a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1), 0)

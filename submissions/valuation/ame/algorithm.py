@@ -1,0 +1,33 @@
+"""AME: Lin et al., Measuring the effect of training data on deep learning predictions via randomized experiments,
+ICML 2022.
+
+The average marginal effect of a row over random coalitions, each with its own inclusion probability p. Accuracy is
+regressed on features that are uncorrelated by construction, 1/p where the row is in and -1/(1 - p) where it is not;
+the LASSO, with its penalty chosen by cross-validation, keeps the rows that matter. The coefficient, scaled by the
+features' variance, estimates the row's marginal effect.
+"""
+
+import numpy as np
+
+FITS = 2000
+BATCH = 500  # fits in one call
+PROBABILITIES = (0.2, 0.4, 0.6, 0.8)
+
+
+def value(task, fits=FITS):
+    from sklearn.linear_model import LassoCV
+
+    n = len(task.y)
+    p = task.rng.choice(PROBABILITIES, size=(fits, 1))
+    member = task.rng.random((fits, n)) < p
+    utility = np.concatenate([accuracy(task, member[i : i + BATCH]) for i in range(0, fits, BATCH)])
+    features = np.where(member, 1 / p, -1 / (1 - p)).astype(np.float64)
+    variance = np.mean([1 / (q * (1 - q)) for q in PROBABILITIES])
+    scale = np.sqrt(variance)
+    lasso = LassoCV(cv=5, alphas=30, eps=1e-2, random_state=0).fit(features / scale, utility)
+    return lasso.coef_ * scale
+
+
+def accuracy(task, member):
+    fitted = task.model.fit_many(task.X, task.y, weights=member.astype(np.float32))
+    return (fitted.predict(task.X_val) == task.y_val).mean(axis=1)
