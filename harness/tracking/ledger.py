@@ -139,7 +139,11 @@ class Ledger:
 
     def recorded(self, run_id: str) -> str | None:
         """SHA-256 of the record that the ledger holds for a run now, None where it holds none."""
-        return self._latest_records(self.read()).get(run_id)
+        return self.latest_records().get(run_id)
+
+    def latest_records(self) -> dict[str, str]:
+        """SHA-256 of the record of every run that the ledger holds now, by run id."""
+        return self._latest_records(self.read())
 
     @staticmethod
     def _latest_records(entries: list[Entry]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[
     for i, run_id in enumerate(waiting):
         folder = runs.run_dir(run_id)
         try:
-            with runs.lock(run_id, wait_seconds=60):
+            with runs.lock(run_id, wait_seconds=5):
                 record = runs.load_record(run_id)
                 _deliver(folder, record, tracking_uri(runs.path, uri))
                 (folder / UNDELIVERED).unlink(missing_ok=True)

@@ -1,0 +1,260 @@
+"""A board as Markdown, CSV, JSON, a self-contained HTML page and a table for the terminal.
+
+The same board gives the same bytes. Text that participants wrote is stripped of control characters and escaped for
+each format; the HTML pages load nothing from elsewhere and carry a content policy that forbids it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.leaderboard.board import Board, Row
+from harness.leaderboard.plots import Bar, interval_svg, score_curve_svg
+from harness.tracking.files import json_bytes, write_text_atomic
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from rich.table import Table
+
+_METRICS_SHOWN = 5  # secondary metrics in tables for people; CSV and JSON have all
+_CURVES_SHOWN = 6
+
+
+def write_board(board: Board, out: Path) -> list[Path]:
+    """Write ``<challenge>.md, .csv, .json, .html`` into ``out``; returns their paths. HarnessError if it cannot."""
+    texts = {"md": markdown(board), "csv": as_csv(board), "json": as_json(board), "html": html(board)}
+    paths = [Path(out) / f"{board.challenge}.{suffix}" for suffix in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_text_atomic(path, text)
+    return paths
+
+
+def write_index(out: Path) -> list[Path]:
+    """Write ``index.html`` and ``README.md`` over all boards whose JSON is in ``out``."""
+    boards = []
+    for path in sorted(Path(out).glob("*.json")):
+        try:
+            boards.append(_summary(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise HarnessError(f"{path} is not a board: {error!r:.200}.", "Remove it, or build it again.") from error
+    boards.sort(key=lambda b: (b["track"], b["challenge"]))
+    index, readme = Path(out) / "index.html", Path(out) / "README.md"
+    write_text_atomic(index, _template("index.html").render(boards=boards))
+    lines = ["# Leaderboards", "", "| track | challenge | metric | ranked | first |", "|---|---|---|---:|---|"]
+    lines += [
+        f"| {b['track']} | [{b['challenge']}]({b['challenge']}.md) | {b['metric']} | {b['ranked']} | {_md(b['first'])} |"
+        for b in boards
+    ]
+    write_text_atomic(readme, "\n".join(lines) + "\n")
+    return [index, readme]
+
+
+def as_json(board: Board) -> str:
+    """Everything on the board, for scripts."""
+    return json_bytes(board.as_dict()).decode()
+
+
+def as_csv(board: Board) -> str:
+    """All rows and all secondary metrics; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = board.metric_names()
+    writer.writerow(
+        [
+            "kind",
+            "rank",
+            "submission",
+            "authors",
+            "score",
+            "ci_low",
+            "ci_high",
+            "normalised",
+            "seconds",
+            "scoring_seconds",
+            "peak_memory_mb",
+            "seeds",
+            "isolation",
+            "device",
+            "date",
+            "status",
+            "reproduced",
+            "run_id",
+            "submission_digest",
+            "reason",
+        ]
+        + names
+    )
+    for kind, rows in (("ranked", board.ranked), ("reference", board.references), ("unranked", board.unranked)):
+        for row in rows:
+            low, high = row.ci95 or (None, None)
+            values: list[Any] = [kind, row.rank, row.submission, "; ".join(row.authors), row.score, low, high]
+            values += [row.normalised, row.seconds, row.scoring_seconds, row.peak_memory_mb, row.seeds, row.isolation]
+            values += [row.device, row.date, row.status, row.reproduced, row.run_id, row.submission_digest, row.reason]
+            values += [row.metrics.get(name) for name in names]
+            writer.writerow([_csv(value) for value in values])
+    return buffer.getvalue()
+
+
+def markdown(board: Board) -> str:
+    """The board as a GitHub-flavoured table."""
+    names = board.metric_names()[:_METRICS_SHOWN]
+    head = ["rank", "submission", "authors", board.metric, "95 % interval", "normalised", *names]
+    head += ["s / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
+    lines = [f"# {_md(board.title)}", "", _md(board.description), "", *_facts(board), ""]
+    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in _in_order(board):
+        cells = [_rank(row), row.submission, ", ".join(row.authors), _number(row.score), _interval(row)]
+        cells += [_number(row.normalised, 3), *(_number(row.metrics.get(name)) for name in names)]
+        cells += [
+            _cost(row.seconds),
+            _number(row.peak_memory_mb, 0),
+            str(row.seeds),
+            row.isolation,
+            row.device,
+            row.date,
+        ]
+        cells += [row.reproduced, row.run_id]
+        lines.append("| " + " | ".join(_md(cell) for cell in cells) + " |")
+    if not board.ranked:
+        lines += ["", "Nothing is ranked yet."]
+    if board.unranked:
+        lines += ["", "## Not ranked", "", "| submission | authors | status | reason | date | run |", "|" + "---|" * 6]
+        for row in board.unranked:
+            cells = [row.submission, ", ".join(row.authors), row.status, row.reason[:300], row.date, row.run_id]
+            lines.append("| " + " | ".join(_md(cell) for cell in cells) + " |")
+    lines += ["", *(f"- {_md(note)}" for note in board.notes), *([""] if board.notes else []), READING]
+    return "\n".join(lines) + "\n"
+
+
+def html(board: Board) -> str:
+    """One page that works without network."""
+    scored = [row for row in board.scored() if row.score is not None]
+    bars = [Bar(_clean(r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
+    better = "higher" if board.direction == "max" else "lower"
+    with_curves = [row for row in scored if row.curve][:_CURVES_SHOWN]
+    curves = {_clean(row.submission): [np.asarray(row.curve)] for row in with_curves}
+    return _template("board.html").render(
+        board=board,
+        rows=_in_order(board),
+        names=board.metric_names()[:_METRICS_SHOWN],
+        facts=_facts(board),
+        better=better,
+        intervals=interval_svg(bars, f"{board.metric} ({better} is better)", "Scores with 95 % intervals")
+        if bars
+        else "",
+        curves=score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else "",
+        reading=READING,
+    )
+
+
+def rich_table(board: Board) -> Table:
+    """The board for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{board.challenge}  ({board.fingerprint[:12]})", title_justify="left")
+    for name in ("rank", "submission", board.metric, "95 % interval", "normalised", "s / seed", "isolation", "note"):
+        table.add_column(name, justify="left" if name in ("submission", "isolation", "note") else "right")
+    for row in [*_in_order(board), *board.unranked]:
+        note = "reference" if row.rank is None and row in board.references else row.reproduced
+        note = f"{row.status}: {row.reason[:60]}" if row in board.unranked else note
+        cells = [_rank(row), row.submission, _number(row.score), _interval(row), _number(row.normalised, 3)]
+        cells += [_cost(row.seconds), row.isolation, note]
+        table.add_row(*(Text(_clean(cell)) for cell in cells), style="" if row.rank else "dim")
+    table.caption = " ".join(board.notes) or None
+    return table
+
+
+READING = (
+    "Score: mean over seeds. Interval: 95 %, bootstrap over seeds and test items. Rank: 1 + the number of rows that a paired "
+    "test over the same seeds and items (5 %, Holm-corrected) finds better; rows it cannot tell apart share a rank. "
+    "Normalised: 0 is the random reference, 1 the skyline. References are the harness's own rows and are not ranked."
+)
+
+
+def _facts(board: Board) -> list[str]:
+    better = "higher" if board.direction == "max" else "lower"
+    return [
+        f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
+        f"({better} is better); {board.seeds} seeds; isolation at least {board.minimum_isolation}.",
+        f"Fingerprint {board.fingerprint}",
+    ]
+
+
+def _in_order(board: Board) -> list[Row]:
+    """Ranked rows by rank, each reference before the first ranked row that it beats."""
+    rows: list[Row] = list(board.ranked)
+    sign = 1.0 if board.direction == "max" else -1.0
+    for reference in reversed(board.references):
+        worse = (i for i, row in enumerate(rows) if sign * (row.score or 0.0) < sign * (reference.score or 0.0))
+        rows.insert(next(worse, len(rows)), reference)
+    return rows
+
+
+def _summary(plain: dict[str, Any]) -> dict[str, Any]:
+    """What the index shows of one board's JSON."""
+    first = [row["submission"] for row in plain["ranked"] if row["rank"] == 1]
+    return {
+        **{key: str(plain[key]) for key in ("challenge", "title", "track", "metric")},
+        "ranked": len(plain["ranked"]),
+        "first": ", ".join(map(str, first[:3])) + (f" and {len(first) - 3} more" if len(first) > 3 else ""),
+    }
+
+
+@cache
+def _template(name: str) -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"clean": _clean, "number": _number, "interval": _interval, "rank": _rank, "cost": _cost}
+    return environment.get_template(name)
+
+
+def _rank(row: Row) -> str:
+    return "–" if row.rank is None else str(row.rank)
+
+
+def _number(value: float | None, decimals: int = 4) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _interval(row: Row) -> str:
+    return "" if row.ci95 is None else f"{row.ci95[0]:.4f} to {row.ci95[1]:.4f}"
+
+
+def _cost(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"
+
+
+def _clean(text: object) -> str:
+    """One line without control, bidirectional or other invisible characters: they move or hide what is around them."""
+    return "".join(" " if c.isspace() else c for c in str(text) if c.isspace() or unicodedata.category(c)[0] != "C")
+
+
+def _md(text: str) -> str:
+    escaped = re.sub(r"([\\`*\[\]|])", r"\\\1", _clean(text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _csv(value: object) -> object:
+    if isinstance(value, str):
+        value = _clean(value)
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+    return value
