@@ -57,17 +57,18 @@ class DataperfSpeech(DatasetSettings):
 
 
 class DataperfVision(DatasetSettings):
-    """Is the concept in the picture? X [n, 256] embeddings of Open Images pictures: the pool, then the test set.
+    """Is the concept in the picture? X [n, 256] embeddings of Open Images pictures: the pool, then the test sets.
 
     Layout: ``dataperf_vision/`` holding the organisers' ``data/`` folder, of which are read
     ``embeddings/train_emb_256_dataperf.parquet`` (ImageID, embedding), ``test_sets/alpha_test_set_<concept>_256.parquet``
     (ImageID, Confidence, embedding) and ``examples/alpha_example_set_<concept>.csv``. The pool has no labels: there
-    ``extras["labelled"]`` is 0 and y is a 0 that means nothing, except for the example pictures, known to show the
-    concept. Other extras: ``part`` (0 pool, 2 test) and ``id`` (ImageID).
+    ``extras["labelled"]`` is 0 and y is a 0 that means nothing, except for the example pictures, known to show a
+    concept. Other extras: ``part`` (0 pool, 2 test), ``id`` (ImageID), ``concept`` (of which of the k concepts read the
+    row is a test, -1 in the pool) and ``example_of`` [n, k] (1: a pool row known to show that concept).
     """
 
     name: Literal["dataperf_vision"] = "dataperf_vision"
-    concept: Literal["Cupcake", "Hawk", "Sushi"] = "Cupcake"
+    concept: Literal["Cupcake", "Hawk", "Sushi", "all"] = "Cupcake"
 
     @classmethod
     def fetch(cls) -> list[Path]:
@@ -75,21 +76,35 @@ class DataperfVision(DatasetSettings):
 
     def load(self) -> Dataset:
         folder = _folder("dataperf_vision", "data")
+        concepts = _CONCEPTS if self.concept == "all" else (self.concept,)
         pool = _table(folder / "embeddings" / "train_emb_256_dataperf.parquet", "ImageID", "embedding")
-        path = folder / "test_sets" / f"alpha_test_set_{self.concept}_256.parquet"
-        test = _table(path, "ImageID", "Confidence", "embedding")
-        with _present(folder / "examples" / f"alpha_example_set_{self.concept}.csv").open(newline="") as stream:
-            examples = [row["ImageID"] for row in csv.DictReader(stream) if row["Confidence"] == "1"]
-        known = np.isin(pool["ImageID"], examples).astype(np.int64)
-        y_test = np.array([int(value) for value in test["Confidence"]], dtype=np.int64)
-        sizes = [len(known), len(y_test)]
+        tests = [_vision_test(folder / "test_sets" / f"alpha_test_set_{c}_256.parquet") for c in concepts]
+        listed = [_vision_examples(folder / "examples" / f"alpha_example_set_{c}.csv") for c in concepts]
+        known = np.stack([np.isin(pool["ImageID"], examples) for examples in listed], axis=1).astype(np.int64)
+        y_test = np.concatenate([np.array([int(v) for v in test["Confidence"]], dtype=np.int64) for test in tests])
+        sizes = [len(test["ImageID"]) for test in tests]
+        n, m = len(known), sum(sizes)
         extras = {
-            "part": np.repeat(np.array([TRAIN, TEST], dtype=np.int64), sizes),
-            "labelled": np.concatenate([known, np.ones_like(y_test)]),
-            "id": np.concatenate([pool["ImageID"], test["ImageID"]]),
+            "part": np.repeat(np.array([TRAIN, TEST], dtype=np.int64), [n, m]),
+            "labelled": np.concatenate([known.max(axis=1), np.ones(m, np.int64)]),
+            "id": np.concatenate([pool["ImageID"], *(test["ImageID"] for test in tests)]),
+            "concept": np.repeat(np.arange(-1, len(concepts)), [n, *sizes]),
+            "example_of": np.concatenate([known, np.zeros((m, len(concepts)), np.int64)]),
         }
-        X = np.concatenate([pool["embedding"], test["embedding"]])
-        return Dataset(self.name, X, np.concatenate([known, y_test]), ("absent", "present"), extras)
+        X = np.concatenate([pool["embedding"], *(test["embedding"] for test in tests)])
+        return Dataset(self.name, X, np.concatenate([known.max(axis=1), y_test]), ("absent", "present"), extras)
+
+
+_CONCEPTS = ("Cupcake", "Hawk", "Sushi")
+
+
+def _vision_test(path: Path) -> dict[str, npt.NDArray[Any]]:
+    return _table(path, "ImageID", "Confidence", "embedding")
+
+
+def _vision_examples(path: Path) -> list[str]:
+    with _present(path).open(newline="") as stream:
+        return [row["ImageID"] for row in csv.DictReader(stream) if row["Confidence"] == "1"]
 
 
 def _samples(listing: Path, embeddings: Path) -> tuple[list[str], list[str], npt.NDArray[np.float32]]:
