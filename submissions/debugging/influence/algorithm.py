@@ -13,13 +13,14 @@ RIDGE = 1.0
 
 def rank(task):
     X = with_constant(task.X)
-    probability = task.model.fit(task.X, task.y).predict_proba(task.X).astype(np.float64)  # [n, C]
+    fitted = task.model.fit(task.X, task.y)
+    probability = fitted.predict_proba(task.X).astype(np.float64)  # [n, C]
     residual = probability - np.eye(task.n_classes)[task.y]  # grad_i = residual_i x_i'
     if task.X_val is None:
         gradients = residual[:, :, None] * X[:, None, :]  # [n, C, d + 1]
         suspicion = (gradients * solve(X, probability, gradients)).sum(axis=(1, 2))
     else:
-        on_val = task.model.fit(task.X, task.y).predict_proba(task.X_val).astype(np.float64)
+        on_val = fitted.predict_proba(task.X_val).astype(np.float64)
         gradient = (on_val - np.eye(task.n_classes)[task.y_val]).T @ with_constant(task.X_val)  # [C, d + 1]
         direction = solve(X, probability, gradient[None])[0]
         suspicion = -np.einsum("nc,cd,nd->n", residual, direction, X)

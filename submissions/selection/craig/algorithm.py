@@ -1,0 +1,54 @@
+"""CRAIG: Mirzasoleiman, Bilmes and Leskovec, Coresets for data-efficient training of machine learning models, ICML 2020.
+
+Facility location as for the features, but on each row's gradient in the last layer, (p - e_y) of the fixed model fitted
+on the whole pool, class by class. The weights that CRAIG gives the chosen rows have no place in this protocol.
+"""
+
+import heapq
+
+import numpy as np
+
+
+def select(task):
+    if task.y is None:
+        raise ValueError("craig fits the fixed model on the pool's labels, and this challenge hides them")
+    gradient = task.model.fit(task.X, task.y).predict_proba(task.X) - np.eye(task.n_classes, dtype=np.float32)[task.y]
+    rows, shares = spread(task.y, task.budget, task.rng)
+    return np.concatenate([r[lazy_greedy(similarity(gradient[r]), k)] for r, k in zip(rows, shares, strict=True)])
+
+
+def similarity(X):
+    """s [n, n] float32: the largest distance less the distance."""
+    norms = (X * X).sum(axis=1)
+    s = norms[:, None] - 2 * (X @ X.T) + norms
+    np.sqrt(np.maximum(s, 0, out=s), out=s)
+    return s.max() - s
+
+
+def lazy_greedy(s, k):
+    """Indices [k]: each adds the most to sum_i max_{j chosen} s_ij. Old gains are upper bounds, so few are recomputed."""
+    covered = np.zeros(len(s), np.float32)
+    bounds = [(-gain, j) for j, gain in enumerate(s.sum(axis=0, dtype=np.float64).tolist())]
+    heapq.heapify(bounds)
+    chosen = []
+    while len(chosen) < k:
+        _, j = heapq.heappop(bounds)
+        gain = float(np.maximum(s[j] - covered, 0).sum(dtype=np.float64))
+        if bounds and gain < -bounds[0][0]:
+            heapq.heappush(bounds, (-gain, j))
+            continue
+        chosen.append(j)
+        np.maximum(covered, s[j], out=covered)
+    return np.array(chosen, np.int64)
+
+
+def spread(y, budget, rng):
+    """Rows of each class and how many to take: equal shares, what a small class cannot use goes to the others."""
+    rows = [np.flatnonzero(y == c) for c in np.unique(y)]
+    shares = np.zeros(len(rows), np.int64)
+    sizes = np.array([len(r) for r in rows])
+    for _ in range(min(budget, len(y))):
+        open_classes = np.flatnonzero(shares < sizes)
+        least = open_classes[shares[open_classes] == shares[open_classes].min()]
+        shares[rng.choice(least)] += 1
+    return rows, shares
