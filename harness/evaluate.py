@@ -22,6 +22,7 @@ from typing import Any
 from harness import randomness, sandbox, submission
 from harness.challenge import Challenge
 from harness.errors import BenchmarkError, HarnessError, ProtocolError, Status, SubmissionError
+from harness.models.backend import resolve_device
 from harness.sandbox.base import Job
 from harness.summary import Entrant, References, summarise
 from harness.tracking import ledger, store
@@ -84,6 +85,10 @@ class Bench:
     @classmethod
     def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:
         """Load data and model of a challenge and resolve device and tier."""
+        try:
+            device = resolve_device(device)
+        except HarnessError as error:  # asking for what this machine lacks is a matter of usage
+            raise ProtocolError(error.reason, error.hint) from error
         resolved_tier = sandbox.resolve_tier(tier, challenge.minimum_isolation)
         dataset = challenge.load_dataset()
         return cls(
@@ -92,7 +97,7 @@ class Bench:
             fingerprint=challenge.fingerprint(dataset),
             data_digest=dataset.digest(),
             tier=resolved_tier,
-            device=resolve_device(device),
+            device=device,
             runs=RunsDir(runs_dir),
         )
 
@@ -126,6 +131,8 @@ class Bench:
             return evaluate_cell(self, entry, seed)
 
         with self.runs.lock(self.run_id(entrant), wait_seconds=_WAIT_FOR_OTHER_HARNESS):
+            if not force and (finished := self._finished(entrant)):
+                return finished
             cells = self._cells(entrant, run_cell, seeds, workers=workers, force=force, on_cell=on_cell)
             references = self.references(tracking_uri, on_cell)
             return self._record(entrant, cells, references, tracking_uri)
@@ -143,15 +150,24 @@ class Bench:
             return reference_cell(self, which, seed)
 
         with self.runs.lock(self.run_id(entrant), wait_seconds=_WAIT_FOR_OTHER_HARNESS):
+            finished = self._finished(entrant)
             seeds = range(self.challenge.seeds)
-            known = all(self.runs.load_cell(self.run_id(entrant), seed) for seed in seeds)
             cells = self._cells(entrant, run_cell, seeds, workers=1, force=False, on_cell=on_cell)
-            if not known:
+            if finished is None:
                 self._record(entrant, cells, None, tracking_uri)
         broken = [stored.cell for stored in cells if stored.cell.status is not Status.OK]
         if broken:
             raise HarnessError(f"The {which} reference of {self.challenge.name} failed: {broken[0].reason}")
         return cells
+
+    def _finished(self, entrant: Entrant) -> Record | None:
+        """The record of a run that is complete, recorded in ledger and MLflow: nothing is left to do."""
+        run_id = self.run_id(entrant)
+        if run_id not in self.runs.run_ids() or (self.runs.run_dir(run_id) / store.UNDELIVERED).exists():
+            return None
+        record = self.runs.load_record(run_id)
+        whole = all(self.runs.load_cell(run_id, seed) for seed in range(self.challenge.seeds))
+        return record if whole and record.status in (Status.OK, Status.SUSPICIOUS) else None
 
     def _cells(
         self,
@@ -280,15 +296,6 @@ def failed(
         seed=seed, status=status, reason=reason, seconds=Seconds(submission=seconds), peak_memory_mb=peak_memory_mb
     )
     return StoredCell(cell=cell, output={}, items={}, curve=None, log=log)
-
-
-def resolve_device(device: str) -> str:
-    """``auto`` -> ``cuda`` where there is one, else ``cpu``."""
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _guarded(result: Callable[[], StoredCell], seed: int) -> StoredCell:
