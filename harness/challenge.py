@@ -212,7 +212,7 @@ def _validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
         challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
     except ValidationError as error:
         return None, problems + [
-            _problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS or e["loc"][0] in parts
+            _problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS and e["input"] != "???"
         ]
     return (None if problems else challenge), problems
 
