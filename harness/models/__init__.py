@@ -58,8 +58,7 @@ def model_settings(name: str, **params: Any) -> ModelSettings:
         return cls(name=name, **params)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'model'}: {e['msg']} (got {e['input']!r})"
-            for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'model'}: {e['msg']} (got {e['input']!r})" for e in error.errors()
         )
         known = ", ".join(k for k in cls.model_fields if k != "name")
         raise ProtocolError(
@@ -89,9 +88,7 @@ def load_model(name: str, *, device: str = "auto", n_classes: int | None = None,
     problems = []
     if device not in ("auto", "cpu", "cuda"):
         problems.append(f"device must be auto, cpu or cuda, got {device!r}")
-    if n_classes is not None and (
-        isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 1
-    ):
+    if n_classes is not None and (isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 1):
         problems.append(f"n_classes must be a positive integer or None, got {n_classes!r}")
     try:
         settings = model_settings(name, **params)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness.api import FloatArray, IntArray
-from harness.errors import HarnessError, ProtocolError
+from harness.errors import ProtocolError
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -56,15 +56,15 @@ class FittedModels(ABC):
     classes: C.
     size: B, the number of models (1 after ``fit``).
     fits: trainings really carried out (identical requests are trained once).
-    gradient_norm: [B] float64, largest absolute entry of the objective's gradient (a sum over rows) at the
-        answer; nan for models that are not trained to an optimum.
+    gradient_norm: [B] float64, Euclidean norm of the objective's gradient (a sum over rows, features
+        centred) at the answer, in the precision it was computed in; nan for models that are not trained to an optimum.
     """
 
     classes: int
     size: int
     fits: int
     gradient_norm: FloatArray
-    single: bool  # made by fit: answers drop the first axis
+    single: bool = False  # made by fit: answers drop the first axis
 
     @abstractmethod
     def _proba(self, X: FloatArray) -> FloatArray:
@@ -91,16 +91,14 @@ class FixedModel(ABC):
     fits: trainings carried out by this object so far.
     """
 
-    def __init__(
-        self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None
-    ) -> None:
+    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
         self.settings = settings
         self.requested_device = device
         self.n_classes = n_classes
         self.fits = 0
 
     @abstractmethod
-    def _fit(self, batch: Batch, single: bool) -> FittedModels:
+    def _fit(self, batch: Batch) -> FittedModels:
         """Train all models of a checked batch."""
 
     def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> FittedModels:
@@ -139,24 +137,10 @@ class FixedModel(ABC):
         return self._run(check_batch(X, y, weights, labels, subsets, self.n_classes), False)
 
     def _run(self, batch: Batch, single: bool) -> FittedModels:
-        fitted = self._fit(batch, single)
+        fitted = self._fit(batch)
+        fitted.single = single
         self.fits += fitted.fits
         return fitted
-
-
-def resolve_device(device: str) -> str:
-    """``"cpu"`` or ``"cuda"`` for auto, cpu or cuda. Raises HarnessError if CUDA is asked for but absent."""
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise HarnessError(
-            "device=cuda was asked for, but torch finds no CUDA device.", "Use device=auto or cpu."
-        )
-    return "cpu"
 
 
 def rows_array(X: Any, name: str) -> FloatArray:
@@ -166,14 +150,10 @@ def rows_array(X: Any, name: str) -> FloatArray:
     except (TypeError, ValueError):
         raise ProtocolError(f"{name} must be an array of numbers, got {type(X).__name__}.") from None
     if array.ndim < 2:
-        raise ProtocolError(
-            f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}."
-        )
+        raise ProtocolError(f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}.")
     if not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise ProtocolError(
-            f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows."
-        )
+        raise ProtocolError(f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows.")
     return array
 
 
@@ -197,9 +177,7 @@ def _subset_weights(subsets: Any, n: int) -> FloatArray:
     try:
         indices = [np.asarray(s) for s in subsets]
     except TypeError:
-        raise ProtocolError(
-            f"subsets must be a list of index arrays, got {type(subsets).__name__}."
-        ) from None
+        raise ProtocolError(f"subsets must be a list of index arrays, got {type(subsets).__name__}.") from None
     weights = np.zeros((len(indices), n), np.float32)
     for b, rows in enumerate(indices):
         if rows.size == 0:
@@ -221,9 +199,7 @@ def check_batch(X: Any, y: Any, weights: Any, labels: Any, subsets: Any, n_class
     X = rows_array(X, "X")
     n = X.shape[0]
     if (y is None) == (labels is None):
-        raise ProtocolError(
-            "Give either y [n] (shared labels) or labels [B, n] (one vector per model), and not both."
-        )
+        raise ProtocolError("Give either y [n] (shared labels) or labels [B, n] (one vector per model), and not both.")
     if weights is not None and subsets is not None:
         raise ProtocolError("Give weights or subsets, not both: a subset is a row of 0/1 weights.")
     labels = _labels_array(y, "y", (1, n)) if labels is None else _labels_array(labels, "labels", (None, n))
@@ -236,18 +212,14 @@ def check_batch(X: Any, y: Any, weights: Any, labels: Any, subsets: Any, n_class
     elif weights is not None:
         weights = np.asarray(weights)
         if weights.ndim != 2 or weights.shape[1] != n:
-            raise ProtocolError(
-                f"weights must have shape [B, n] with n = {n} rows of X, got {list(weights.shape)}."
-            )
+            raise ProtocolError(f"weights must have shape [B, n] with n = {n} rows of X, got {list(weights.shape)}.")
         if weights.dtype.kind not in "fiub":
             raise ProtocolError(f"weights must be numbers, got dtype {weights.dtype}.")
         weights = np.ascontiguousarray(weights, dtype=np.float32)
         bad = ~(np.isfinite(weights) & (weights >= 0))
         if bad.any():
             b, i = np.argwhere(bad)[0]
-            raise ProtocolError(
-                f"weights must be finite and >= 0, got {weights[b, i]} for model {b}, row {i}."
-            )
+            raise ProtocolError(f"weights must be finite and >= 0, got {weights[b, i]} for model {b}, row {i}.")
         sizes["weights"] = weights.shape[0]
     else:
         weights = np.ones((1, n), np.float32)

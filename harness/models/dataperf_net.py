@@ -46,9 +46,7 @@ def legacy_accuracies(
 
     labels, y_test = np.asarray(labels), np.asarray(y_test)
     if X_train.ndim != 2 or labels.ndim != 2 or labels.shape[1] != len(X_train):
-        raise ProtocolError(
-            f"labels must be [B, n] for X_train [n, d], got {labels.shape} for {X_train.shape}."
-        )
+        raise ProtocolError(f"labels must be [B, n] for X_train [n, d], got {labels.shape} for {X_train.shape}.")
     if X_test.ndim != 2 or X_test.shape[1] != X_train.shape[1] or y_test.shape != (len(X_test),):
         raise ProtocolError(f"X_test must be [m, d] with y_test [m], got {X_test.shape} and {y_test.shape}.")
     if not (np.isin(labels, (0, 1)).all() and np.isin(y_test, (0, 1)).all()):

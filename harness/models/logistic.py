@@ -1,63 +1,92 @@
-"""Multinomial logistic regression with scikit-learn's objective, returned at its optimum."""
+"""Multinomial logistic regression with scikit-learn's objective, returned at its optimum, thousands at once."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from harness.api import FloatArray
-from harness.errors import HarnessError, ProtocolError
-from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings
+from harness.api import FloatArray, IntArray
+from harness.models.backend import Backend, resolve_device
+from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, rows_array
+from harness.models.design import Design, Designs, Solution
+from harness.models.solver import Requests, solve
 
 
 class LogisticSettings(ModelSettings):
-    """``C`` > 0 is the inverse strength of the L2 penalty, as in scikit-learn."""
+    """``C`` > 0 is the inverse strength of the L2 penalty, as in scikit-learn.
+
+    Probabilities are within 1e-3 of the exact optimum (in practice 1e-4) however the fits are batched, ordered or
+    placed; ``polish`` brings every fit to a Newton decrement of 1e-8 in float64, at two to three times the cost.
+    """
 
     version: ClassVar[int] = 1
     name: Literal["logistic"] = "logistic"
-    C: float = Field(1.0, gt=0, le=1e12)
+    C: float = Field(1.0, gt=0, le=1e9)
+    polish: bool = False
 
     def build(self, *, device: str, n_classes: int | None) -> Logistic:
         return Logistic(self, device=device, n_classes=n_classes)
 
 
 class FittedLogistic(FittedModels):
-    """Coefficients of B models; ``present`` [B, C] says which classes had a row of positive weight.
+    """B models in the coordinates of their design.
 
-    An absent class has probability 0. A model without any row answers 1/C for every class.
+    ``present`` [B, C] says which classes had a row of positive weight; an absent class has probability 0, and a
+    model without any row answers 1/C for every class.
     """
 
     def __init__(
-        self,
-        coef: FloatArray,
-        intercept: FloatArray,
-        present: BoolArray,
-        gradient_norm: FloatArray,
-        fits: int,
-        single: bool,
+        self, design: Design, theta: FloatArray, present: BoolArray, norms: FloatArray, backend: Backend
     ) -> None:
-        self.coef, self.intercept, self.present = coef, intercept, present  # [B, C, d], [B, C], [B, C]
-        self.gradient_norm, self.fits, self.single = gradient_norm, fits, single
+        self.design, self.theta, self.present, self.backend = design, theta, present, backend
+        self.gradient_norm = norms
         self.size, self.classes = present.shape
+        self._shift = np.where(present | ~present.any(axis=1, keepdims=True), 0.0, -np.inf).astype(np.float32)
+
+    @property
+    def coef(self) -> FloatArray:
+        """Coefficients [B, C, d] in the features as given (class 0's are zero where C = 2)."""
+        weights = self.theta[:, :, :-1].astype(np.float64)
+        return weights if self.design.axes is None else weights @ self.design.axes.T
+
+    @property
+    def intercept(self) -> FloatArray:
+        """Intercepts [B, C]."""
+        return self.theta[:, :, -1].astype(np.float64) - self.coef @ self.design.mean
+
+    def _logits(self, Z: FloatArray, part: slice) -> FloatArray:
+        """[b, C, m] for the models of ``part``; -inf for absent classes."""
+        theta, b = self.theta[part], self._shift[part]
+        flat = self.backend.put(theta.reshape(-1, theta.shape[2])) @ self.backend.put(Z.T)
+        logits = self.backend.get(flat).reshape(len(theta), self.classes, -1)
+        return logits + b[:, :, None]
+
+    def _parts(self, rows: int) -> list[slice]:
+        size = max(1, 2_000_000 // max(rows * self.classes, 1))
+        return [slice(i, i + size) for i in range(0, self.size, size)]
 
     def _proba(self, X: FloatArray) -> FloatArray:
-        flat = X.reshape(len(X), -1).astype(np.float64)
-        if flat.shape[1] != self.coef.shape[2]:
-            raise ProtocolError(
-                f"X has {flat.shape[1]} features, the model was fitted on {self.coef.shape[2]}."
-            )
+        Z = self.design.coordinates(X.reshape(len(X), -1))
         out = np.empty((self.size, len(X), self.classes), np.float32)
-        for b in range(self.size):
-            z = flat @ self.coef[b].T + self.intercept[b]
-            z[:, ~self.present[b]] = -np.inf
-            if not self.present[b].any():
-                z[:] = 0.0
+        for part in self._parts(len(X)):
+            z = self._logits(Z, part)
             z -= z.max(axis=1, keepdims=True)
             np.exp(z, out=z)
-            out[b] = z / z.sum(axis=1, keepdims=True)
+            z /= z.sum(axis=1, keepdims=True)
+            out[part] = z.transpose(0, 2, 1)
         return out
+
+    def predict(self, X: FloatArray) -> IntArray:
+        """X [n, ...] float32 -> most probable class (the lowest on ties), [B, n] or [n] int64."""
+        rows = rows_array(X, "X")
+        Z = self.design.coordinates(rows.reshape(len(rows), -1))
+        out = np.empty((self.size, len(rows)), np.int64)
+        for part in self._parts(len(rows)):
+            out[part] = self._logits(Z, part).argmax(axis=1)
+        return out[0] if self.single else out
 
 
 class Logistic(FixedModel):
@@ -65,59 +94,69 @@ class Logistic(FixedModel):
 
     Two classes (n_classes = 2) share one coefficient vector, as in scikit-learn; more have one each, also
     when a fit sees only some of the classes: its answer is then the limit of the other rows' weights to 0.
+    Equal requests are solved once, and remembered while the data set is among the last few this object saw.
     """
 
     settings: LogisticSettings
 
-    def _fit(self, batch: Batch, single: bool) -> FittedModels:
-        X = batch.X.reshape(batch.rows, -1).astype(np.float64)
-        B, C, d = batch.size, batch.classes, X.shape[1]
-        coef, intercept = np.zeros((B, C, d)), np.zeros((B, C))
-        present, norm = np.zeros((B, C), bool), np.zeros(B)
-        for b in range(B):
-            w = batch.weights[b if len(batch.weights) > 1 else 0].astype(np.float64)
-            y = batch.labels[b if len(batch.labels) > 1 else 0]
-            live = w > 0
-            present[b, np.unique(y[live])] = True
-            classes = np.flatnonzero(present[b])
-            if len(classes) >= 2:
-                theta, norm[b] = _solve(
-                    X[live], np.searchsorted(classes, y[live]), w[live], len(classes), C == 2, self.settings.C
-                )
-                coef[b, classes], intercept[b, classes] = theta[:, :-1], theta[:, -1]
-        return FittedLogistic(coef, intercept, present, norm, B, single)
+    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+        super().__init__(settings, device=device, n_classes=n_classes)
+        self._designs = Designs()
+
+    def _fit(self, batch: Batch) -> FittedModels:
+        backend = Backend.of(resolve_device(self.requested_device))
+        design = self._designs.of(batch.X.reshape(batch.rows, -1))
+        shape = (batch.size, batch.rows)
+        present = _present(batch)
+        trivial = present.sum(axis=1) < 2
+        keys = _keys(batch, shape)
+        fresh: dict[bytes, int] = {}
+        for b in np.flatnonzero(~trivial):
+            if keys[b] not in design.solved:
+                fresh.setdefault(keys[b], int(b))
+        found: dict[bytes, Solution] = {k: design.solved[k] for k in set(keys) if k in design.solved}
+        if fresh:
+            rows = np.fromiter(fresh.values(), np.int64)
+            requests = Requests(
+                design.Z,
+                np.ascontiguousarray(np.broadcast_to(batch.weights, shape)[rows]),
+                batch.labels[rows] if len(batch.labels) > 1 else batch.labels,
+                present[rows],
+                self.settings.C,
+            )
+            theta, norms = solve(requests, backend, self.settings.polish)
+            for key, one, norm in zip(fresh, theta.astype(np.float32), norms, strict=True):
+                found[key] = Solution(one, float(norm))
+                design.remember(key, found[key])
+        K = 1 if batch.classes == 2 else batch.classes
+        stacked = np.zeros((batch.size, batch.classes, design.Z.shape[1]), np.float32)
+        gradient_norm = np.zeros(batch.size)
+        for b in np.flatnonzero(~trivial):
+            stacked[b, -K:], gradient_norm[b] = found[keys[b]].theta, found[keys[b]].gradient_norm
+        fitted = FittedLogistic(design, stacked, present, gradient_norm, backend)
+        fitted.fits = len(fresh)
+        return fitted
 
 
-def _solve(
-    X: FloatArray, y: FloatArray, w: FloatArray, k: int, binary: bool, C: float
-) -> tuple[FloatArray, float]:
-    """L-BFGS in float64 to a gradient of 1e-6 (largest entry): theta [k, d + 1] and that gradient."""
-    from scipy.optimize import minimize
+def _present(batch: Batch) -> BoolArray:
+    """[B, C]: classes with a row of positive weight."""
+    present = np.zeros((batch.size, batch.classes), bool)
+    for c in range(batch.classes):
+        present[:, c] = ((batch.labels == c) & (batch.weights > 0)).any(axis=1)
+    return present
 
-    n, d = X.shape
-    design = np.hstack([X, np.ones((n, 1))])
-    onehot = np.eye(k)[y]
 
-    def objective(flat: FloatArray) -> tuple[float, FloatArray]:
-        theta = flat.reshape(-1, d + 1)
-        z = design @ theta.T
-        if binary:
-            z = np.hstack([np.zeros((n, 1)), z])
-        z -= z.max(axis=1, keepdims=True)
-        log_norm = np.log(np.exp(z).sum(axis=1))
-        residual = w[:, None] * (np.exp(z - log_norm[:, None]) - onehot)
-        value = float(w @ (log_norm - z[np.arange(n), y])) + float((theta[:, :-1] ** 2).sum()) / (2 * C)
-        gradient = (residual[:, 1:] if binary else residual).T @ design
-        gradient[:, :-1] += theta[:, :-1] / C
-        return value, gradient.ravel()
-
-    start = np.zeros((1 if binary else k) * (d + 1))
-    options = {"maxiter": 20000, "maxfun": 40000, "gtol": 1e-7, "ftol": 0.0, "maxls": 60, "maxcor": 20}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    norm = float(np.abs(found.jac).max())
-    if not norm < 1e-2:
-        raise HarnessError(
-            f"Logistic regression did not converge: gradient {norm:.2g} after {found.nit} steps."
-        )
-    theta = found.x.reshape(-1, d + 1)
-    return (np.vstack([np.zeros((1, d + 1)), theta]) if binary else theta), norm
+def _keys(batch: Batch, shape: tuple[int, int]) -> list[bytes]:
+    """A digest per request. Labels of rows without weight are left out: they change nothing."""
+    keys = []
+    shared = len(batch.labels) == 1
+    common = batch.labels.tobytes() if shared else b""
+    prefix = hashlib.blake2b(repr((batch.classes, shape[1])).encode() + common, digest_size=16)
+    for b in range(shape[0]):
+        key = prefix.copy()
+        w = batch.weights[b if len(batch.weights) > 1 else 0]
+        key.update(w.tobytes())
+        if not shared:
+            key.update(np.where(w > 0, batch.labels[b], -1).tobytes())
+        keys.append(key.digest())
+    return keys

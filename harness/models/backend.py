@@ -1,0 +1,155 @@
+"""Where the engine's arrays live: numpy on the CPU, torch on CUDA, behind the handful of names both share.
+
+NumPy carries the CPU path because a fresh worker process imports it in a tenth of torch's time and its matrix
+products are as fast. Everything the engine calls on ``backend.xp`` (``matmul``, ``exp``, ``sum``, ``where`` and so
+on, with ``out=``) means the same in both modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import HarnessError
+
+T = TypeVar("T")
+R = TypeVar("R")
+Tensor = Any  # numpy array or torch tensor, as the backend says
+
+
+def cuda_device_present() -> bool:
+    """Whether it is worth importing torch to look for CUDA: a driver's device node exists."""
+    return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu"))
+
+
+def resolve_device(device: str) -> str:
+    """``"cpu"`` or ``"cuda"`` for auto, cpu or cuda; imports torch only where a GPU's driver is.
+
+    Raises HarnessError if CUDA is asked for and torch finds none.
+    """
+    if device == "cpu" or (device == "auto" and not cuda_device_present()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise HarnessError("device=cuda was asked for, but torch finds no CUDA device.", "Use device=auto or cpu.")
+    return "cpu"
+
+
+def cores() -> int:
+    """Cores this process may use; OMP_NUM_THREADS, where set, is obeyed."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(allowed, int(wanted)) if wanted.isdigit() else allowed)
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS calls inside use one thread each: the engine keeps the cores busy with whole chunks instead."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One device's array module. ``Backend.of("cpu")`` is numpy, ``Backend.of("cuda")`` torch."""
+
+    xp: Any
+    device: str
+    is_torch: bool
+
+    @staticmethod
+    def of(device: str, torch_on_cpu: bool = False) -> Backend:
+        """The backend of a resolved device; ``torch_on_cpu`` runs the CUDA code on the CPU (for tests)."""
+        if device == "cpu" and not torch_on_cpu:
+            return Backend(np, "cpu", False)
+        import torch
+
+        return Backend(torch, device, True)
+
+    def dtype(self, name: str) -> Any:
+        """``"float32"`` or ``"float64"`` as this module's dtype."""
+        return getattr(self.xp, name)
+
+    def put(self, array: npt.NDArray[Any], dtype: str | None = None) -> Tensor:
+        """A numpy array on this device."""
+        if not self.is_torch:
+            return np.ascontiguousarray(array, dtype=dtype)
+        tensor = self.xp.from_numpy(np.ascontiguousarray(array, dtype=dtype))
+        return tensor.to(self.device)
+
+    def get(self, array: Tensor) -> npt.NDArray[Any]:
+        """An array of this device as numpy."""
+        return array.cpu().numpy() if self.is_torch else np.asarray(array)
+
+    def zeros(self, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+        if self.is_torch:
+            return self.xp.zeros(tuple(shape), dtype=self.dtype(dtype), device=self.device)
+        return np.zeros(tuple(shape), dtype)
+
+    def empty(self, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+        if self.is_torch:
+            return self.xp.empty(tuple(shape), dtype=self.dtype(dtype), device=self.device)
+        return np.empty(tuple(shape), dtype)
+
+    def transposed(self, array: Tensor) -> Tensor:
+        """[B, i, j] -> [B, j, i], a view."""
+        return array.swapaxes(1, 2)
+
+    def map(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread."""
+        if self.is_torch:
+            return [work(item) for item in items]
+        workers = min(cores(), len(items))
+        with one_blas_thread():
+            if workers <= 1:
+                return [work(item) for item in items]
+            with ThreadPoolExecutor(workers) as pool:
+                return list(pool.map(work, items))
+
+    def map_halving(
+        self, work: Callable[[npt.NDArray[np.int64]], None], parts: Sequence[npt.NDArray[np.int64]]
+    ) -> None:
+        """``work`` on every part; a part for which memory runs out is tried again as two halves."""
+
+        def attempt(part: npt.NDArray[np.int64]) -> None:
+            try:
+                work(part)
+            except Exception as error:
+                if len(part) < 2 or not self.out_of_memory(error):
+                    raise
+            else:
+                return
+            attempt(part[: len(part) // 2])
+            attempt(part[len(part) // 2 :])
+
+        self.map(attempt, list(parts))
+
+    def free_memory(self) -> int:
+        """Bytes free on a CUDA device; 2 GiB elsewhere."""
+        return int(self.xp.cuda.mem_get_info()[0]) if self.device == "cuda" else 2 * 2**30
+
+    def out_of_memory(self, error: Exception) -> bool:
+        """Whether an exception means that this device's memory is full (frees torch's cache if so)."""
+        if self.is_torch and isinstance(error, self.xp.cuda.OutOfMemoryError):
+            self.xp.cuda.empty_cache()
+            return True
+        return isinstance(error, MemoryError)

@@ -1,0 +1,227 @@
+"""From B requests to B certified optima: who starts where, in which chunk, in which precision.
+
+Requests are grouped by total weight. Each group starts at its own pooled optimum (mean weights, mean labels), shares
+a preconditioner made there, and is cut into chunks that fit the cache (CPU) or the free memory (GPU). What float32
+does not bring below tolerance is solved again in float64, what that does not is solved one by one by damped Newton,
+and what is left raises HarnessError: there is no silent non-convergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.api import FloatArray, IntArray
+from harness.errors import HarnessError
+from harness.models.backend import Backend, one_blas_thread
+from harness.models.base import BoolArray
+from harness.models.engine import Chunk, Precondition, minimise
+from harness.models.newton import damped_newton
+from harness.models.preconditioners import dense, kronecker, probabilities
+
+ACCURACY = 6e-4
+"""Newton decrement asked for, over max(1, sqrt(C) * typical row norm): probabilities are then within about 1e-4."""
+FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
+GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
+CHUNK_FLOATS = 320_000  # logits of a chunk on the CPU: 1.3 MB, about a core's second-level cache
+DENSE_UP_TO = 4096  # coefficients for which an inverse Hessian is made
+
+
+@dataclass(frozen=True)
+class Requests:
+    """B problems over the rows of one design, each with at least two classes present."""
+
+    Z: FloatArray  # [n, r + 1] float64
+    weights: FloatArray  # [B, n] float32
+    labels: IntArray  # [1 or B, n]
+    present: BoolArray  # [B, C]
+    C: float
+
+    @property
+    def reference(self) -> bool:
+        """Two classes share one coefficient vector."""
+        return bool(self.present.shape[1] == 2)
+
+    @property
+    def K(self) -> int:
+        """Coefficient vectors of a model."""
+        return 1 if self.reference else int(self.present.shape[1])
+
+    @property
+    def penalty(self) -> FloatArray:
+        """[r + 1]: 1/C, and 0 for the intercept."""
+        penalty: FloatArray = np.append(np.full(self.Z.shape[1] - 1, 1 / self.C), 0.0)
+        return penalty
+
+    def rows_labels(self, b: int) -> IntArray:
+        """Labels [n] of model b."""
+        labels: IntArray = self.labels[b if len(self.labels) > 1 else 0]
+        return labels
+
+
+def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Optima theta [B, K, r + 1] float64 and Euclidean gradient norms [B].
+
+    ``polish`` asks for a decrement of 1e-8 in float64. Raises HarnessError if any model resists every method.
+    """
+    B, (n, d) = len(requests.weights), requests.Z.shape
+    radius = np.sqrt(requests.C * np.square(requests.Z[:, :-1]).sum() / max(n, 1))
+    tolerance = max(ACCURACY / max(1.0, radius), 1e-7)
+    theta = np.zeros((B, requests.K, d))
+    norms, decrements = np.full(B, np.inf), np.full(B, np.inf)
+    for group in _groups(requests.weights.sum(axis=1, dtype=np.float64)):
+        pool = _Pool(requests, group, backend)
+        theta[group] = pool.theta
+        if tolerance > FLOAT32_LIMIT:
+            pool.run(group, tolerance, "float32", theta, norms, decrements, 60)
+        goal = 1e-8 if polish else tolerance
+        left = group[~(decrements[group] <= goal)]
+        if len(left):
+            pool.run(left, goal, "float64", theta, norms, decrements, 400)
+        for b in left[~(decrements[left] <= max(goal, 1e-7))]:
+            live = requests.weights[b] > 0
+            theta[b], norms[b], decrements[b] = damped_newton(
+                requests.Z[live],
+                requests.rows_labels(b)[live],
+                requests.weights[b][live].astype(np.float64),
+                requests.present[b],
+                requests.penalty,
+                theta[b],
+                goal,
+            )
+    resisting = np.flatnonzero(~(decrements <= max(tolerance, 1e-6)))
+    if len(resisting):
+        raise HarnessError(
+            f"{len(resisting)} of {B} logistic regressions did not converge, the first is model {resisting[0]} "
+            f"(gradient norm {norms[resisting[0]]:.3g}, C = {requests.C:g}).",
+            "A smaller C or features of similar scale make the problem well posed.",
+        )
+    return theta, norms
+
+
+def _groups(totals: FloatArray, ratio: float = 1.6) -> list[IntArray]:
+    """Indices of models whose total weights differ by at most ``ratio``, lightest group first."""
+    order = np.argsort(totals, kind="stable")
+    groups, start = [], 0
+    for i in range(1, len(order) + 1):
+        if i == len(order) or totals[order[i]] > ratio * totals[order[start]]:
+            groups.append(np.sort(order[start:i]))
+            start = i
+    return groups
+
+
+class _Pool:
+    """A group's pooled problem: where its models start, what preconditions them."""
+
+    def __init__(self, requests: Requests, group: IntArray, backend: Backend) -> None:
+        self.requests, self.backend, self.group = requests, backend, group
+        Z, K, penalty = requests.Z, requests.K, requests.penalty
+        self.onehot = np.arange(2 if requests.reference else K)[:, None]
+        self.weights = requests.weights[group].mean(axis=0, dtype=np.float64)
+        target = np.zeros((K, Z.shape[1]))
+        for k in range(K):
+            c = k + 1 if requests.reference else k
+            if len(requests.labels) > 1:
+                share = np.where(requests.labels[group] == c, requests.weights[group], 0).mean(axis=0, dtype=float)
+            else:
+                share = self.weights * (requests.labels[0] == c)
+            target[k] = share @ Z
+        self.spread = self.weights @ np.square(Z)
+        self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
+        theta = np.zeros((1, K, Z.shape[1]))
+        host = Backend.of("cpu")
+        present = np.atleast_2d(requests.present[group].any(axis=0))[:, -K:].astype(np.float64)
+        chunk = Chunk(Z, Z.T, self.weights[None], target[None], penalty, present, np.ones(1), requests.reference)
+        # twice: the class part of the preconditioner at zero serves until it can be made near the optimum
+        for limit in (np.full(1, 0.3), np.full(1, 0.01)):
+            with one_blas_thread():
+                theta = minimise(host, chunk, theta, self._kronecker("float64", host), limit, 200).theta
+            if not np.isfinite(theta).all():
+                theta = np.zeros_like(theta)
+            self.p = probabilities(Z, theta[0], requests.reference) * present.T
+        self.theta = theta[0]
+
+    def _kronecker(self, dtype: str, backend: Backend) -> Precondition:
+        return kronecker(backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
+
+    def preconditioner(self, models: int, dtype: str) -> Precondition:
+        """The dense one where enough models share its cost, else the one of Kronecker form."""
+        n, d = self.requests.Z.shape
+        size = self.requests.K * d
+        if size <= DENSE_UP_TO and models * 30 >= size * (1 + 2 * size / n):
+            return dense(self.backend, self.requests.Z, self.p, self.weights, self.requests.penalty, dtype)
+        return self._kronecker(dtype, self.backend)
+
+    def run(
+        self,
+        models: IntArray,
+        tolerance: float,
+        dtype: str,
+        theta: FloatArray,
+        norms: FloatArray,
+        decrements: FloatArray,
+        evaluations: int,
+    ) -> None:
+        """Minimise ``models`` from theta; writes theta, norms and decrements in place."""
+        precondition = self.preconditioner(len(models), dtype)
+        live = np.count_nonzero(self.requests.weights[models], axis=1)
+        order = models[np.argsort(live, kind="stable")] if len(models) > 1 else models
+        rows = int(live.max())
+        gather = rows < GATHER_BELOW * len(self.requests.Z)
+        shared = None if gather else self._shared(dtype)
+
+        def work(part: IntArray) -> None:
+            chunk = self._chunk(part, dtype, shared)
+            start = self.backend.put(theta[part], dtype)
+            limit = self.backend.zeros((len(part),), dtype) + tolerance
+            found = minimise(self.backend, chunk, start, precondition, limit, evaluations)
+            good = np.isfinite(self.backend.get(found.theta)).all(axis=(1, 2))
+            theta[part[good]] = self.backend.get(found.theta)[good]
+            norms[part[good]] = self.backend.get(found.gradient_norm)[good]
+            decrements[part[good]] = self.backend.get(found.decrement)[good]
+
+        size = self._chunk_size(rows if gather else len(self.requests.Z), gather, dtype)
+        pending = [order[i : i + size] for i in range(0, len(order), size)]
+        self.backend.map_halving(work, pending)
+
+    def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
+        K, d = self.requests.K, self.requests.Z.shape[1]
+        if not self.backend.is_torch:
+            return int(np.clip(CHUNK_FLOATS // max(rows * K, 1), 4, 64))
+        per_model = (8 if dtype == "float64" else 4) * (4 * rows * K + 40 * K * d + (2 * rows * d if gather else 0))
+        return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
+
+    def _shared(self, dtype: str) -> tuple[object, object]:
+        Z = self.requests.Z.astype(dtype)
+        return self.backend.put(Z), self.backend.put(Z.T)
+
+    def _chunk(self, part: IntArray, dtype: str, shared: tuple[object, object] | None) -> Chunk:
+        """The problems ``part`` on the device; with their own rows gathered where nothing is shared."""
+        requests, put, xp = self.requests, self.backend.put, self.backend.xp
+        weights = requests.weights[part]
+        labels = requests.labels[part] if len(requests.labels) > 1 else np.broadcast_to(requests.labels, weights.shape)
+        if shared is None:
+            rows = max(int(np.count_nonzero(weights, axis=1).max()), 1)
+            index = np.argsort(weights == 0, axis=1, kind="stable")[:, :rows]
+            weights, labels = np.take_along_axis(weights, index, 1), np.take_along_axis(labels, index, 1)
+            design = put(requests.Z.astype(dtype))[put(index)]
+            design_t = self.backend.transposed(design)
+        else:
+            design, design_t = shared
+        w, classes = put(weights, dtype), put(self.onehot[-requests.K :])
+        mass = xp.where(put(labels)[:, None, :] == classes, w[:, None, :], 0 * w[:, None, :])
+        if shared is None:
+            target = xp.matmul(mass, design)
+        else:
+            target = (mass.reshape(-1, mass.shape[2]) @ design).reshape(len(part), requests.K, -1)
+        return Chunk(
+            design=design,
+            design_t=design_t,
+            weights=w,
+            target=target,
+            penalty=put(requests.penalty, dtype),
+            present=put(requests.present[part][:, -requests.K :], dtype),
+            scale=put(requests.weights[part].sum(axis=1, dtype=np.float64) / self.weights.sum(), dtype),
+            reference=requests.reference,
+        )
