@@ -1,0 +1,2 @@
+def choose(task):
+    return [0]

@@ -1,0 +1,1 @@
+# the test writes bytes here that are no text

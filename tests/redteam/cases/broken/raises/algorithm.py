@@ -1,0 +1,5 @@
+import numpy as np
+
+
+def select(task):
+    raise ValueError("no such luck")

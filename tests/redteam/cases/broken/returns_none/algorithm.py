@@ -1,0 +1,2 @@
+def select(task):
+    [0]

@@ -1,0 +1,2 @@
+def select(task):
+    return [-1, 2**63 - 1]

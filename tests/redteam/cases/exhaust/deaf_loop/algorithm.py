@@ -1,0 +1,5 @@
+"""One operation in C that takes hours and never looks for signals."""
+
+
+def select(task):
+    return [len(str(7 ** (10**9)))]

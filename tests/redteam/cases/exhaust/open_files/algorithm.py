@@ -1,0 +1,4 @@
+def select(task):
+    hoard = []
+    while True:
+        hoard.append(open("/dev/null"))

@@ -1,0 +1,5 @@
+import sys
+
+
+def select(task):
+    sys.exit(0)

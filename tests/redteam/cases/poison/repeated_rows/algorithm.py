@@ -1,0 +1,2 @@
+def select(task):
+    return [3, 3, 3]

@@ -1,0 +1,6 @@
+import builtins
+
+
+def select(task):
+    print(getattr(builtins, "SHADOW", None))
+    return [int(hasattr(builtins, "SHADOW"))]

@@ -1,0 +1,1 @@
+VALUE = 0  # the test puts bytecode that says 1 into __pycache__
