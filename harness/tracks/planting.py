@@ -112,7 +112,10 @@ def groups(
         if attribute in cuts:
             edges = list(cuts[attribute])
             values = np.digitize(column.astype(np.float64), edges)
-            names = [f"{a}-{b}" for a, b in zip(["", *map(str, edges)], [*map(str, edges), ""], strict=True)]
+            names = [
+                f"{a}-{b}"
+                for a, b in zip(["", *(f"{e:g}" for e in edges)], [*(f"{e:g}" for e in edges), ""], strict=True)
+            ]
         elif column.dtype.kind in "fc":
             raise ProtocolError(f"Column {attribute!r} of {dataset.name} holds numbers; give track.cuts.{attribute}.")
         else:

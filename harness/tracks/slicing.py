@@ -32,6 +32,7 @@ class SlicingSettings(Settings):
     parts: Parts = "random"
     max_slices: int = Field(5, ge=1, le=100)
     top: int = Field(25, ge=1)
+    support: int = Field(50, ge=1)
     planted: tuple[Kind, ...] = ("rare", "noisy", "correlated")
     superclasses: int = Field(5, ge=2)
     kept: float = Field(0.05, ge=0, lt=1)
@@ -45,6 +46,8 @@ class SlicingSettings(Settings):
     def _one_kind_of_slice(self) -> Self:
         if bool(self.planted) == bool(self.attributes):
             raise ValueError("name either planted kinds or attributes, and not both")
+        if self.support < self.top:
+            raise ValueError(f"support {self.support} is less than the {self.top} rows of a proposal that count")
         if self.empty_every and not self.planted:
             raise ValueError("empty_every needs planted slices: groups by attributes are there on every seed")
         if self.empty_every == 1:
@@ -98,7 +101,7 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
         fitted = self.model.fit(data.X[rows], labels)
         proba_val, proba_test = (_probabilities(fitted, data.X[part], classes) for part in (validation, test))
         wrong = proba_test.argmax(axis=1) != truth[test]
-        real = planting.failing(wrong, member, s.top)
+        real = planting.failing(wrong, member, s.support)
         if member.shape[1] and not len(real):
             raise NothingToMeasure(
                 f"Seed {seed}: in none of {member.shape[1]} groups does the fixed model fail more than elsewhere."
@@ -197,9 +200,9 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
         X, y, X_test, y_test = data.X[train], data.y[train], data.X[test], data.y[test]
         plan = planting.plant(s.planted, X, y, X_test, y_test, of_class, kept=s.kept, flipped=s.flipped, rng=rng)
         sizes = plan.member.sum(axis=0)
-        if sizes.min() < s.top:
+        if sizes.min() < s.support:
             raise ProtocolError(
-                f"Seed {seed}: the {s.planted[sizes.argmin()]} slice has {sizes.min()} test rows, {s.top} are needed.",
+                f"Seed {seed}: the {s.planted[sizes.argmin()]} slice has {sizes.min()} test rows, {s.support} are needed.",
                 "Ask for more test rows or fewer superclasses.",
             )
         if s.empty_every and self.rng(seed // s.empty_every, "empty").integers(s.empty_every) == seed % s.empty_every:

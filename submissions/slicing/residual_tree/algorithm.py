@@ -21,6 +21,7 @@ def find_slices(task):
     tree = DecisionTreeRegressor(min_samples_leaf=LEAF, max_leaf_nodes=4 * task.max_slices, random_state=0)
     leaf, leaf_test = tree.fit(known, residual).apply(known), tree.apply(known_test)
     leaves = np.unique(leaf)
-    worst = leaves[np.argsort([-residual[leaf == one].mean() for one in leaves])][: task.max_slices]
-    doubt = 1 - task.proba_test.max(axis=1)  # in a leaf, the rows the model doubts come first
-    return np.where(leaf_test[:, None] == worst, 0.5 + 0.5 * doubt[:, None], 0.0)
+    mean = np.array([residual[leaf == one].mean() for one in leaves])
+    worst = np.argsort(-mean, kind="stable")[: task.max_slices]
+    doubt = 1 - task.proba_test.max(axis=1, keepdims=True)  # in a leaf, the rows the model doubts come first
+    return np.where(leaf_test[:, None] == leaves[worst], mean[worst] + 0.1 * doubt, 0.0)
