@@ -19,6 +19,7 @@ _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _NET = 0b11  # bind and connect TCP
 _SCOPES = 0b11  # abstract Unix sockets and signals outside the domain
 
+MINIMUM_ABI = 3  # Linux 6.2; before that, files that may be read could be truncated
 READ = EXECUTE | READ_FILE | READ_DIR
 SCRATCH = (
     READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | MAKE_REG | MAKE_DIR | MAKE_SYM | REMOVE_FILE | REMOVE_DIR | REFER

@@ -148,6 +148,12 @@ def _probe(job: dict[str, Any]) -> NoReturn:
         holes.append("a file outside can be read")
     except OSError:
         pass
+    for path in ("/proc/sys/kernel/core_pattern", os.__file__, sys.executable):
+        try:
+            os.close(os.open(path, os.O_WRONLY))
+            holes.append(f"{path} can be written")
+        except OSError:
+            pass
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.sendto(b"", ("192.0.2.1", 9))

@@ -121,11 +121,10 @@ def _command(
     """The command and the descriptors it needs. It waits for ``go``, so that limits hold before anything runs."""
     program = walls.program(tier, cell, folder)
     if tier == "bubblewrap":
-        filter_fd = fds.own(os.memfd_create("seccomp"))
-        os.write(filter_fd, seccomp.program(namespaces=True))
-        os.lseek(filter_fd, 0, os.SEEK_SET)
-        front = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
-        return front + program, [info, go, filter_fd]
+        filter_fd = fds.own(walls.memory_file(seccomp.program(namespaces=True)))
+        options = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
+        options_fd = fds.own(walls.memory_file(options))
+        return ["bwrap", "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
     return ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *program], []
 
 

@@ -38,8 +38,14 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "vhangup": (153, 58), "personality": (135, 92), "move_pages": (279, 239), "migrate_pages": (256, 238),
 }  # fmt: skip
 
-# What the namespaces of bubblewrap keep apart and Landlock does not: shared memory, queues, others' schedules.
+# What the mounts and namespaces of bubblewrap keep apart and Landlock does not: modes, owners, times and attributes of
+# files, shared memory, queues, others' schedules.
 _SHARED: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
+    "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
+    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semctl": (66, 191),
     "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
     "mq_open": (240, 180), "mq_unlink": (241, 181), "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424),

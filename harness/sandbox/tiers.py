@@ -90,7 +90,7 @@ _DESCRIPTIONS = {
 _REMEDIES = {
     "bubblewrap": "It needs unprivileged user namespaces: see sysctl kernel.unprivileged_userns_clone, "
     "kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces.",
-    "landlock": "It needs a Linux kernel 5.13 or newer with Landlock and seccomp enabled.",
+    "landlock": "It needs a Linux kernel 6.2 or newer with Landlock and seccomp enabled.",
 }
 
 
@@ -99,8 +99,8 @@ def _missing(name: str) -> str:
         return f"no seccomp filter is written for {os.uname().machine} (x86_64 and aarch64 are)"
     if name == "bubblewrap" and shutil.which("bwrap") is None:
         return "the program bwrap is not installed: apt-get install bubblewrap, or dnf install bubblewrap"
-    if name == "landlock" and landlock.abi() < 1:
-        return f"this kernel has no Landlock. {_REMEDIES['landlock']}"
+    if name == "landlock" and landlock.abi() < landlock.MINIMUM_ABI:
+        return f"this kernel's Landlock has version {landlock.abi()}. {_REMEDIES['landlock']}"
     return ""
 
 
@@ -112,17 +112,30 @@ def _run_probe(tier: str) -> str:
         hidden.write_text("hidden")
         folder = cell.path / "empty"
         walls.prepare(tier, cell, folder, limits, {"probe": {"hidden": str(hidden), "pid": os.getpid()}})
-        line = walls.program(tier, cell, folder)
+        line, give = walls.program(tier, cell, folder), []
         if tier == "bubblewrap":
-            line = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None) + line
+            options = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None)
+            give = [walls.memory_file(options)]
+            line = ["bwrap", "--args", str(give[0]), *line]
         try:
             done = subprocess.run(
-                line, env=walls.environment(tier, cell, folder), stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, timeout=20, start_new_session=True, check=False, cwd=cell.path / "tmp",
-            )  # fmt: skip
+                line,
+                env=walls.environment(tier, cell, folder),
+                cwd=cell.path / "tmp",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=20,
+                start_new_session=True,
+                check=False,
+                pass_fds=give,
+            )
         except subprocess.TimeoutExpired:
             return "a probe of it did not end within 20 s"
         except OSError as error:
             return f"it cannot be started: {error.strerror}"
+        finally:
+            for fd in give:
+                os.close(fd)
         said = done.stdout.strip() or " ".join(done.stderr.split())[-300:]
         return said or f"a probe of it ended with status {done.returncode} and said nothing"

