@@ -62,9 +62,13 @@ def _blas() -> Any:
 
 
 @contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """BLAS calls inside use one thread each: the engine keeps the cores busy with whole chunks instead."""
-    with _blas().limit(limits=1, user_api="blas"):
+def blas_threads(operations: float) -> Iterator[None]:
+    """One thread for BLAS calls inside, all cores where one call is more than 1e8 ``operations``.
+
+    Waking threads for small products costs more than they bring, and the engine keeps the cores busy with whole
+    chunks instead.
+    """
+    with _blas().limit(limits=cores() if operations > 1e8 else 1, user_api="blas"):
         yield
 
 
@@ -114,19 +118,25 @@ class Backend:
         """[B, i, j] -> [B, j, i], a view."""
         return array.swapaxes(1, 2)
 
-    def map(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread."""
+    def map(self, work: Callable[[T], R], items: Sequence[T], operations: float = 0.0) -> list[R]:
+        """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread.
+
+        A single item of large products (``operations`` each) has all cores' BLAS threads to itself.
+        """
         if self.is_torch:
             return [work(item) for item in items]
         workers = min(cores(), len(items))
-        with one_blas_thread():
+        with blas_threads(operations if len(items) == 1 else 0):
             if workers <= 1:
                 return [work(item) for item in items]
             with ThreadPoolExecutor(workers) as pool:
                 return list(pool.map(work, items))
 
     def map_halving(
-        self, work: Callable[[npt.NDArray[np.int64]], None], parts: Sequence[npt.NDArray[np.int64]]
+        self,
+        work: Callable[[npt.NDArray[np.int64]], None],
+        parts: Sequence[npt.NDArray[np.int64]],
+        operations: float = 0.0,
     ) -> None:
         """``work`` on every part; a part for which memory runs out is tried again as two halves."""
 
@@ -141,7 +151,7 @@ class Backend:
             attempt(part[: len(part) // 2])
             attempt(part[len(part) // 2 :])
 
-        self.map(attempt, list(parts))
+        self.map(attempt, list(parts), operations)
 
     def free_memory(self) -> int:
         """Bytes free on a CUDA device; 2 GiB elsewhere."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import ProtocolError
+from harness.models.backend import blas_threads
 
 ROTATE_UP_TO = 1024  # smaller side of X beyond which an eigendecomposition costs more than it saves
 _CACHE_BYTES = 256 * 2**20
@@ -47,8 +48,9 @@ class Design:
         n, d = flat.shape
         axes = None
         if min(n, d) <= ROTATE_UP_TO:
-            axes = _principal_axes(flat)
-            flat = flat @ axes
+            with blas_threads(2.0 * n * d * min(n, d)):
+                axes = _principal_axes(flat)
+                flat = flat @ axes
         return Design(np.hstack([flat, np.ones((n, 1))]), mean, axes)
 
     def coordinates(self, X: FloatArray) -> FloatArray:

@@ -105,13 +105,9 @@ def minimise(
     k = 0
 
     def conditioned(g: Tensor) -> Tensor:
-        h = precondition(g, chunk.scale)
-        if not chunk.reference:  # stay where the coefficients of the present classes sum to zero
-            mask = chunk.present[:, :, None]
-            h *= mask
-            h -= mask * (h.sum(1) / chunk.present.sum(1)[:, None])[:, None, :]
-        return h
+        return _centred(precondition(g, chunk.scale), chunk)
 
+    theta = _centred(theta + 0, chunk)
     g = gradient(backend, chunk, theta, buffer)
     answer.evaluations = 1
     h = conditioned(g)
@@ -181,6 +177,15 @@ def minimise(
             inverse_r[:, :k, k] = -(inverse_r[:, :k, :k] @ dots[:, 0 : 2 * k : 2, None])[:, :, 0]
         k += 1
         theta, g, h = trial, new_g, new_h
+
+
+def _centred(theta: Tensor, chunk: Chunk) -> Tensor:
+    """In place: absent classes out, the coefficients of the present ones sum to zero (no freedom left over)."""
+    if not chunk.reference:
+        mask = chunk.present[:, :, None]
+        theta *= mask
+        theta -= mask * (theta.sum(1) / chunk.present.sum(1)[:, None])[:, None, :]
+    return theta
 
 
 def _select(chunk: Chunk, keep: Tensor) -> Chunk:

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.api import FloatArray, IntArray
 from harness.errors import HarnessError
-from harness.models.backend import Backend, one_blas_thread
+from harness.models.backend import Backend, blas_threads
 from harness.models.base import BoolArray
 from harness.models.engine import Chunk, Precondition, minimise
 from harness.models.newton import damped_newton
@@ -135,11 +135,11 @@ class _Pool:
         chunk = Chunk(Z, Z.T, self.weights[None], target[None], penalty, present, np.ones(1), requests.reference)
         # twice: the class part of the preconditioner at zero serves until it can be made near the optimum
         for limit in (np.full(1, 0.3), np.full(1, 0.01)):
-            with one_blas_thread():
+            with blas_threads(2.0 * Z.size * K):
                 theta = minimise(host, chunk, theta, self._kronecker("float64", host), limit, 200).theta
-            if not np.isfinite(theta).all():
-                theta = np.zeros_like(theta)
-            self.p = probabilities(Z, theta[0], requests.reference) * present.T
+                if not np.isfinite(theta).all():
+                    theta = np.zeros_like(theta)
+                self.p = probabilities(Z, theta[0], requests.reference) * present.T
         self.theta = theta[0]
 
     def _kronecker(self, dtype: str, backend: Backend) -> Precondition:
@@ -164,7 +164,8 @@ class _Pool:
         evaluations: int,
     ) -> None:
         """Minimise ``models`` from theta; writes theta, norms and decrements in place."""
-        precondition = self.preconditioner(len(models), dtype)
+        with blas_threads(2.0 * self.requests.Z.size * self.requests.K * 10):
+            precondition = self.preconditioner(len(models), dtype)
         live = np.count_nonzero(self.requests.weights[models], axis=1)
         order = models[np.argsort(live, kind="stable")] if len(models) > 1 else models
         rows = int(live.max())
@@ -183,7 +184,7 @@ class _Pool:
 
         size = self._chunk_size(rows if gather else len(self.requests.Z), gather, dtype)
         pending = [order[i : i + size] for i in range(0, len(order), size)]
-        self.backend.map_halving(work, pending)
+        self.backend.map_halving(work, pending, 2.0 * self.requests.Z.size * self.requests.K)
 
     def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
         K, d = self.requests.K, self.requests.Z.shape[1]
