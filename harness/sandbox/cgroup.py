@@ -73,7 +73,7 @@ def _works(parent: Path, knob: str) -> bool:
     pid = 0
     try:
         group.mkdir()
-        (group / knob).write_text("1000000000")
+        (group / knob).write_text("1000000" if knob == "pids.max" else str(2**30))
         ready, go = os.pipe()
         pid = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, ready, 0)])
         os.close(ready)

@@ -22,7 +22,7 @@ from harness.sandbox.process import Process, started
 from harness.tracks.base import Arrays
 
 _TICK = 0.05  # seconds between two looks of the watchdog
-_MAX_FILES = 20_000
+_MAX_FILES, _MAX_DEPTH = 20_000, 100
 _cancellations = [0]
 
 
@@ -111,6 +111,7 @@ class _Watch:
         self._rounds = 0
         self._cancellations = _cancellations[0]
         self._looked = 0.0
+        self._looks = 0
         self._end = os.pidfd_open(process.popen.pid)
         self._poller = select.poll()
         for fd in (self._end, process.log, process.channel.fileno()):
@@ -157,7 +158,9 @@ class _Watch:
             return True
         if self._end in events:
             raise _Over
-        self._check_limits()
+        if time.monotonic() - self._looked >= _TICK:
+            self._looked = time.monotonic()
+            self._check_limits()
         return False
 
     def _read_log(self) -> bool:
@@ -211,27 +214,29 @@ class _Watch:
             raise _Over(
                 Status.CRASHED, f"The submission started more than its {limits.processes} processes and threads."
             )
-        if self.process.tier != "bubblewrap" and time.monotonic() - self._looked > 4 * _TICK:
-            self._looked = time.monotonic()
+        self._looks += 1
+        if self.process.tier != "bubblewrap" and self._looks % 4 == 0:
             allowed = limits.output_mb * 2**20 + walls.scratch_bytes(limits)
             if _exceeds(self.cell.path, allowed):
                 raise _Over(
                     Status.CONTRACT_VIOLATION,
-                    f"The submission left more than {allowed >> 20} MB or {_MAX_FILES} files in its directories.",
+                    f"The submission left more than {allowed >> 20} MB, {_MAX_FILES} files or folders "
+                    f"{_MAX_DEPTH} deep in its directories.",
                 )
 
 
 def _exceeds(cell: Path, allowed: int) -> bool:
     """Whether files on this machine's disk (elsewhere they lie in memory of bounded size) are too many or too large."""
     used = files = 0
-    todo = [str(cell / "out"), str(cell / "tmp")]
+    todo = [(str(cell / "out"), 0), (str(cell / "tmp"), 0)]
     while todo:
-        with contextlib.suppress(OSError), os.scandir(todo.pop()) as entries:
+        path, depth = todo.pop()
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:
                 info = entry.stat(follow_symlinks=False)
                 files, used = files + 1, used + info.st_blocks * 512
-                if used > allowed or files > _MAX_FILES:
+                if used > allowed or files > _MAX_FILES or depth > _MAX_DEPTH:
                     return True
                 if entry.is_dir(follow_symlinks=False):
-                    todo.append(entry.path)
+                    todo.append((entry.path, depth + 1))
     return False
