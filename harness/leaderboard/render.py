@@ -110,11 +110,11 @@ def markdown(board: Board) -> str:
     names = board.metric_names()[:_METRICS_SHOWN]
     head = ["rank", "submission", "authors", board.metric, "95 % interval", "normalised", *names]
     head += ["s / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
-    lines = [f"# {_md(board.title)}", "", _md(board.description), "", *_facts(board), ""]
+    lines = [f"# {_md(board.title)}", "", _md(board.description), "", *(f"- {fact}" for fact in _facts(board)), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
         cells = [_rank(row), row.submission, ", ".join(row.authors), _number(row.score), _interval(row)]
-        cells += [_number(row.normalised, 3), *(_number(row.metrics.get(name)) for name in names)]
+        cells += [_number(row.normalised, 3), *(_metric(row.metrics.get(name)) for name in names)]
         cells += [
             _cost(row.seconds),
             _number(row.peak_memory_mb, 0),
@@ -159,18 +159,21 @@ def html(board: Board) -> str:
 
 def rich_table(board: Board) -> Table:
     """The board for a terminal."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"{board.challenge}  ({board.fingerprint[:12]})", title_justify="left")
-    for name in ("rank", "submission", board.metric, "95 % interval", "normalised", "s / seed", "isolation", "note"):
-        table.add_column(name, justify="left" if name in ("submission", "isolation", "note") else "right")
+    table = Table(title=f"{board.challenge}  {board.fingerprint[:12]}", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("rank", "submission", board.metric, "95 % interval", "norm.", "s/seed", "note"):
+        left = name in ("submission", "note")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
     for row in [*_in_order(board), *board.unranked]:
-        note = "reference" if row.rank is None and row in board.references else row.reproduced
-        note = f"{row.status}: {row.reason[:60]}" if row in board.unranked else note
-        cells = [_rank(row), row.submission, _number(row.score), _interval(row), _number(row.normalised, 3)]
-        cells += [_cost(row.seconds), row.isolation, note]
-        table.add_row(*(Text(_clean(cell)) for cell in cells), style="" if row.rank else "dim")
+        note = f"{row.status}: {row.reason[:60]}" if row in board.unranked else row.reproduced
+        interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
+        cells = [_rank(row), row.submission, _number(row.score), interval, _number(row.normalised, 2)]
+        table.add_row(
+            *(Text(_clean(cell)) for cell in [*cells, _cost(row.seconds), note]), style="" if row.rank else "dim"
+        )
     table.caption = " ".join(board.notes) or None
     return table
 
@@ -223,7 +226,8 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"clean": _clean, "number": _number, "interval": _interval, "rank": _rank, "cost": _cost}
+    environment.filters |= {"clean": _clean, "number": _number, "metric": _metric, "interval": _interval}
+    environment.filters |= {"rank": _rank, "cost": _cost}
     return environment.get_template(name)
 
 
@@ -233,6 +237,10 @@ def _rank(row: Row) -> str:
 
 def _number(value: float | None, decimals: int = 4) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _metric(value: float | None) -> str:
+    return _number(value, 4 if value is None or abs(value) < 10 else 1)
 
 
 def _interval(row: Row) -> str:

@@ -85,16 +85,8 @@ class Ledger:
                 note=note[:2000],
                 prev=hashlib.sha256(lines[-1]).hexdigest() if lines else START,
             )
-            with disk_errors(f"write {self.path}"), self.path.open("ab") as file:
-                if len(whole) < len(content):
-                    file.truncate(len(whole))
-                try:
-                    file.write(entry.line())
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(len(whole))  # a full disk leaves no half line
-                    raise
+            with disk_errors(f"write {self.path}"):
+                _extend(self.path, len(whole), entry.line())
                 if not content:
                     sync_directory(self.path.parent)
         return entry
@@ -174,6 +166,23 @@ class Ledger:
                     "Restore the ledger from a copy; it is only ever appended to.",
                 ) from error
         return parsed
+
+
+def _extend(path: Path, length: int, line: bytes) -> None:
+    """Cut the file to ``length`` and add a line, or leave it at ``length`` where the disk refuses."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.ftruncate(descriptor, length)
+        try:
+            written = 0
+            while written < len(line):
+                written += os.pwrite(descriptor, line[written:], length + written)
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, length)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def append(runs_dir: Path | str, kind: str, run_id: str, **facts: Any) -> Entry:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+_BUSY_SECONDS = 10.0  # how long a locked database is waited for
 _SQLITE = "sqlite:///"
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -143,7 +144,7 @@ def _copy(source: Path, target: Path) -> None:
 def _probe(path: Path) -> None:
     """Whether the database can be written now; mlflow itself would retry for minutes."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=10)) as database:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
     except sqlite3.Error as error:
@@ -158,8 +159,10 @@ def store_errors() -> Iterator[None]:
     """Turn the many kinds of failure of a store into one StoreError."""
     try:
         yield
-    except HarnessError:
+    except StoreError:
         raise
+    except HarnessError as error:
+        raise StoreError(error.reason, error.hint) from error
     except Exception as error:
         kinds = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
         if not kinds & {"mlflow", "sqlalchemy", "requests", "urllib3", "sqlite3"} and not isinstance(error, OSError):
