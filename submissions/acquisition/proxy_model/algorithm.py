@@ -2,8 +2,8 @@
 
 After Coleman et al.: Selection via proxy: efficient data selection for deep learning, ICLR 2020. All markets deal in the
 same kind of rows, so each market's proxy learns from the samples of all the others (all sellers' own where there is one
-market). A seller's trust is the mean probability the proxy gives its sampled labels, steadied by how closely its correlations follow the
-market's, which rest on more rows than the five shown.
+market). A seller's trust is the mean probability the proxy gives its sampled labels, steadied by how closely its
+correlations follow the market's, which rest on more rows than the five shown.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 SHARE = 0.8  # of the budget; the rest is kept
+SELLERS = 4  # one in so many is bought from
 
 
 def buy(task):
@@ -26,7 +27,8 @@ def buy(task):
         consensus = np.median(correlations, axis=0)
         match = correlations @ consensus / max(float(consensus @ consensus), 1e-12)
         trust = standardised(agrees) + 2 * standardised(match)
-        bought.append(spend(np.argsort(-trust), rows, prices, SHARE * task.budget))
+        best = np.argsort(-trust)[: max(1, len(rows) // SELLERS)]
+        bought.append(share(best, rows, prices, SHARE * task.budget))
     return np.stack(bought)
 
 
@@ -34,10 +36,15 @@ def standardised(values):
     return (values - values.mean()) / max(float(values.std()), 1e-12)
 
 
-def spend(order, rows, prices, budget):
-    """Rows [s] bought by going through the sellers in this order and taking all that the money left pays for."""
+def share(sellers, rows, prices, budget):
+    """Rows [s]: each of these sellers gets the largest equal amount of money the budget allows, by bisection."""
     bought = np.zeros(len(rows), dtype=np.int64)
-    for j in order:
-        bought[j] = min(rows[j], int(budget / prices[j]))
-        budget -= bought[j] * prices[j]
+    low, high = 0.0, budget
+    for _ in range(50):
+        amount = (low + high) / 2
+        bought[sellers] = np.minimum(rows[sellers], (amount / prices[sellers]).astype(np.int64))
+        low, high = (amount, high) if (bought * prices).sum() <= budget else (low, amount)
+    bought[sellers] = np.minimum(rows[sellers], (low / prices[sellers]).astype(np.int64))
+    if not bought.any():  # too little money to share: one row, of the cheapest seller
+        bought[prices.argmin()] = 1
     return bought
