@@ -24,6 +24,8 @@ _SAMPLE = 500  # pool rows whose nearest neighbour is looked for: enough for a m
 class TestSetSettings(Settings):
     """See ``conf/track/test_set.yaml``."""
 
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
     pool: int = Field(1000, ge=2)
     pool_from: Source = "any"
     models_from: Source = "any"

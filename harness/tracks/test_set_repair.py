@@ -20,6 +20,8 @@ from harness.tracks.unseen import FIXED, probabilities
 class TestSetRepairSettings(Settings):
     """See ``conf/track/test_set_repair.yaml``."""
 
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
     test: int = Field(600, ge=2)
     test_from: Source = "any"
     models_from: Source = "any"
