@@ -30,9 +30,9 @@ class RomanNumerals(DatasetSettings):
     competition did.
 
     Extras: ``part`` (0: 2,067 training, 1: 813 validation, 2: the 52 clean images of the label book) and
-    ``file``, the path inside the original archives. 49 validation images are byte for byte in the training
-    part too; ``drop_duplicates`` leaves those 49 out of the training part, so that validation is neither
-    smaller nor known.
+    ``file``, the path inside the original archives. 49 training images are byte for byte validation
+    images too, and 3 validation images are in the label book; ``drop_duplicates`` leaves out those 52, so that no
+    image of a part is known from an earlier one.
     """
 
     name: Literal["roman_numerals"] = "roman_numerals"
@@ -59,7 +59,8 @@ class RomanNumerals(DatasetSettings):
         keep = np.ones(len(names), dtype=bool)
         if self.drop_duplicates:
             content = np.array([hashlib.sha256(images[name]).hexdigest() for name in names])
-            keep = ~((part == TRAIN) & np.isin(content, content[part == VALIDATION]))
+            for p in (TRAIN, VALIDATION):
+                keep &= (part != p) | ~np.isin(content, content[part > p])
         X = pixels[keep].astype(np.float32) / np.float32(255)
         return Dataset(self.name, X, y[keep], _CLASSES, {"part": part[keep], "file": np.array(names)[keep]})
 

@@ -106,24 +106,32 @@ def test_roman_numerals(real: Load, data_dir: Path) -> None:
     assert data.X.shape[1:] == (32, 32)
     assert 0 <= data.X.min() <= data.X.max() <= 1
     content: dict[str, str] = {}
-    with tarfile.open(data_dir / "roman_numerals" / "data.tar.gz") as tar:
-        for member in tar:
-            if member.name.endswith(".png"):
-                stream = tar.extractfile(member)
-                assert stream is not None
-                content[member.name.removeprefix("./")] = hashlib.md5(stream.read()).hexdigest()
+    for archive in ("data", "label_book"):
+        with tarfile.open(data_dir / "roman_numerals" / f"{archive}.tar.gz") as tar:
+            for member in tar:
+                if member.name.endswith(".png"):
+                    stream = tar.extractfile(member)
+                    assert stream is not None
+                    content[member.name.removeprefix("./")] = hashlib.md5(stream.read()).hexdigest()
     folders = {name.split("/")[-2] for name in content}
     assert folders == set(data.class_names)
     for name, label in zip(data.extras["file"], data.y, strict=True):
         assert name.split("/")[-2] == data.class_names[label]
     mean = {0: data.X[part == 0].mean(), 2: data.X[part == 2].mean()}
     assert all(m > 0.6 for m in mean.values())  # dark strokes on light paper
-    in_val = {digest for name, digest in content.items() if name.startswith("data/val")}
-    shared = {name for name, digest in content.items() if name.startswith("data/train") and digest in in_val}
-    assert len(shared) == 49
+
+    def named(start: str) -> dict[str, str]:
+        return {name: digest for name, digest in content.items() if name.startswith(start)}
+
+    def also_in(start: str, other: str) -> set[str]:
+        return {name for name, digest in named(start).items() if digest in named(other).values()}
+
+    shared = also_in("data/train", "data/val")
+    in_book = also_in("data/val", "label_book")
+    assert (len(shared), len(in_book), len(also_in("data/train", "label_book"))) == (49, 3, 0)
     clean = real("roman_numerals", drop_duplicates=True)
-    assert np.bincount(clean.extras["part"]).tolist() == [2067 - 49, 813, 52]
-    assert set(data.extras["file"]) - set(clean.extras["file"]) == shared
+    assert np.bincount(clean.extras["part"]).tolist() == [2067 - 49, 813 - 3, 52]
+    assert set(data.extras["file"]) - set(clean.extras["file"]) == shared | in_book
 
 
 @pytest.mark.parametrize(
