@@ -1,7 +1,7 @@
 """Proxy model: learn from the sample rows of all sellers, then buy from those whose labels it agrees with.
 
-After Coleman et al.: Selection via proxy: efficient data selection for deep learning, ICLR 2020. All markets deal in the
-same kind of rows, so each market's proxy learns from the samples of all the others (all sellers' own where there is one
+After Coleman et al.: Selection via proxy: efficient data selection for deep learning, ICLR 2020. All markets deal in
+the same kind of rows, so each proxy learns from the samples of all other markets (all samples where there is one
 market). A seller's trust is the mean probability the proxy gives its sampled labels, steadied by how closely its
 correlations follow the market's, which rest on more rows than the five shown.
 """

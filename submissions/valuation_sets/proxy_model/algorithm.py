@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CLUSTERINGS = 3
+CLUSTERINGS = 8
 
 
 def value(task):

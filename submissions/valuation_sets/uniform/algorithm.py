@@ -15,7 +15,7 @@ def value(task):
     return np.full(task.n_sets, slope * np.log1p(mean_size / len(task.X)))
 
 
-def learning_curve(task, repeats=10):
+def learning_curve(task, repeats=20):
     """Accuracy on held-out base rows, read as a + b log(rows trained on): returns a, b by least squares."""
     n = len(task.X)
     orders = [task.rng.permutation(n) for _ in range(repeats)]
