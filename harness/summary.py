@@ -74,13 +74,15 @@ def summarise(
     challenge, track = bench.challenge, bench.track
     sign = 1.0 if track.direction == "max" else -1.0
     status, reason = _status(cells)
+    if status is Status.OK and references is not None:
+        status, reason = _status([*references.floor, *references.skyline], "reference ")
     score: float | None = None
     normalised = floor = skyline = bound = None
     resampled: FloatArray | None = None
     if status is Status.OK:
         score = _mean(cells)
         resampled = _replicates(bench, cells)
-    if references is not None:
+    if references is not None and status is Status.OK:
         floor, skyline = _mean(references.floor), _mean(references.skyline)
         bound = track.suspicious_above(skyline)
         if score is not None and resampled is not None:
@@ -139,14 +141,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _status(cells: list[StoredCell]) -> tuple[Status, str]:
+def _status(cells: list[StoredCell], whose: str = "") -> tuple[Status, str]:
     """Status of a run: ``ok`` if every cell is, else that of its first bad cell; the participant's faults come first."""
     bad = [stored.cell for stored in cells if stored.cell.status is not Status.OK]
     if not bad:
         return Status.OK, ""
     ours = (Status.HARNESS_ERROR, Status.CANCELLED, Status.SKIPPED)
     first = min(bad, key=lambda cell: (cell.status in ours, cell.seed))
-    return first.status, f"{len(bad)} of {len(cells)} cells failed; seed {first.seed}: {first.reason}"
+    return first.status, f"{len(bad)} of {len(cells)} {whose}cells failed; seed {first.seed}: {first.reason}"
 
 
 def _mean(cells: list[StoredCell]) -> float:
