@@ -1,6 +1,7 @@
 """As many rows as the money buys: cheapest sellers first.
 
-A baseline that Chen et al. discuss: Data acquisition: a new frontier in data-centric AI, 2023, arXiv:2311.13712.
+No paper of its own; the setting is that of Chen et al.: Data acquisition: a new frontier in data-centric AI, 2023,
+arXiv:2311.13712.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One seller alone: the one who has most rows to offer for the money.
 
-A baseline that Chen et al. discuss: Data acquisition: a new frontier in data-centric AI, 2023, arXiv:2311.13712.
+No paper of its own; the setting is that of Chen et al.: Data acquisition: a new frontier in data-centric AI, 2023,
+arXiv:2311.13712.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The same amount of money for every seller; what one cannot use goes to the others.
 
-A baseline that Chen et al. discuss: Data acquisition: a new frontier in data-centric AI, 2023, arXiv:2311.13712.
+No paper of its own; the setting is that of Chen et al.: Data acquisition: a new frontier in data-centric AI, 2023,
+arXiv:2311.13712.
 """
 
 from __future__ import annotations
