@@ -35,10 +35,13 @@ def principal_components(X, X_test):
 
 
 def start(label, proba, rng):
-    """Slices by confusion cell, the fullest cells first, with a little noise to tell equal ones apart: [n, SLICES]."""
+    """Slices by confusion cell, the fullest cells first; where they are few, several slices share a cell: [n, SLICES]."""
     cells = (label[:, :, None] * proba[:, None, :]).reshape(len(label), -1)
     fullest = np.argsort(-cells.sum(axis=0), kind="stable")
-    weights = cells[:, np.resize(fullest, SLICES)] + 1e-3 * rng.random((len(label), SLICES))
+    weights = cells[:, np.resize(fullest, SLICES)]
+    if len(fullest) < SLICES:
+        weights = weights * rng.random(weights.shape)  # its rows are divided at random
+    weights = weights + 1e-3 * rng.random(weights.shape)
     return weights / weights.sum(axis=1, keepdims=True)
 
 

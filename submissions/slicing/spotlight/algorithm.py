@@ -23,7 +23,7 @@ def find_slices(task):
     Z, Z_test = (X - centre) @ directions, (X_test - centre) @ directions
     scale = np.sqrt((Z**2).sum(axis=1).mean())
     Z, Z_test = Z / scale, Z_test / scale
-    loss = -np.log(np.maximum(task.proba_val[np.arange(len(X)), task.y_val], 1e-3)).astype(np.float64)
+    loss = -np.log(np.maximum(task.proba_val[np.arange(len(X)), task.y_val], 1e-3)).astype(np.float64) + 1e-9
     wrong = task.proba_val.argmax(axis=1) != task.y_val
     scores = []
     for _ in range(task.max_slices):
@@ -55,7 +55,7 @@ def search(Z, loss, where, stride=0.5):
         else:
             break
         pull = weight * (loss - mean)  # the gradient of the mean loss in the centre is along pull @ (Z - where)
-        where = where + stride * (pull @ (Z - where)) / np.abs(pull).sum()
+        where = where + stride * (pull @ (Z - where)) / (np.abs(pull).sum() + 1e-12)
     return best
 
 
