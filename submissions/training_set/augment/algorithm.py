@@ -50,7 +50,7 @@ def distort(X, parents, own, rng):
     from scipy.ndimage import affine_transform
 
     height, width = image_shape(X)
-    images = X[parents].reshape(len(parents), height, width, -1)
+    images = X[parents].reshape(len(parents), height, width, *X.shape[3:4] or (1,))
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     made = np.empty_like(images)
     for image, out in zip(images, made, strict=True):
