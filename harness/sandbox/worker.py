@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib.machinery
 import importlib.util
 import json
@@ -230,6 +231,8 @@ def blame(error: BaseException, folder: str) -> tuple[Status, str]:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in _text(error):
         return Status.OUT_OF_MEMORY, f"The submission ran out of memory: {describe(error, folder)}."
     print_traceback(error, folder)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return Status.CONTRACT_VIOLATION, f"The submission wrote more than it may: {describe(error, folder)}."
     if isinstance(error, Exception | KeyboardInterrupt):
         return Status.CRASHED, f"The submission raised {describe(error, folder)}."
     return Status.NO_OUTPUT, f"The submission ended by {describe(error, folder)} without returning anything."

@@ -1,4 +1,4 @@
-"""The output is a link to a file of the host (Landlock refuses to make it)."""
+"""The output is a link to a file of the host."""
 
 import json
 import os
