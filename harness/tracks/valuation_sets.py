@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
-from harness.tracks import checks
+from harness.tracks import checks, detection
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
 
@@ -98,7 +98,7 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
         items = {"predicted": output["gains"], "measured": key.gains}
         order = np.argsort(key.gains, kind="stable")
         secondary = {
-            "spearman": spearman(output["gains"], key.gains),
+            "spearman": detection.spearman(output["gains"], key.gains),
             "mean_error": float(np.mean(output["gains"] - key.gains)),
             "mean_measured_gain": float(key.gains.mean()),
             "base_accuracy": key.base_accuracy,
@@ -130,18 +130,3 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
         count = np.bincount(y[among], minlength=self.dataset.n_classes)
         weight = (np.maximum(mix, 1e-9) / np.maximum(count, 1))[y[among]]
         return among[np.argsort(rng.exponential(size=len(among)) / weight, kind="stable")[:size]]
-
-
-def spearman(a: FloatArray, b: FloatArray) -> float:
-    """Spearman's rank correlation of a [m] and b [m], ties sharing their mean rank; nan where one is constant."""
-    ranks = [_mean_ranks(v) for v in (a, b)]
-    centred = [r - r.mean() for r in ranks]
-    scale = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return float(centred[0] @ centred[1]) / scale if scale > 0 else float("nan")
-
-
-def _mean_ranks(values: FloatArray) -> FloatArray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: FloatArray = (last - (counts - 1) / 2)[inverse]
-    return ranks
