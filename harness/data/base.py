@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,12 @@ class Dataset:
 
     def digest(self) -> str:
         """SHA-256 over names, dtypes, shapes and bytes of all arrays: what a fingerprint relies on."""
+        return self._digest
+
+    @cached_property  # the arrays are read-only, and hashing half a gigabyte takes a moment
+    def _digest(self) -> str:
         sha = hashlib.sha256()
         for name, array in [("X", self.X), ("y", self.y), *sorted(self.extras.items())]:
-            array = np.ascontiguousarray(array)
             sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
             sha.update(array.tobytes() if array.dtype.kind == "U" else array.reshape(-1).view(np.uint8).data)
         sha.update("|".join(self.class_names).encode())

@@ -42,4 +42,5 @@ def _array(column: Any) -> npt.NDArray[Any]:
     if len(lengths) > 1:
         raise ValueError(f"its lists have from {min(lengths)} to {max(lengths)} entries")
     flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return flat.reshape(len(column), -1)
+    table: npt.NDArray[Any] = flat.reshape(len(column), -1)
+    return table

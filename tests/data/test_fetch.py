@@ -107,6 +107,19 @@ def test_a_bad_download_is_one_paragraph_and_leaves_nothing(server: str, address
     assert [p for p in cache_dir().rglob("*") if p.is_file()] == []
 
 
+def test_progress_is_drawn_on_a_terminal_only(
+    server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    get(DataFile("iris", "quiet.csv", SHA, f"{server}/whole"), "iris")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's word for "take this for a terminal"
+    get(DataFile("iris", "drawn.csv", SHA, f"{server}/whole"), "iris")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "drawn.csv" in err
+    assert "10.4/10.4 kB" in err
+
+
 def test_offline(places: Path) -> None:
     file = DataFile("iris", "iris.csv", SHA, "http://127.0.0.1:9/iris.csv")  # the discard port: nobody listens
     with pytest.raises(ProtocolError, match="ConnectionError"):
