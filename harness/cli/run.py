@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.catalogue import baseline_names
 from harness.challenge import RunConfig, compose, sweep
 from harness.errors import Status
 from harness.evaluate import Bench
@@ -20,7 +22,7 @@ from harness.tracking.runs import RunsDir, StoredCell
 def run(args: Namespace) -> int:
     """Exit 0 only if every cell of every run is ``ok``. All configs are validated before the first cell runs."""
     combinations = sweep(args.overrides) if args.multirun else [args.overrides]
-    configs = [compose(overrides, args.config_dir) for overrides in combinations]
+    configs = [config for overrides in combinations for config in _each(compose(overrides, args.config_dir), args)]
     benches: dict[str, Bench] = {}  # one per challenge: a sweep over submissions loads data and model once
     records: list[Record] = []
     for config in configs:
@@ -41,6 +43,14 @@ def run(args: Namespace) -> int:
     elif len(records) > 1:
         _print_sweep(records)
     return 0 if len(records) == len(configs) and all(record.status is Status.OK for record in records) else 1
+
+
+def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
+    """``submission=all`` stands for every baseline of the challenge's task; it makes a run a sweep."""
+    if config.submission != "all":
+        return [config]
+    args.multirun = True
+    return [replace(config, submission=name) for name in baseline_names(config.challenge.track_type.task)]
 
 
 def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:

@@ -1,0 +1,162 @@
+"""The command line as a stranger meets it: exit statuses, one paragraph for mistakes, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+Write = Callable[..., Path]
+SMALL = ["seeds=2", "track.train=60", "track.validation=20", "track.test=200"]
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of one command, run in this process."""
+    try:
+        status = main([str(word) for word in words])
+    except SystemExit as leaving:  # argparse
+        status = int(leaving.code or 0)
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.out + captured.err
+    return status, captured.out, captured.err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """A proxy for the half second that does not depend on how busy this machine is."""
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'mlflow', 'hydra', 'sklearn', 'pandas', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
+        "print('heavy:', sorted(heavy))"
+    )
+    for words in ([], ["run"], ["list"], ["show"], ["new"], ["check"], ["leaderboard"], ["reproduce"], ["doctor"]):
+        done = subprocess.run([sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True)
+        assert done.stdout.endswith("heavy: []\n"), words
+        assert "usage:" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["challenges", "submissions"])
+def test_list_json_has_the_contract_keys(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    status, out, _ = call(capsys, "list", what, "--json")
+    rows = json.loads(out)
+    assert status == 0
+    assert rows
+    assert all({"name", "track", "title"} <= set(row) for row in rows)
+    _, plain, _ = call(capsys, "list", what)
+    assert len(plain.splitlines()) == len(rows)
+
+
+def test_show_says_what_is_pinned(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call(capsys, "show", "debugging_digits", "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert facts["task"]["X"] == "float32 [300, 64]"
+    assert "y_true" not in json.dumps(facts["task"])
+    assert len(facts["fingerprint"]) == 64
+    status, out, _ = call(capsys, "show", "debugging_digits")
+    assert facts["fingerprint"] in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "challenge=debuging_digits"], "debugging_digits"),
+        (["run", "submission=knn_shaply"], "knn_shapley"),
+        (["run", "submission=/no/such/folder"], "/no/such/folder"),
+        (["run", "nonsense"], "nonsense"),
+        (["run", "nope=3"], "nope"),
+        (["run", "seeds=-1"], "seeds"),
+        (["run", "--nope"], "--nope"),
+        (["run", "sandbox=nope"], "nope"),
+        (["run", "--config-dir", "/no/such/dir"], "/no/such/dir"),
+        (["show", "nope"], "nope"),
+        (["new", "debuging", "/tmp/never_made"], "debugging"),
+        (["new", "debugging", "/proc/nope/x"], "/proc/nope/x"),
+        (["check", "/no/such/folder"], "/no/such/folder"),
+        (["reproduce"], "RUN_ID"),
+        (["reproduce", "no-such-run"], "no-such-run"),
+        (["leaderboard", "nope"], "nope"),
+        (["list", "nope"], "nope"),
+        (["fetch", "nope"], "nope"),
+        (["nope"], "nope"),
+        ([], "COMMAND"),
+    ],
+)
+def test_wrong_usage_is_one_paragraph_and_exit_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(capsys, *words)
+    assert status == 2
+    assert says in err
+    assert not out
+    assert list(tmp_path.iterdir()) == [], "wrong usage must leave nothing behind"
+
+
+def test_from_skeleton_to_board(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """new, check, run, run again, reproduce, leaderboard: the researcher's afternoon."""
+    mine = tmp_path / "my_method"
+    assert call(capsys, "new", "debugging", mine)[0] == 0
+    assert call(capsys, "new", "debugging", mine)[0] == 2, "an existing folder is never written over"
+
+    status, out, _ = call(capsys, "check", mine, "--json")
+    assert status == 0, out
+    assert json.loads(out)["passed"]
+
+    runs = tmp_path / "runs"
+    status, out, _ = call(capsys, "run", f"submission={mine}", f"runs_dir={runs}", "--json")
+    record = json.loads(out)
+    assert (status, record["status"], record["submission"]) == (0, "ok", "my_method")
+    assert call(capsys, "run", f"submission={mine}", f"runs_dir={runs}", *SMALL)[0] == 0  # modified: another fingerprint
+
+    status, out, _ = call(capsys, "reproduce", record["run_id"], "--runs-dir", runs)
+    assert (status, out.split()[0]) == (0, "reproduced")
+
+    boards = tmp_path / "boards"
+    status, out, _ = call(capsys, "leaderboard", "debugging_digits", "--out", boards, "--runs-dir", runs, "--json")
+    assert status == 0
+    (board,) = json.loads(out)
+    assert [row["submission"] for row in board["ranked"]] == ["my_method"], "the modified run must not join"
+    assert board["ranked"][0]["reproduced"] == "reproduced"
+    assert {row["submission"] for row in board["references"]} == {"reference-random", "reference-skyline"}
+    for suffix in ("md", "csv", "json", "html"):
+        assert (boards / f"debugging_digits.{suffix}").stat().st_size > 0
+
+
+def test_check_says_what_to_mend(capsys: pytest.CaptureFixture[str], write_submission: Write) -> None:
+    source = "import time\ndef rank(task):\n    return [time.time_ns() % 7]\n"
+    status, out, _ = call(capsys, "check", write_submission("clock", source))
+    assert status == 1
+    assert "FAIL  reproducible" in out
+    status, out, _ = call(capsys, "check", write_submission("bad", "def rank(task): return [0, 0]\n"))
+    assert status == 1
+    assert "repeats row 0" in out
+
+
+def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, write_submission: Write) -> None:
+    folder = write_submission("raises", "def rank(task): raise ValueError('a reason')\n")
+    status, out, _ = call(capsys, "run", f"submission={folder}", f"runs_dir={tmp_path / 'runs'}", *SMALL)
+    assert status == 1
+    assert "a reason" in out
+
+
+def test_a_sweep_runs_every_combination(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["run", "-m", "submission=random,knn_shapley", f"runs_dir={tmp_path / 'runs'}", *SMALL, "--json"]
+    status, out, _ = call(capsys, *words)
+    assert status == 0
+    assert [record["submission"] for record in json.loads(out)] == ["random", "knn_shapley"]
+
+
+def test_doctor_names_tiers_devices_and_data(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call(capsys, "doctor", "--json")
+    report = json.loads(out)
+    assert set(report) == {"isolation", "devices", "data", "versions"}
+    assert set(report["isolation"]) >= {"bubblewrap", "landlock", "container", "none"}
+    ranks = any(value.startswith("works") for name, value in report["isolation"].items() if name != "none")
+    assert status == (0 if ranks else 1)
