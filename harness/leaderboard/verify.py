@@ -54,6 +54,7 @@ def verified_runs(challenge: str, fingerprint: str, runs_dir: Path, uri: str | N
     if not RunsDir(runs_dir).run_ids():
         return []
     latest = ledger.latest_records()
+    earlier = {(entry.run_id, entry.record_sha256) for entry in ledger.read() if entry.kind == "run"}
     client = open_store(tracking_uri(runs_dir, uri))
     found: dict[str, Verified] = {}
     stale: dict[str, str] = {}
@@ -64,8 +65,12 @@ def verified_runs(challenge: str, fingerprint: str, runs_dir: Path, uri: str | N
         where = f"MLflow run {run.info.run_id} ({run.info.run_name!r:.80}, run id {run_id!r:.120})"
         if run_id not in latest:
             problems.append(f"{where} has no line in the ledger: a row without a run.")
-        elif run.data.tags.get("record_sha256") != latest[run_id]:
-            stale[run_id] = f"{where} is not of the record that the ledger holds for it."
+        elif (digest := run.data.tags.get("record_sha256")) != latest[run_id]:
+            what = f"{where} is not of the record that the ledger holds for it."
+            if (run_id, digest) in earlier:  # a kill may have come before the old delivery was deleted
+                stale[run_id] = what
+            else:
+                problems.append(what)
         else:
             checked = _check(client, run, latest[run_id], where, problems)
             if checked is not None:
