@@ -77,3 +77,36 @@ def shuffled_order(scores: FloatArray, shuffle: IntArray) -> IntArray:
     """
     order: IntArray = shuffle[np.argsort(-scores[shuffle], axis=0, kind="stable")]
     return order
+
+
+def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
+    """Agreement of two partitions of n rows, labels a [n] and b [n]: 1 if equal, about 0 by chance.
+
+    Mutual information less its expectation under random partitions of the same sizes, over the mean entropy less the
+    same (Vinh, Epps and Bailey, 2010; the arithmetic mean, as in scikit-learn). 1 where both have one part only.
+    """
+    from scipy.special import gammaln
+
+    n = len(a)
+    _, a = np.unique(a, return_inverse=True)
+    _, b = np.unique(b, return_inverse=True)
+    table = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(table, (a, b), 1)
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    if table.size == 1:
+        return 1.0
+
+    def information(count: FloatArray, r: FloatArray, c: FloatArray) -> FloatArray:
+        term: FloatArray = count / n * np.log(np.maximum(count, 1) * n / (r * c))
+        return term
+
+    mutual = float(information(table, rows[:, None], columns).sum())
+    entropy = -float(sum((s / n * np.log(s / n)).sum() for s in (rows, columns))) / 2
+    expected = 0.0
+    for r in rows:
+        for c in columns:  # sizes of the overlap follow the hypergeometric distribution
+            k = np.arange(max(1.0, r + c - n), min(r, c) + 1)
+            log_p = gammaln(r + 1) + gammaln(c + 1) + gammaln(n - r + 1) + gammaln(n - c + 1) - gammaln(n + 1)
+            log_p = log_p - gammaln(k + 1) - gammaln(r - k + 1) - gammaln(c - k + 1) - gammaln(n - r - c + k + 1)
+            expected += float((information(k, r, c) * np.exp(log_p)).sum())
+    return (mutual - expected) / max(entropy - expected, 1e-15)

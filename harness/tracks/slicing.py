@@ -27,7 +27,7 @@ class SlicingSettings(Settings):
     """See ``conf/track/slicing.yaml``."""
 
     train: int = Field(600, ge=2)
-    validation: int = Field(500, ge=1)
+    validation: int = Field(200, ge=1)
     test: int = Field(0, ge=0)
     parts: Parts = "random"
     max_slices: int = Field(5, ge=1, le=100)
@@ -35,8 +35,8 @@ class SlicingSettings(Settings):
     support: int = Field(50, ge=1)
     planted: tuple[Kind, ...] = ("rare", "noisy", "correlated")
     superclasses: int = Field(5, ge=2)
-    kept: float = Field(0.05, ge=0, lt=1)
-    flipped: float = Field(0.8, gt=0, le=1)
+    kept: float = Field(0.1, ge=0, lt=1)
+    flipped: float = Field(0.7, gt=0, le=1)
     empty_every: int = Field(0, ge=0)
     attributes: tuple[str, ...] = ()
     cuts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
@@ -238,8 +238,6 @@ def _probabilities(fitted: Fitted, X: FloatArray, classes: int) -> FloatArray:
 
 def _agreement(member: BoolArray, scores: FloatArray) -> float:
     """Adjusted mutual information of hidden slices and proposals; a row below 0.5 everywhere is in no proposal."""
-    from sklearn.metrics import adjusted_mutual_info_score
-
     hidden = np.where(member.any(axis=1), member.argmax(axis=1), -1)
     proposed = np.where(scores.max(axis=1) >= DECLARED, scores.argmax(axis=1), -1)
-    return float(adjusted_mutual_info_score(hidden, proposed))
+    return detection.adjusted_mutual_information(hidden, proposed)

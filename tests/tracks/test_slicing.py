@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import adjusted_mutual_info_score, average_precision_score
 
 from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.tracks import planting
+from harness.tracks import detection, planting
 from harness.tracks.base import View
 from harness.tracks.slicing import Slicing, SlicingKey, SlicingSettings, average_precisions, match
 
@@ -65,6 +65,14 @@ def test_average_precision_agrees_with_scikit_learn(member, order):
             assert ours[j] == 0
 
 
+@given(arrays(np.int64, 12, elements=st.integers(-1, 3)), arrays(np.int64, 12, elements=st.integers(-1, 3)))
+def test_adjusted_mutual_information_agrees_with_scikit_learn(a, b):
+    if len(set(a)) > 1 or len(set(b)) > 1:
+        expected = adjusted_mutual_info_score(a, b)
+        assert detection.adjusted_mutual_information(a, b) == pytest.approx(expected, abs=1e-9)
+    assert detection.adjusted_mutual_information(a, a) == pytest.approx(1, abs=1e-6)
+
+
 def test_score_by_hand():
     track = load("track.top=2", "track.max_slices=3")
     member = np.zeros((6, 2), bool)
@@ -95,10 +103,10 @@ def test_a_slice_without_partner_counts_nothing(track):
 
 def test_statistic_is_the_metric_and_weights_count_like_repeated_rows(track):
     view, key = track.prepare(0)
-    score = track.score({"membership": np.random.default_rng(0).random((697, 4))}, view, key, 0)
-    assert all(len(item) == 697 for item in score.items.values())
-    assert track.statistic(score.items, np.ones((2, 697))).tolist() == [score.value] * 2
-    weights = np.random.default_rng(1).integers(0, 3, (5, 697))
+    score = track.score({"membership": np.random.default_rng(0).random((997, 4))}, view, key, 0)
+    assert all(len(item) == 997 for item in score.items.values())
+    assert track.statistic(score.items, np.ones((2, 997))).tolist() == [score.value] * 2
+    weights = np.random.default_rng(1).integers(0, 3, (5, 997))
     expected = []
     for w in weights:
         hits = 0
@@ -111,9 +119,9 @@ def test_statistic_is_the_metric_and_weights_count_like_repeated_rows(track):
 
 def test_equal_scores_fall_by_a_seeded_shuffle_and_not_by_row_order(track):
     view, _ = track.prepare(0)
-    first_rows = hand_made(np.arange(697)[:, None] < 50)
-    values = [track.score({"membership": np.full((697, 1), 0.7)}, view, first_rows, s).value for s in range(20)]
-    assert 0 < np.mean(values) < 0.2  # 50 of 697 rows are 7 %; in row order it would be 1
+    first_rows = hand_made(np.arange(997)[:, None] < 50)
+    values = [track.score({"membership": np.full((997, 1), 0.7)}, view, first_rows, s).value for s in range(20)]
+    assert 0 < np.mean(values) < 0.2  # 50 of 997 rows are 5 %; in row order it would be 1
     assert len(set(values)) > 1
 
 
@@ -133,9 +141,9 @@ def test_the_view_shows_superclasses_and_no_test_label(track):
     assert set(view.arrays) == {"X_val", "y_val", "proba_val", "X_test", "proba_test"}
     assert dict(view.scalars) == {"n_classes": 5, "max_slices": 5}
     assert set(np.unique(view.arrays["y_val"])) == set(range(5))
-    assert view.arrays["proba_test"].shape == (697, 5)
-    assert view.arrays["proba_test"].sum(axis=1) == pytest.approx(np.ones(697), abs=1e-5)
-    assert key.member.shape == (697, 3)
+    assert view.arrays["proba_test"].shape == (997, 5)
+    assert view.arrays["proba_test"].sum(axis=1) == pytest.approx(np.ones(997), abs=1e-5)
+    assert key.member.shape == (997, 3)
     assert not (key.member.sum(axis=1) > 1).any()
     inside = key.wrong[key.member.any(axis=1)].mean()
     assert inside > key.wrong[~key.member.any(axis=1)].mean() + 0.25
@@ -192,13 +200,13 @@ def test_one_seed_in_five_is_empty_and_only_declared_proposals_count():
     empty = [seed for seed, (_, key) in hidden.items() if key.member.shape[1] == 0]
     assert [seed // 5 for seed in empty] == [0, 1]
     view, key = hidden[empty[0]]
-    sure, unsure = np.full((697, 2), 0.5), np.full((697, 2), 0.49)
+    sure, unsure = np.full((997, 2), 0.5), np.full((997, 2), 0.49)
     both = np.concatenate([sure, unsure], axis=1)
     for scores, declared in [(sure, 2), (unsure, 0), (both, 2)]:
         score = track.score({"membership": scores}, view, key, empty[0])
         assert score.metrics["false_discovery_rate"] == declared / 5
         assert score.value == pytest.approx(1 - declared / 5)
-        assert track.statistic(score.items, np.arange(697.0)[None]) == pytest.approx([score.value])
+        assert track.statistic(score.items, np.arange(997.0)[None]) == pytest.approx([score.value])
     assert track.reference("skyline", view, key, empty[0]).value == 1
     planted = next(seed for seed in hidden if seed not in empty)
     view, key = hidden[planted]
