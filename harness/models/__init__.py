@@ -27,7 +27,12 @@ __all__ = [
 ]
 
 _SETTINGS = {
+    "cnn": "harness.models.nets:CnnSettings",
+    "knn": "harness.models.knn:KnnSettings",
     "logistic": "harness.models.logistic:LogisticSettings",
+    "logistic_sgd": "harness.models.nets:LogisticSgdSettings",
+    "mlp": "harness.models.nets:MlpSettings",
+    "svc_logistic_vote": "harness.models.vote:VoteSettings",
 }
 
 

@@ -72,6 +72,19 @@ def blas_threads(operations: float) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Torch operations of this thread use ``count`` threads; as before afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Backend:
     """One device's array module. ``Backend.of("cpu")`` is numpy, ``Backend.of("cuda")`` torch."""
@@ -123,13 +136,15 @@ class Backend:
 
         A single item of large products (``operations`` each) has all cores' BLAS threads to itself.
         """
-        if self.is_torch:
+        if self.device != "cpu":
             return [work(item) for item in items]
         workers = min(cores(), len(items))
         with blas_threads(operations if len(items) == 1 else 0):
             if workers <= 1:
                 return [work(item) for item in items]
-            with ThreadPoolExecutor(workers) as pool:
+            # torch counts threads per calling thread: each worker has to be told
+            setup = (lambda: self.xp.set_num_threads(1)) if self.is_torch else None
+            with ThreadPoolExecutor(workers, initializer=setup) as pool:
                 return list(pool.map(work, items))
 
     def map_halving(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,32 @@ class Batch:
     def rows(self) -> int:
         """Number of rows n."""
         return int(self.X.shape[0])
+
+    def row(self, b: int) -> tuple[FloatArray, IntArray]:
+        """Weights [n] and labels [n] of fit b."""
+        return self.weights[b if len(self.weights) > 1 else 0], self.labels[b if len(self.labels) > 1 else 0]
+
+    def present(self) -> BoolArray:
+        """[B, C]: classes with a row of positive weight."""
+        present = np.zeros((self.size, self.classes), bool)
+        for c in range(self.classes):
+            present[:, c] = ((self.labels == c) & (self.weights > 0)).any(axis=1)
+        return present
+
+    def keys(self) -> list[bytes]:
+        """A digest per fit. Labels of rows without weight are left out: they change nothing."""
+        shared = len(self.labels) == 1
+        common = self.labels.tobytes() if shared else b""
+        prefix = hashlib.blake2b(repr((self.classes, self.rows)).encode() + common, digest_size=16)
+        keys = []
+        for b in range(self.size):
+            key = prefix.copy()
+            weights, labels = self.row(b)
+            key.update(weights.tobytes())
+            if not shared:
+                key.update(np.where(weights > 0, labels, -1).tobytes())
+            keys.append(key.digest())
+        return keys
 
 
 class FittedModels(ABC):

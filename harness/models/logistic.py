@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -107,9 +106,9 @@ class Logistic(FixedModel):
         backend = Backend.of(resolve_device(self.requested_device))
         design = self._designs.of(batch.X.reshape(batch.rows, -1))
         shape = (batch.size, batch.rows)
-        present = _present(batch)
+        present = batch.present()
         trivial = present.sum(axis=1) < 2
-        keys = _keys(batch, shape)
+        keys = batch.keys()
         fresh: dict[bytes, int] = {}
         for b in np.flatnonzero(~trivial):
             if keys[b] not in design.solved:
@@ -136,27 +135,3 @@ class Logistic(FixedModel):
         fitted = FittedLogistic(design, stacked, present, gradient_norm, backend)
         fitted.fits = len(fresh)
         return fitted
-
-
-def _present(batch: Batch) -> BoolArray:
-    """[B, C]: classes with a row of positive weight."""
-    present = np.zeros((batch.size, batch.classes), bool)
-    for c in range(batch.classes):
-        present[:, c] = ((batch.labels == c) & (batch.weights > 0)).any(axis=1)
-    return present
-
-
-def _keys(batch: Batch, shape: tuple[int, int]) -> list[bytes]:
-    """A digest per request. Labels of rows without weight are left out: they change nothing."""
-    keys = []
-    shared = len(batch.labels) == 1
-    common = batch.labels.tobytes() if shared else b""
-    prefix = hashlib.blake2b(repr((batch.classes, shape[1])).encode() + common, digest_size=16)
-    for b in range(shape[0]):
-        key = prefix.copy()
-        w = batch.weights[b if len(batch.weights) > 1 else 0]
-        key.update(w.tobytes())
-        if not shared:
-            key.update(np.where(w > 0, batch.labels[b], -1).tobytes())
-        keys.append(key.digest())
-    return keys

@@ -1,0 +1,236 @@
+"""Small networks trained for a fixed number of updates: ``logistic_sgd``, ``mlp`` and ``cnn``.
+
+Everything a reviewer has to know about their training is on this page. All members of an ensemble start from the
+same weights and see the same stream of uniform numbers; a number u picks the row at which the running share of the
+member's weights passes u, so each member draws its own rows in its own order, a row with probability proportional to
+its weight. Hence a member's answer depends on its own weights and labels alone, not on who is trained beside it.
+
+Members are stacked along a leading axis and trained together: linear layers as batched products, convolutions as
+grouped ones, the sum of their losses by AdamW, which treats every coefficient for itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from harness.api import FloatArray, IntArray
+from harness.errors import ProtocolError
+from harness.models.backend import Backend, resolve_device, torch_threads
+from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Layers = list[tuple[int, ...]]
+"""Shapes of the weights, each followed by a bias: (inputs, outputs) or (outputs, inputs, height, width)."""
+
+
+class NetSettings(ModelSettings):
+    """Training shared by all networks; AdamW with the learning rate falling linearly to 0."""
+
+    updates: int = Field(500, ge=1, le=1_000_000)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    seed: int = Field(0, ge=0)  # of initial weights and of the stream that draws rows
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
+        """Weights' shapes for rows of this shape."""
+        raise NotImplementedError
+
+    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        """x [B, m, ...] and stacked parameters [B, ...] -> logits [B, m, C]."""
+        raise NotImplementedError
+
+    def build(self, *, device: str, n_classes: int | None) -> Network:
+        return Network(self, device=device, n_classes=n_classes)
+
+
+class LogisticSgdSettings(NetSettings):
+    """Softmax regression by minibatch updates: the logistic model for challenges that fix the number of updates."""
+
+    name: Literal["logistic_sgd"] = "logistic_sgd"
+    learning_rate: float = Field(1e-2, gt=0)
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
+        return [(int(np.prod(shape)), classes)]
+
+    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        return _linear(x.flatten(2), parameters[0], parameters[1])
+
+
+class MlpSettings(NetSettings):
+    """One hidden layer of ``hidden`` rectified units."""
+
+    name: Literal["mlp"] = "mlp"
+    hidden: int = Field(128, ge=1, le=4096)
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
+        return [(int(np.prod(shape)), self.hidden), (self.hidden, classes)]
+
+    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        hidden = _linear(x.flatten(2), parameters[0], parameters[1]).relu()
+        return _linear(hidden, parameters[2], parameters[3])
+
+
+class CnnSettings(NetSettings):
+    """Three strided 3x3 convolutions (32, 64, 128 channels), global average, linear: 94k to 95k parameters for 10
+    classes, grey or colour, images of any size from 8x8.
+    """
+
+    name: Literal["cnn"] = "cnn"
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
+        if len(shape) not in (2, 3) or min(shape[:2]) < 8:
+            raise ProtocolError(
+                f"The cnn needs images [n, h, w] or [n, h, w, c] of at least 8 x 8, got rows of shape {list(shape)}.",
+                "Use model=mlp or model=logistic for feature vectors.",
+            )
+        channels = shape[2] if len(shape) == 3 else 1
+        return [(32, channels, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (128, classes)]
+
+    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        from torch.nn.functional import conv2d
+
+        members, rows = x.shape[:2]
+        x = x if x.ndim == 5 else x.unsqueeze(4)
+        x = x.permute(1, 0, 4, 2, 3).flatten(1, 2)  # [m, B * channels, h, w]
+        for weight, bias in zip(parameters[:6:2], parameters[1:6:2], strict=True):
+            x = conv2d(x, weight.flatten(0, 1), bias.flatten(), stride=2, padding=1, groups=members).relu()
+        pooled = x.mean((2, 3)).reshape(rows, members, -1).transpose(0, 1)
+        return _linear(pooled, parameters[6], parameters[7])
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """[B, m, i] x [B, i, o] + [B, o] -> [B, m, o]."""
+    return (x @ weight) + bias[:, None]
+
+
+def initial_weights(layers: Layers, seed: int) -> list[FloatArray]:
+    """Weights and biases in turn, float32: uniform with variance 2 / inputs (He et al. 2015), biases 0; numpy's stream."""
+    rng = np.random.default_rng([seed, 1])
+    parameters: list[FloatArray] = []
+    for shape in layers:
+        inputs, outputs = (shape[0], shape[1]) if len(shape) == 2 else (int(np.prod(shape[1:])), shape[0])
+        bound = np.sqrt(6 / inputs)
+        parameters += [rng.uniform(-bound, bound, shape).astype(np.float32), np.zeros(outputs, np.float32)]
+    return parameters
+
+
+def draw_rows(weights: FloatArray, uniform: FloatArray) -> IntArray:
+    """Rows drawn by numbers in [0, 1): weights [n] >= 0, uniform [...] -> indices [...], probability ~ weight."""
+    share = np.cumsum(weights, dtype=np.float64)
+    rows: IntArray = np.searchsorted(share, uniform * share[-1], side="right")
+    last: IntArray = np.minimum(rows, np.flatnonzero(weights)[-1])  # rounding of the running sum can pass the end
+    return last
+
+
+class FittedNetwork(FittedModels):
+    """B trained networks; ``present`` [B, C] as in logistic regression: absent classes have probability 0."""
+
+    def __init__(self, model: Network, parameters: list[FloatArray], scale: FloatArray, present: BoolArray) -> None:
+        self.model, self.parameters, self.scale, self.present = model, parameters, scale, present
+        self.size, self.classes = present.shape
+        self.gradient_norm = np.full(self.size, np.nan)
+
+    def _proba(self, X: FloatArray) -> FloatArray:
+        import torch
+
+        backend = self.model.backend()
+        out = np.full((self.size, len(X), self.classes), 1 / self.classes, np.float32)
+
+        def predict(member: int) -> None:
+            stacked = [backend.put(p[member : member + 1]) for p in self.parameters]
+            barred = torch.from_numpy(~self.present[member]).to(backend.device)
+            mean, spread = self.scale[member]
+            for start in range(0, len(X), 2048):
+                x = (backend.put(X[None, start : start + 2048]) - mean) / spread
+                z = self.model.settings.logits(x, stacked)[0].masked_fill(barred, -torch.inf)
+                out[member, start : start + 2048] = backend.get(z.softmax(-1))
+
+        with torch.no_grad():
+            for member in np.flatnonzero(self.present.any(axis=1)):
+                predict(int(member))
+        return out
+
+
+class Network(FixedModel):
+    """A network of this page as a fixed model."""
+
+    settings: NetSettings
+
+    def backend(self) -> Backend:
+        """Torch on the resolved device."""
+        return Backend.of(resolve_device(self.requested_device), torch_on_cpu=True)
+
+    def _fit(self, batch: Batch) -> FittedModels:
+        settings, backend = self.settings, self.backend()
+        start = initial_weights(settings.layers(batch.X.shape[1:], batch.classes), settings.seed)
+        present, keys = batch.present(), batch.keys()
+        first: dict[bytes, int] = {}
+        for b in np.flatnonzero(present.any(axis=1)):
+            first.setdefault(keys[int(b)], int(b))
+        members = np.fromiter(first.values(), np.int64)
+        parameters = [np.zeros((batch.size, *p.shape), np.float32) for p in start]
+        scale = np.ones((batch.size, 2), np.float32)
+        flat = batch.X.reshape(batch.rows, -1)
+        moments = np.stack([flat.mean(axis=1, dtype=np.float64), np.square(flat, dtype=np.float64).mean(axis=1)])
+        for b in members:
+            weights = batch.row(b)[0].astype(np.float64)
+            mean, square = moments @ weights / weights.sum()
+            scale[b] = mean, np.sqrt(max(square - mean**2, 0.0)) or 1.0
+
+        def work(part: IntArray) -> None:
+            for name, trained in enumerate(train(settings, batch, part, start, scale, present, backend)):
+                parameters[name][part] = trained
+
+        together = 1 if isinstance(settings, CnnSettings) and backend.device == "cpu" else 16
+        if backend.device != "cpu":
+            floats = 8 * sum(p.size for p in start) + 40 * settings.batch_size * (flat.shape[1] + 20_000)
+            together = int(np.clip(backend.free_memory() // (8 * floats), 1, 512))
+        with torch_threads(1):
+            backend.map_halving(work, [members[i : i + together] for i in range(0, len(members), together)])
+        for copy, key in enumerate(keys):
+            if first.get(key, copy) != copy:
+                scale[copy] = scale[first[key]]
+                for p in parameters:
+                    p[copy] = p[first[key]]
+        fitted = FittedNetwork(self, parameters, scale, present)
+        fitted.fits = len(members)
+        return fitted
+
+
+def train(
+    settings: NetSettings,
+    batch: Batch,
+    members: IntArray,
+    start: list[FloatArray],
+    scale: FloatArray,
+    present: BoolArray,
+    backend: Backend,
+) -> list[FloatArray]:
+    """Train ``members`` of a batch together for ``settings.updates`` updates; their stacked weights and biases."""
+    import torch
+
+    uniform = np.random.default_rng([settings.seed, 2]).random((settings.updates, settings.batch_size))
+    rows = backend.put(np.stack([draw_rows(batch.row(b)[0], uniform) for b in members], axis=1))  # [updates, B, m]
+    X = backend.put(batch.X)
+    y = backend.put(np.stack([batch.row(b)[1] for b in members]))
+    own = torch.arange(len(members), device=X.device)[:, None]
+    mean, spread = (backend.put(scale[members, i]).reshape(-1, *[1] * (X.ndim)) for i in range(2))
+    barred = backend.put(~present[members])[:, None]
+    parameters = [backend.put(np.repeat(p[None], len(members), axis=0)).requires_grad_() for p in start]
+    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
+        for update in range(settings.updates):
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - update / settings.updates)
+            chosen = rows[update]
+            z = settings.logits((X[chosen] - mean) / spread, parameters).masked_fill(barred, -torch.inf)
+            loss = -z.log_softmax(-1).gather(2, y[own, chosen][..., None]).mean((1, 2)).sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return [backend.get(p.detach()) for p in parameters]
