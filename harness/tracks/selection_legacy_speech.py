@@ -7,7 +7,6 @@ default settings, trained once for each of ten random states.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,8 @@ from pydantic import Field
 
 from harness.api import FloatArray, IntArray
 from harness.data.base import TEST, TRAIN
-from harness.errors import HarnessError, ProtocolError, SubmissionError
+from harness.errors import ProtocolError, SubmissionError
+from harness.models import load_model
 from harness.tracks import checks, metrics
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
 
@@ -41,7 +41,8 @@ class SelectionLegacySpeech(Track[SelectionLegacySpeechSettings, SelectionLegacy
     """Macro-F1 of the soft vote trained on the chosen rows, mean of ten random states.
 
     The seed decides nothing but the algorithm's own randomness. Rows are trained on in the order of the pool, not of
-    the list handed in: the cross-validation inside the support vector machine depends on it.
+    the list handed in: the cross-validation inside the support vector machine depends on it. ``task.model`` is
+    the same vote of one random state; the scorer builds its ten itself.
     """
 
     name = "selection_legacy_speech"
@@ -76,7 +77,12 @@ class SelectionLegacySpeech(Track[SelectionLegacySpeechSettings, SelectionLegacy
 
     def score(self, output: Arrays, view: View, key: SelectionLegacySpeechKey, seed: int) -> Score:
         rows = np.sort(output["indices"])
-        predicted = soft_vote(view.arrays["X"][rows], view.arrays["y"][rows], key.X_test, self.settings.random_states)
+        X, y = view.arrays["X"][rows], view.arrays["y"][rows]
+        votes = [
+            load_model("svc_logistic_vote", device="cpu", n_classes=self.dataset.n_classes, random_state=state)
+            for state in self.settings.random_states
+        ]
+        predicted = np.stack([vote.fit(X, y).predict(key.X_test) for vote in votes], axis=1)
         items = {"y_true": key.y_test, "y_pred": predicted}
         value = float(self.statistic(items, np.ones((1, len(key.y_test))))[0])
         correct = predicted == key.y_test[:, None]
@@ -103,30 +109,3 @@ class SelectionLegacySpeech(Track[SelectionLegacySpeechSettings, SelectionLegacy
         columns = [metrics.macro_f1(y, column, n_classes, weights) for column in items["y_pred"].T]
         mean: FloatArray = np.mean(columns, axis=0)
         return mean
-
-
-def soft_vote(X: FloatArray, y: IntArray, X_test: FloatArray, random_states: tuple[int, ...]) -> IntArray:
-    """Classes [m, s] that ``VotingClassifier([SVC(probability=True), LogisticRegression()], voting="soft")`` predicts.
-
-    X [n, d] and X_test [m, d] float32, y [n]. One column per random state. Logistic regression is solved by L-BFGS,
-    which draws nothing at random, so it is fitted once for all of them.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import SVC
-
-    classes, encoded = np.unique(y, return_inverse=True)
-    linear = LogisticRegression().fit(X, encoded).predict_proba(X_test)
-    columns = []
-    for state in random_states:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # `probability` is deprecated, and pinned by this protocol
-            try:
-                machine = SVC(probability=True, random_state=state)
-            except TypeError as error:
-                raise HarnessError(
-                    "The speech selection protocol pins SVC(probability=True), which this scikit-learn no longer has.",
-                    "Install scikit-learn below 1.11.",
-                ) from error
-            proba = machine.fit(X, encoded).predict_proba(X_test)
-        columns.append(classes[np.average([proba, linear], axis=0).argmax(axis=1)])
-    return np.stack(columns, axis=1)
