@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +15,11 @@ from harness.leaderboard.board import Board, build
 from tests.tracking.made import FINGERPRINT, SEEDS, made_run
 
 
-@pytest.fixture(autouse=True)
-def _no_configured_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def _no_configured_store() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +28,27 @@ def challenge() -> Challenge:
     return load_challenge("selection_digits").model_copy(update={"name": "made", "seeds": SEEDS})
 
 
-@pytest.fixture
-def runs_dir(tmp_path: Path) -> Path:
-    """Three submissions and both references, delivered."""
-    place = tmp_path / "runs"
+@pytest.fixture(scope="session")
+def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("board") / "runs"
     made_run(place, "good", 0.9)
     made_run(place, "fair", 0.6)
     made_run(place, "equal", 0.9)
     made_run(place, "reference-random", 0.3, reference=True, isolation="trusted", authors=("harness",))
     made_run(place, "reference-skyline", 0.97, reference=True, isolation="trusted", authors=("harness",))
+    return place
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path, _made_once: Path) -> Path:
+    """Three submissions and both references, delivered; a copy whose MLflow store points into itself."""
+    place = tmp_path / "runs"
+    shutil.copytree(_made_once, place)
+    with closing(sqlite3.connect(place / "mlflow.db")) as database:
+        paths = (str(_made_once), str(place))
+        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", paths)
+        database.execute("UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", paths)
+        database.commit()
     return place
 
 

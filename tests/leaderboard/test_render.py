@@ -1,0 +1,240 @@
+"""The same bytes every time, nothing of a participant's text taken for markup, and a page that works in a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from harness.challenge import Challenge
+from harness.errors import HarnessError
+from harness.leaderboard.board import Board, build
+from harness.leaderboard.plots import Bar, interval_svg, mean_curve, score_curve_svg
+from harness.leaderboard.render import as_csv, as_json, html, markdown, write_board, write_index
+from tests.tracking.made import FINGERPRINT, made_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGS = (
+    "--no-sandbox --headless --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+NASTY = '<script>document.title="owned"</script>'
+BAR = "x|y `z` [l](javascript:alert(1))"
+HIDDEN = "\u202eevil\u200b\x1b[31m\r\nnew line"
+FORMULA = '=HYPERLINK("http://example.org","x")'
+
+
+@pytest.fixture
+def nasty(challenge: Challenge, runs_dir: Path) -> Board:
+    """A board whose participants tried to write more than their names."""
+    reason = f"failed {NASTY} {BAR} {HIDDEN}"
+    made_run(runs_dir, "nasty", 0.8, authors=(NASTY, BAR, HIDDEN, FORMULA), description=NASTY)
+    made_run(runs_dir, "worse", 0.8, authors=(FORMULA,), status="crashed", reason=reason, score=None, ci95=None)
+    return build(challenge, FINGERPRINT, runs_dir)
+
+
+def test_same_runs_give_the_same_bytes(challenge: Challenge, runs_dir: Path, tmp_path: Path) -> None:
+    first = write_board(build(challenge, FINGERPRINT, runs_dir), tmp_path / "a")
+    second = write_board(build(challenge, FINGERPRINT, runs_dir), tmp_path / "b")
+    assert [p.name for p in first] == ["made.md", "made.csv", "made.json", "made.html"]
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+    before = {p.name: p.read_bytes() for p in write_index(tmp_path / "a")}
+    assert {p.name: p.read_bytes() for p in write_index(tmp_path / "b")} == before
+    assert set(before) == {"index.html", "README.md"}
+
+
+def test_delivery_order_changes_nothing(challenge: Challenge, board: Board, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for name, skill, more in [
+        ("equal", 0.9, {}),
+        ("reference-skyline", 0.97, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
+        ("reference-random", 0.3, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
+        ("fair", 0.6, {}),
+        ("good", 0.9, {}),
+    ]:
+        made_run(other, name, skill, **more)
+    again = build(challenge, FINGERPRINT, other)
+    assert (as_json(again), as_csv(again), markdown(again), html(again)) == (
+        as_json(board),
+        as_csv(board),
+        markdown(board),
+        html(board),
+    )
+
+
+def test_json_and_csv_hold_every_row_and_number(board: Board) -> None:
+    plain = json.loads(as_json(board))
+    assert [row["submission"] for row in plain["ranked"]] == [row.submission for row in board.ranked]
+    assert plain["ranked"][0]["score"] == board.ranked[0].score
+    rows = list(csv.DictReader(io.StringIO(as_csv(board))))
+    assert [row["kind"] for row in rows] == ["ranked"] * 3 + ["reference"] * 2
+    assert float(rows[2]["score"]) == board.ranked[2].score
+    assert float(rows[2]["second"]) == board.ranked[2].metrics["second"]
+    assert [row["rank"] for row in rows] == ["1", "1", "3", "", ""]
+
+
+def test_markdown_lists_references_at_their_place(board: Board) -> None:
+    lines = [line.split(" | ")[:2] for line in markdown(board).splitlines() if line.startswith("| ")]
+    assert [name for _, name in lines[1:]] == [
+        "reference-skyline",
+        *[r.submission for r in board.ranked],
+        "reference-random",
+    ]
+    assert [rank for rank, _ in lines[1:]] == ["| –", "| 1", "| 1", "| 3", "| –"]
+
+
+def test_participants_text_is_text_everywhere(nasty: Board) -> None:
+    page, table, sheet = html(nasty), markdown(nasty), as_csv(nasty)
+    assert "<script>document" not in page + table
+    assert "&lt;script&gt;document" in page
+    assert "\x1b" not in page + table + sheet
+    assert "\u202e" not in page + table + sheet
+    (row,) = [line for line in table.splitlines() if "| nasty |" in line]
+    (head,) = [line for line in table.splitlines() if line.startswith("| rank | submission |")]
+    assert row.replace("\\|", "").count("|") == head.count("|")
+    assert "\\[l\\](javascript" in row
+    cells = next(row for row in csv.DictReader(io.StringIO(sheet)) if row["submission"] == "worse")
+    assert cells["authors"].startswith("'=HYPERLINK")
+
+
+class Outside(HTMLParser):
+    """Collects what a page would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.found += [
+            f"{tag} {k}={v}" for k, v in attrs if k in ("src", "href", "action", "data") or k.startswith("on")
+        ]
+
+
+def test_pages_load_nothing_from_elsewhere(nasty: Board, tmp_path: Path) -> None:
+    write_board(nasty, tmp_path)
+    write_index(tmp_path)
+    for name, scripts in (("made.html", 1), ("index.html", 0)):
+        outside = Outside()
+        outside.feed((tmp_path / name).read_text())
+        assert outside.scripts == scripts
+        assert {link.split("=")[1] for link in outside.found} <= {
+            "index.html",
+            "made.html",
+            "made.csv",
+            "made.json",
+            "made.md",
+        }
+
+
+def test_index_names_a_broken_board(board: Board, tmp_path: Path) -> None:
+    write_board(board, tmp_path)
+    (tmp_path / "broken.json").write_text("[" * 100_000)
+    with pytest.raises(HarnessError, match=r"broken\.json is not a board"):
+        write_index(tmp_path)
+
+
+def test_empty_board_says_how_to_start(board: Board) -> None:
+    empty = replace(board, ranked=(), references=(), unranked=())
+    assert "Nothing is ranked yet" in html(empty)
+    assert "Nothing is ranked yet" in markdown(empty)
+    assert len(as_csv(empty).splitlines()) == 1
+    assert json.loads(as_json(empty))["ranked"] == []
+
+
+def test_plots_are_well_formed_and_escaped() -> None:
+    rng = np.random.default_rng(0)
+    curves = {NASTY: [np.column_stack([np.arange(9.0), rng.random(9)]) for _ in range(3)], "none": []}
+    curves |= {f"m{i}": [np.array([[0.0, np.nan], [1.0, 5e-7], [2.0, 1e6]])] for i in range(7)}
+    bars = [Bar(NASTY, 0.5, 0.4, 0.6), Bar("flat", 0.5, 0.5, 0.5, True)]
+    for svg in (
+        score_curve_svg(curves, (NASTY, "y"), NASTY),
+        score_curve_svg({}, ("x", "y"), "nothing"),
+        score_curve_svg({"point": [np.array([[1.0, 2.0]])]}, ("x", "y"), "one point"),
+        interval_svg(bars, "score", NASTY),
+        interval_svg(bars[1:], "score", "one value"),
+        interval_svg([], "score", "no rows"),
+    ):
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg")
+        assert not [element for element in root.iter() if element.tag.endswith("script")]
+        assert "nan" not in svg
+
+
+def test_mean_curve_is_the_mean_where_all_are_defined() -> None:
+    a, b = np.array([[0.0, 0.0], [2.0, 2.0], [3.0, 9.0]]), np.array([[1.0, 3.0], [2.0, 4.0]])
+    np.testing.assert_allclose(mean_curve([a, b]), [[1.0, 2.0], [2.0, 3.0]])
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not (CHROMIUM.exists() or shutil.which("chromium")):
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        path = str(CHROMIUM) if CHROMIUM.exists() else shutil.which("chromium")
+        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_in_a_browser(chromium: Browser, nasty: Board, tmp_path: Path, scheme: str) -> None:
+    """Read, sort by mouse and by keyboard, offline; nothing a participant wrote ran; no errors on the console."""
+    write_board(nasty, tmp_path)
+    write_index(tmp_path)
+    context = chromium.new_context(offline=True, color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((tmp_path / "index.html").as_uri())
+    page.get_by_role("link", name=nasty.title).click()
+    assert page.title() == f"{nasty.title} – leaderboard"
+    assert page.locator("h1").inner_text() == nasty.title
+
+    def column(name: str) -> list[str]:
+        heads = page.locator("#board thead th").all_inner_texts()
+        at = [head.split(" ")[0].strip() for head in heads].index(name) + 1
+        return page.locator(f"#board tbody tr > :nth-child({at})").all_inner_texts()
+
+    order = column("submission")
+    assert order[0] == "reference-skyline"
+    assert NASTY in column("authors")[order.index("nasty")]
+    assert page.locator("script").count() == 1
+    page.get_by_role("button", name=nasty.metric).click()
+    scores = [float(text) for text in column(nasty.metric)]
+    assert scores == sorted(scores)
+    page.get_by_role("button", name=nasty.metric).press("Enter")
+    scores = [float(text) for text in column(nasty.metric)]
+    assert scores == sorted(scores, reverse=True)
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith(nasty.metric)
+    for _ in range(2):  # rows without a rank stay last, whichever way
+        page.get_by_role("button", name="rank").click()
+        assert column("rank")[-2:] == ["–", "–"]
+    page.get_by_role("button", name="submission").click()
+    assert column("submission") == sorted(column("submission"))
+    assert page.locator("svg.plot").count() == 2
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0  # wide tables scroll inside their frame
+    page.screenshot(path=str(tmp_path / f"board-{scheme}.png"), full_page=True)
+    assert (tmp_path / f"board-{scheme}.png").stat().st_size > 20_000
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert complaints == []
+    context.close()
