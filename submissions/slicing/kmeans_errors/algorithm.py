@@ -1,14 +1,14 @@
 """k-means on the errors: clusters of the misclassified validation rows, the largest first.
 
 The common first step of error analysis; see the clustering baselines in d'Eon et al., The Spotlight, FAccT 2022. A test
-row belongs to a cluster as a Gaussian of the cluster's own spread has it, times the error rate of the validation rows
-near its centre: a cluster of errors amid many rows that are right is no slice.
+row belongs to a cluster as a Gaussian of the cluster's own spread has it. Scores are scaled so that those of the
+validation rows nearest to a centre average their error rate: a cluster of errors amid many right rows is no slice.
 """
 
 import numpy as np
 
 STEPS = 30
-NEAR = 25  # validation rows that tell the error rate around a centre
+NEAR = 25
 
 
 def find_slices(task):
@@ -19,9 +19,11 @@ def find_slices(task):
         return np.zeros((len(X_test), 1))
     centres = kmeans(errors, min(task.max_slices, len(errors)), task.rng)
     spread = squared_distances(errors, centres).min(axis=1).mean() + 1e-12
-    near = np.argsort(squared_distances(X, centres), axis=0, kind="stable")[:NEAR]
-    rate = wrong[near].mean(axis=0)
-    return np.exp(-squared_distances(X_test, centres) / (2 * spread)) * rate
+    away = squared_distances(X, centres)
+    near = np.argsort(away, axis=0, kind="stable")[:NEAR]
+    closeness = np.exp(-np.take_along_axis(away, near, axis=0) / (2 * spread)).mean(axis=0)
+    scale = wrong[near].mean(axis=0) / np.maximum(closeness, 1e-12)
+    return np.exp(-squared_distances(X_test, centres) / (2 * spread)) * scale
 
 
 def kmeans(X, k, rng):
