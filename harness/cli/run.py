@@ -34,14 +34,14 @@ def run(args: Namespace) -> int:
         record = _run_one(benches[key], config, args)
         records.append(record)
         if not args.json:
-            _print(record, benches[key].runs)
+            _print_line(record) if len(configs) > 1 else _print(record, benches[key].runs)
         if record.status is Status.CANCELLED:
             break
     if args.json:
         contents = [record.model_dump(mode="json") for record in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
-    elif len(records) > 1:
-        _print_sweep(records)
+    elif len(configs) > 1:
+        print(f"records  {benches[key].runs.path}")
     return 0 if len(records) == len(configs) and all(record.status is Status.OK for record in records) else 1
 
 
@@ -103,19 +103,14 @@ def _print(record: Record, runs: RunsDir) -> None:
     console.print(f"record  {runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
 
 
-def _print_sweep(records: list[Record]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("challenge", "submission", "status", "metric", "score", "95 % interval", "normalised"):
-        table.add_column(name)
-    for record in records:
-        interval = f"[{_number(record.ci95[0])}, {_number(record.ci95[1])}]" if record.ci95 else "-"
-        table.add_row(
-            record.challenge, record.submission, str(record.status), record.metric, _number(record.score),
-            interval.replace("[", "\\["), _number(record.normalised),
-        )  # fmt: skip
-    console = Console(highlight=False)
-    console.print()
-    console.print(table)
+def _print_line(record: Record) -> None:
+    """One line a run, for sweeps."""
+    said = f"{record.metric} {_number(record.score)}"
+    if record.ci95:
+        said += f"  [{_number(record.ci95[0])}, {_number(record.ci95[1])}]  normalised {_number(record.normalised)}"
+    if record.status is not Status.OK:
+        said = f"{record.status}: {record.reason}"
+    print(f"{record.challenge:<22} {record.submission:<22} {said}", flush=True)
 
 
 def _number(value: float | None) -> str:
