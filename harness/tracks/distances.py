@@ -22,18 +22,17 @@ def nearest(A: FloatArray, B: FloatArray) -> FloatArray:
     return _exact(flat_a, flat_b[found])
 
 
-def first_within(A: FloatArray, B: FloatArray, radius: float) -> tuple[int, float] | None:
-    """The first row of A that lies within ``radius`` (inclusive) of a row of B, and how near it is; None if none does.
+def first_within(A: FloatArray, B: FloatArray, radius: FloatArray) -> tuple[int, int] | None:
+    """The first row of A [n, ...] within ``radius[j]`` (inclusive) of row j of B [m, ...], and that j; None if none is.
 
-    Candidates come from fast float32 products; what is compared with the radius is exact in float64.
+    Candidates come from fast float32 products; what is compared with the radius [m] is exact in float64.
     """
     flat_a, flat_b = _flat(A), _flat(B)
     for rows, squared, error in _blocks(flat_a, flat_b):
-        i, j = np.nonzero(squared <= radius * radius + error)
-        distance = _exact(flat_a[rows][i], flat_b[j])
-        if (distance <= radius).any():
-            hit = int(i[distance <= radius].min())
-            return rows.start + hit, float(distance[i == hit].min())
+        i, j = np.nonzero(squared <= radius**2 + error)  # row by row, so the first hit is the first row
+        hits = np.flatnonzero(_exact(flat_a[rows][i], flat_b[j]) <= radius[j])
+        if len(hits):
+            return rows.start + int(i[hits[0]]), int(j[hits[0]])
     return None
 
 

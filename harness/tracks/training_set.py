@@ -32,7 +32,7 @@ class TrainingSetSettings(Settings):
     noise: float = Field(0.3, ge=0, lt=1)
     duplicates: float = Field(0.1, ge=0, lt=1)
     all_classes: bool = True
-    copy_distance: float = Field(0.5, ge=0, le=0.9)
+    copy_distance: float = Field(0.25, ge=0, lt=1)
     skyline: Literal["clean", "test"] = "clean"
 
     @model_validator(mode="after")
@@ -44,13 +44,13 @@ class TrainingSetSettings(Settings):
 
 @dataclass(frozen=True)
 class TrainingSetKey:
-    """What stays hidden: the test set, clean rows for the skyline, and how near to a test row counts as a copy."""
+    """What stays hidden: the test set, clean rows for the skyline, and what counts as a copy of a test row."""
 
     X_test: FloatArray  # [m, ...]
     y_test: IntArray  # [m]
     X_clean: FloatArray  # [p, ...] every row that is neither tested on nor shown for validation
     y_clean: IntArray  # [p] true labels
-    radius: float
+    radius: FloatArray  # [m] how near to each test row a row is a copy of it
 
 
 class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
@@ -81,9 +81,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
         # A test row that the data themselves also show to the algorithm would make honest sets look like copies.
         gap = nearest(data.X[test], np.concatenate([X, data.X[validation]]))
-        apart = gap[gap > 0]
-        radius = s.copy_distance * float(np.quantile(apart, 0.01)) if len(apart) else 0.0
-        test = test[gap > radius]
+        test, radius = test[gap > 0], s.copy_distance * gap[gap > 0]
         if not len(test):
             raise ProtocolError(f"Every test row of {data.name} is also among the raw rows.")
 
@@ -125,7 +123,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
         return {"X": X, "y": y}
 
     def score(self, output: Arrays, view: View, key: TrainingSetKey, seed: int) -> Score:
-        """Raises SubmissionError if a row copies a hidden test row: the same bytes, or nearer than any raw row is."""
+        """Raises SubmissionError if a row copies a hidden test row: the same bytes, or nearer by far than any raw row."""
         refuse_copies(output["X"], key.X_test, key.radius)
         return self._train_and_test(output["X"], output["y"], key)
 
@@ -220,16 +218,18 @@ def class_counts(n: int, imbalance: float, n_classes: int) -> IntArray:
     return counts
 
 
-def refuse_copies(X: FloatArray, hidden: FloatArray, radius: float) -> None:
-    """Raise SubmissionError for the first row of X [m, ...] that copies a hidden row: same bytes, or within radius."""
+def refuse_copies(X: FloatArray, hidden: FloatArray, radius: FloatArray) -> None:
+    """Raise SubmissionError for the first row of X [n, ...] that copies a hidden row.
+
+    A copy has the bytes of a hidden row [m, ...], or lies within ``radius`` [m] of it.
+    """
     X, hidden = (np.asarray(rows, np.float32) + 0.0 for rows in (X, hidden))  # adding 0 turns -0 into 0
     known = {row.tobytes() for row in hidden}
-    exact = next((i for i, row in enumerate(X) if row.tobytes() in known), None)
-    near = first_within(X[:exact] if exact is not None else X, hidden, radius) if radius and exact != 0 else None
-    if near is None and exact is None:
-        return
-    row, distance = near if near is not None else (exact, 0.0)
-    raise SubmissionError(
-        f"X[{row}] copies a hidden test item (distance {distance:.3g}; {radius:.3g} or less counts as a copy).",
-        "Train on the rows of the task and on what you make of them; no other source may hold the test items.",
-    )
+    copies = [row for row, values in enumerate(X) if values.tobytes() in known][:1]
+    found = first_within(X, hidden, radius)
+    copies += [found[0]] if found else []
+    if copies:
+        raise SubmissionError(
+            f"X[{min(copies)}] copies a hidden test item: the two are equal or nearly so.",
+            "Train on the rows of the task and on what you make of them; no other source may hold the test items.",
+        )

@@ -40,8 +40,10 @@ def made(n: int = 200, classes: int = 2, parts: bool = False, **changes: Any) ->
 
 
 def test_score_is_that_of_scikit_learn(digits: TrainingSet) -> None:
-    view, key = digits.prepare(0)
-    score = digits.score({"X": view.arrays["X"], "y": view.arrays["y"]}, view, key, 0)
+    fixed = load_model("logistic", C=1.0, n_classes=10, device="cpu")
+    track = TrainingSet(digits.settings, digits.dataset, fixed, "secret")
+    view, key = track.prepare(0)
+    score = track.score({"X": view.arrays["X"], "y": view.arrays["y"]}, view, key, 0)
     model = LogisticRegression(C=1.0, tol=1e-8, max_iter=5000).fit(view.arrays["X"], view.arrays["y"])
     theirs = model.predict(key.X_test)
     assert np.mean(theirs != score.items["y_pred"]) < 0.005
@@ -49,6 +51,11 @@ def test_score_is_that_of_scikit_learn(digits: TrainingSet) -> None:
     assert score.value == pytest.approx(f1_score(key.y_test, score.items["y_pred"], average="macro"), abs=1e-12)
     one = f1_score(key.y_test, score.items["y_pred"], average=None)
     assert [score.metrics[f"f1_{c}"] for c in range(10)] == pytest.approx(one)
+
+
+def test_view_tells_how_long_the_model_is_trained(digits: TrainingSet) -> None:
+    assert digits.prepare(0)[0].scalars["updates"] == 200
+    assert made().prepare(0)[0].scalars["updates"] == 0  # logistic regression goes to its optimum
 
 
 def test_statistic_under_weights_is_f1_of_repeated_rows(digits: TrainingSet) -> None:
@@ -148,7 +155,8 @@ def test_rows_that_the_data_repeat_in_the_test_part_do_no_harm() -> None:
         view, key = track.prepare(seed)
         assert 0 < len(key.y_test) < track.settings.test
         gap = np.array([[np.linalg.norm(a - b) for b in view.arrays["X"]] for a in key.X_test])
-        assert gap.min() > key.radius > 0
+        assert gap.min(axis=1) / 4 == pytest.approx(key.radius, rel=1e-6)
+        assert key.radius.min() > 0
         track.score(track.read_output({"X": view.arrays["X"], "y": view.arrays["y"]}, view), view, key, seed)
 
 
@@ -156,17 +164,14 @@ def test_rows_that_the_data_repeat_in_the_test_part_do_no_harm() -> None:
 @given(
     np_arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.floats(-2, 2, width=32)),
     np_arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.floats(-2, 2, width=32)),
-    st.floats(0, 3),
+    st.lists(st.floats(0, 3), min_size=12, max_size=12),
 )
-def test_distances_against_loops(A: Any, B: Any, radius: float) -> None:
+def test_distances_against_loops(A: Any, B: Any, radii: list[float]) -> None:
+    radius = np.array(radii[: len(B)])
     gap = np.array([[np.sqrt(((a.astype(float) - b) ** 2).sum()) for b in B] for a in A])
     assert nearest(A, B) == pytest.approx(gap.min(axis=1), abs=1e-2)
-    within = np.flatnonzero(gap.min(axis=1) <= radius)
-    found = first_within(A, B, radius)
-    if len(within) == 0:
-        assert found is None
-    else:
-        assert found == (within[0], pytest.approx(gap[within[0]].min(), abs=1e-6))
+    within = [(i, j) for i in range(len(A)) for j in range(len(B)) if gap[i, j] <= radius[j]]
+    assert first_within(A, B, radius) == (within[0] if within else None)
 
 
 def test_distances_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,11 +180,10 @@ def test_distances_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     A, B = rng.random((40, 2, 3)).astype("f4"), rng.random((30, 2, 3)).astype("f4")
     gap = np.array([[np.linalg.norm(a - b) for b in B] for a in A])
     assert nearest(A, B) == pytest.approx(gap.min(axis=1), abs=1e-5)
-    radius = float(np.sort(gap.min(axis=1))[3]) + 1e-6
-    assert first_within(A, B, radius) == (
-        np.flatnonzero(gap.min(axis=1) <= radius)[0],
-        pytest.approx(gap.min(axis=1)[gap.min(axis=1) <= radius][0], abs=1e-5),
-    )
+    radius = np.full(30, np.sort(gap.min(axis=1))[3] + 1e-6)
+    i = np.flatnonzero(gap.min(axis=1) <= radius[0])[0]
+    assert first_within(A, B, radius) == (i, np.flatnonzero(gap[i] <= radius[0])[0])
+    assert first_within(A, B, radius / 100) is None
 
 
 GOOD = {"X": np.zeros((4, 2), np.float32), "y": np.array([0, 1, 0, 1])}
