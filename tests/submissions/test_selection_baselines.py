@@ -1,0 +1,211 @@
+"""Selection baselines against plain loops, scipy, scikit-learn, and each against random."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
+
+from harness import api, submission
+from harness.models import load_model
+from harness.paths import SUBMISSIONS_DIR
+from harness.randomness import generator
+from tests.tracks.helpers import baseline, bind, cell, make_task, run
+
+NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{submission.MANIFEST}"))
+WITHOUT_LABELS = {"random", "kcenter_greedy", "herding", "kmeans_medoids", "facility_location"}
+
+
+def part(name: str, function: str) -> Any:
+    """A helper function inside a baseline's file."""
+    return baseline("selection", name).__globals__[function]
+
+
+def clouds(sizes: tuple[int, ...] = (30, 20, 6), budget: int = 12, seed: int = 0, **fields: Any) -> Any:
+    """Three overlapping clouds of unequal size."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    X = (rng.normal(size=(len(y), 4)) + 1.5 * np.eye(len(sizes), 4)[y]).astype(np.float32)
+    given = {"X": X, "y": y.astype(np.int64), "budget": budget, "X_val": None, "y_val": None} | fields
+    model = load_model("logistic", device="cpu", n_classes=len(sizes))
+    return api.SelectionTask(len(sizes), generator("test", seed, "algorithm"), model, **given)
+
+
+def test_the_baselines_that_researchers_expect_are_there() -> None:
+    expected = {"random", "class_balanced", "kcenter_greedy", "herding", "margin", "kmeans_medoids"}
+    expected |= {"facility_location", "entropy", "el2n", "forgetting", "grand", "craig"}
+    assert expected <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fills_the_budget_with_unique_rows_and_repeats_itself(name: str) -> None:
+    track = bind("selection_digits")
+    view, key = track.prepare(0)
+    first = run(track, view, key, baseline("selection", name))["indices"]
+    assert len(first) == 20
+    assert np.array_equal(first, run(track, view, key, baseline("selection", name))["indices"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("budget", [1, 3, 40, 56])
+def test_any_budget_up_to_the_whole_pool(name: str, budget: int) -> None:
+    chosen = baseline("selection", name)(clouds(budget=budget))
+    assert len(set(chosen.tolist())) == len(chosen) == budget
+    assert 0 <= min(chosen) <= max(chosen) < 56
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_and_duplicates(name: str) -> None:
+    X = np.repeat(np.random.default_rng(0).normal(size=(28, 2, 2)), 2, axis=0).astype(np.float32)
+    chosen = baseline("selection", name)(clouds(X=X, budget=40))
+    assert len(set(chosen.tolist())) == 40
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_labels_are_done_without_or_asked_for_clearly(name: str) -> None:
+    task = clouds(y=None)
+    if name in WITHOUT_LABELS:
+        assert len(baseline("selection", name)(task)) == 12
+    else:
+        with pytest.raises(ValueError, match="this challenge hides them"):
+            baseline("selection", name)(task)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy"}))
+def test_classes_get_equal_shares_as_far_as_they_have_rows(name: str) -> None:
+    task = clouds(budget=30)
+    counts = np.bincount(task.y[baseline("selection", name)(task)], minlength=3)
+    assert counts.tolist() == [12, 12, 6]
+
+
+def test_kcenter_takes_the_farthest_row_each_time() -> None:
+    task = clouds()
+    chosen = baseline("selection", "kcenter_greedy")(task).tolist()
+    far = cdist(task.X, task.X)
+    for k in range(1, len(chosen)):
+        reach = far[:, chosen[:k]].min(axis=1)
+        assert reach[chosen[k]] == pytest.approx(reach.max(), rel=1e-5)
+
+
+def test_herding_keeps_the_mean_better_than_chance() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    herd = part("herding", "herd")
+    off = np.linalg.norm(X[herd(X, 10)].mean(axis=0) - X.mean(axis=0))
+    rng = np.random.default_rng(1)
+    by_chance = [np.linalg.norm(X[rng.permutation(200)[:10]].mean(axis=0) - X.mean(axis=0)) for _ in range(500)]
+    assert off < np.quantile(by_chance, 0.02)
+    chosen = herd(X, 4)
+    weight = X.mean(axis=0).copy()  # Welling's rule, word by word
+    for t, row in enumerate(chosen):
+        assert X[row] @ weight == pytest.approx(max(X[i] @ weight for i in range(200) if i not in chosen[:t]))
+        weight += X.mean(axis=0) - X[row]
+
+
+def test_medoids_cover_as_well_as_scikit_learns_centres() -> None:
+    X = bind("selection_digits").dataset.X[:500]
+    rows = part("kmeans_medoids", "medoids")(X, 12, np.random.default_rng(0))
+    peer = KMeans(12, n_init=10, random_state=0).fit(X)
+    nearest = cdist(peer.cluster_centers_, X).argmin(axis=1)
+    ours, theirs = (np.mean(cdist(X, X[r], "sqeuclidean").min(axis=1)) for r in (rows, nearest))
+    assert ours < 1.1 * theirs
+
+
+def test_lazy_greedy_is_plain_greedy_and_near_the_best() -> None:
+    X = np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)
+    s = part("facility_location", "similarity")(X)
+    assert s == pytest.approx(cdist(X, X).max() - cdist(X, X), abs=1e-3)
+    chosen = part("facility_location", "lazy_greedy")(s, 4).tolist()
+    plain: list[int] = []
+    for _ in range(4):
+        plain.append(max((j for j in range(14) if j not in plain), key=lambda j: s[:, [*plain, j]].max(axis=1).sum()))
+    assert chosen == plain
+    best = max(s[:, list(c)].max(axis=1).sum() for c in combinations(range(14), 4))
+    assert s[:, chosen].max(axis=1).sum() >= (1 - 1 / np.e) * best
+
+
+def test_margin_and_entropy_take_the_rows_scikit_learn_hesitates_on() -> None:
+    task = clouds(budget=6)
+    p = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(task.X, task.y).predict_proba(task.X)
+    top = np.sort(p, axis=1)
+    for name, hesitation in (("margin", top[:, -2] - top[:, -1]), ("entropy", -(p * np.log(p)).sum(axis=1))):
+        chosen = baseline("selection", name)(task)
+        for c in range(3):
+            mine = np.flatnonzero(task.y == c)
+            expected = mine[np.argsort(-hesitation[mine])[:2]]
+            assert set(chosen[task.y[chosen] == c]) == set(expected)
+
+
+@pytest.mark.parametrize("name", ["el2n", "forgetting", "margin", "entropy"])
+def test_hard_rows_are_what_hard_row_methods_take(name: str) -> None:
+    """Of two tight clouds with a few labels swapped, the swapped or doubtful rows come first."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 50)
+    X = (rng.normal(size=(100, 3)) * 0.4 + 2 * y[:, None]).astype(np.float32)
+    y[[3, 60]] = 1 - y[[3, 60]]
+    task = clouds(sizes=(50, 50), X=X, y=y, budget=20)
+    chosen = baseline("selection", name)(task)
+    between = np.abs(X.sum(axis=1) - 3)  # distance from the border
+    if name in ("el2n", "forgetting"):
+        assert {3, 60} <= set(chosen.tolist())
+    assert between[chosen].mean() < between.mean()
+
+
+def test_grand_orders_each_class_by_the_norm_of_the_gradient() -> None:
+    import torch
+
+    select = baseline("selection", "grand")
+    select.__globals__["STARTS"] = 1
+    task = clouds(budget=56)
+    W = generator("test", 0, "algorithm").normal(size=(3, 4)) / 2  # the draw that select makes
+    norms = []
+    for x, y in zip(task.X, task.y, strict=True):
+        w = torch.tensor(np.column_stack([W, np.zeros(3)]), requires_grad=True)
+        logits = w @ torch.tensor(np.append(x, 1.0).astype(np.float64))
+        torch.nn.functional.cross_entropy(logits[None], torch.tensor([y])).backward()
+        norms.append(float(w.grad.norm()))
+    chosen = select(task)
+    for c in range(3):
+        mine = chosen[task.y[chosen] == c]
+        assert np.all(np.diff(np.array(norms)[mine]) <= 1e-9)
+
+
+def test_craig_covers_the_gradients_better_than_chance() -> None:
+    task = clouds(sizes=(40, 40), budget=8)
+    gradient = task.model.fit(task.X, task.y).predict_proba(task.X) - np.eye(2)[task.y]
+    chosen = baseline("selection", "craig")(task)
+
+    def cover(rows: np.ndarray) -> float:
+        return float(
+            np.mean([cdist(gradient[task.y == c], gradient[rows[task.y[rows] == c]]).min(1).mean() for c in (0, 1)])
+        )
+
+    rng = np.random.default_rng(1)
+    draws = [np.concatenate([rng.permutation(np.flatnonzero(task.y == c))[:4] for c in (0, 1)]) for _ in range(200)]
+    assert cover(chosen) < np.quantile([cover(d) for d in draws], 0.02)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "best"),
+    [
+        ("selection_digits", "kmeans_medoids"),
+        ("selection_digits_100", "facility_location"),
+        ("selection_digits_unlabelled", "facility_location"),
+        ("selection_breast_cancer", "kmeans_medoids"),
+    ],
+)
+def test_quick_challenges_tell_the_best_from_random(challenge: str, best: str) -> None:
+    track = bind(challenge)
+    gap = np.array([cell(track, best, seed).value - cell(track, "random", seed).value for seed in range(10)])
+    assert gap.mean() >= 3 * gap.std(ddof=1) / np.sqrt(10)
+
+
+def test_task_arrays_cannot_be_written() -> None:
+    track = bind("selection_digits")
+    task = make_task(track, track.prepare(0)[0])
+    with pytest.raises(ValueError, match="read-only"):
+        task.X[0, 0] = 1
