@@ -20,21 +20,26 @@ from harness.data.base import Dataset, DatasetSettings
 from harness.data.fetch import DataFile, cached_array, get
 from harness.errors import ProtocolError
 
-# No address: the packages below were made from public repositories, but their authors state no licence for
-# the images, and no published file has a checksum that would stand for them.
+# No addresses: the packages below were made from public repositories (how, the card of cifar10n says), but the
+# authors of the images state no licence, no published file has a checksum that would stand for the packages, and the
+# labels are published as a pickle, which we do not open. Any packing of the same contents will do.
 IMAGES = DataFile(
     "cifar10_jpeg",
     "cifar10_jpeg.tar.xz",
     "52cd861964b42bf38079f4e6dc36906c3718a8be6f7e04343c262a950ba0583e",
+    content_sha256="a4360e9b2101414bb3f7a667168288cbdf0bb37c9da05e5f931583f122cbde0b",
 )
 ORDER = DataFile(
     "cifar10_jpeg",
     "cifar10_order.npz",
     "6160c20366c5083fdb67d1143e669ecf8d61fdaa39f324d24faf9ef7091eb10a",
+    content_sha256="c1615f0322931ea7ba4eff8b19d76f6e18f8235018c98d6ff7141f70e4ebfef8",
 )
-# Converted from a torch pickle (data/CIFAR-10_human.pt), which we do not unpickle: local only.
 HUMAN_LABELS = DataFile(
-    "cifar10n", "cifar10n_labels.npz", "6024485a143efa682792c21d7f2adfdef5a374dce699bb2fcd4d62cd55cc4852"
+    "cifar10n",
+    "cifar10n_labels.npz",
+    "6024485a143efa682792c21d7f2adfdef5a374dce699bb2fcd4d62cd55cc4852",
+    content_sha256="5e734a45913d3d008f5f1aa8d57aa2868e54d789159bab70fd5290b42906d1d0",
 )
 VOTES = DataFile(
     "cifar10h",
@@ -120,7 +125,7 @@ def decode(archive: Path, order: Path) -> npt.NDArray[np.uint8]:
         for member in tar:
             stream = tar.extractfile(member) if member.isfile() else None
             if stream is not None:
-                files[member.name] = stream.read()
+                files[member.name.removeprefix("./")] = stream.read()
     with np.load(order, allow_pickle=False) as labels:
         label_of: dict[str, npt.NDArray[Any]] = {s: labels[f"{s}_label"] for s in ("train", "test")}
     parts = []

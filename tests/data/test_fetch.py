@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import lzma
 import os
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from harness.data.contents import content_digest
 from harness.data.fetch import DataFile, cache_dir, cached_array, find, get
 from harness.errors import ProtocolError
 
@@ -142,6 +146,52 @@ def test_a_changed_file_is_refused_even_after_it_was_once_verified(places: Path)
     path.write_bytes(CONTENT.replace(b"petal", b"sepal"))
     os.utime(path, ns=(1, 1))
     with pytest.raises(ProtocolError, match=r"iris\.csv is not the pinned file"):
+        find(file)
+
+
+def pack(path: Path, names: list[str], preset: int, prefix: str = "") -> None:
+    with lzma.open(path, "wb", preset=preset) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+        for name in names:
+            info = tarfile.TarInfo(prefix + name)
+            info.size, info.mtime = len(name), 1000 * preset
+            tar.addfile(info, io.BytesIO(name.encode()))
+
+
+def test_an_archive_packed_by_somebody_else_counts_by_its_contents(places: Path) -> None:
+    path = own(places, "pictures.tar.xz", b"")
+    pack(path, ["a/1", "a/2", "b/1"], preset=6)
+    digest = content_digest(path)
+    # Independently: SHA-256 over the sorted lines that sha256sum prints.
+    lines = sorted(f"{hashlib.sha256(n.encode()).hexdigest()}  {n}" for n in ("a/1", "a/2", "b/1"))
+    assert digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    pack(path, ["b/1", "a/2", "a/1"], preset=1, prefix="./")
+    file = DataFile("iris", "pictures.tar.xz", "0" * 64, content_sha256=digest)
+    assert find(file) == path
+    pack(path, ["b/1", "a/2"], preset=1)
+    with pytest.raises(ProtocolError, match="not the pinned file"):
+        find(file)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ProtocolError, match="not the pinned file"):
+        find(file)
+
+
+def test_arrays_packed_by_somebody_else_count_by_their_contents(places: Path) -> None:
+    arrays = {"y": np.arange(5, dtype=np.uint8), "names": np.array(["a", "bc"])}
+    path = own(places, "labels.npz", b"")
+    np.savez_compressed(path, **arrays)
+    file = DataFile("iris", "labels.npz", "0" * 64, content_sha256=content_digest(path))
+    np.savez(path, names=arrays["names"], y=arrays["y"])
+    assert find(file) == path
+    for wrong in (
+        {**arrays, "y": arrays["y"].astype(np.int64)},
+        {**arrays, "y": arrays["y"][::-1]},
+        {"y": arrays["y"]},
+    ):
+        np.savez(path, **wrong)
+        with pytest.raises(ProtocolError, match="not the pinned file"):
+            find(file)
+    path.write_bytes(b"not a zip")
+    with pytest.raises(ProtocolError, match="not the pinned file"):
         find(file)
 
 

@@ -78,6 +78,17 @@ def test_cifar10h_votes(real: Load) -> None:
     assert (votes.argmax(axis=1) == data.y).mean() > 0.98  # would be about a tenth under any other order
 
 
+def test_cifar_files_are_pinned_by_contents_too(real: Load, data_dir: Path) -> None:
+    from harness.data import cifar
+    from harness.data.contents import content_digest
+
+    real("cifar10n")
+    for file in (cifar.IMAGES, cifar.ORDER, cifar.HUMAN_LABELS):
+        path = data_dir / file.folder / file.name
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+        assert content_digest(path) == file.content_sha256
+
+
 def test_cifar_images_are_the_files_named_by_class_and_rank(real: Load, data_dir: Path) -> None:
     train, test = real("cifar10n"), real("cifar10h")
     rng = np.random.default_rng(0)
