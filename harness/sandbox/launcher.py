@@ -44,7 +44,8 @@ def main(path: str) -> NoReturn:
 
 def confine(rules: dict[str, Any]) -> None:
     """Landlock, no capabilities, seccomp: for this process and its descendants, for good. Raises OSError."""
-    landlock.restrict(rules["grants"], rules["abi"])
+    own = [(f"/proc/{os.getpid()}/{name}", landlock.READ_FILE) for name in ("maps", "stat", "statm", "status")]
+    landlock.restrict([*rules["grants"], *own], rules["abi"])
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+_SPARE_TASKS = 1024
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")  # safe path, no user site, no site: no .pth, no sitecustomize
 
@@ -89,9 +91,22 @@ def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
     ]
     if tier == "bubblewrap" and os.getuid() != 0:  # counted in the cell's own user namespace; does not bind root
         found.append(("RLIMIT_NPROC", limits.processes + 2, limits.processes + 2))
+    if tier in ("landlock", "none") and os.getuid() != 0 and place().pids is None:
+        ceiling = _own_tasks() + _SPARE_TASKS  # of this user as a whole, other cells included: a coarse last line
+        found.append(("RLIMIT_NPROC", ceiling, ceiling))
     if place().memory is None:  # before the watchdog sees it; of each process
         found.append(("RLIMIT_DATA", limits.memory_mb * 2**20, limits.memory_mb * 2**20))
     return found
+
+
+def _own_tasks() -> int:
+    """Processes and threads this user has now."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == os.getuid():
+                count += len(os.listdir(process / "task"))  # noqa: PTH208
+    return count
 
 
 def confinement(cell: Cell, folder: Path) -> dict[str, Any]:

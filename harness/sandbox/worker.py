@@ -64,6 +64,10 @@ def main(job: dict[str, Any]) -> NoReturn:
 def _finish(directory: int, status: Status, reason: str) -> NoReturn:
     try:
         report = json.dumps({"status": str(status), "reason": reason[:4000]}).encode()
+        if status is not Status.OK:  # whatever was left is not wanted, and may fill the room for the report
+            for name in os.listdir(directory):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=directory)
         _write(directory, "report.json", report)
     finally:
         try:
