@@ -184,6 +184,11 @@ def rows_array(X: Any, name: str) -> FloatArray:
     return array
 
 
+def flat_rows(X: FloatArray) -> FloatArray:
+    """[n, ...] -> [n, d], also for n = 0."""
+    return X.reshape(len(X), int(np.prod(X.shape[1:])))
+
+
 def _labels_array(labels: Any, name: str, shape: tuple[int | None, int]) -> IntArray:
     array = np.asarray(labels)
     wanted = "[B, n]" if name == "labels" else "[n]"

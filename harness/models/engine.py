@@ -78,6 +78,7 @@ def gradient(backend: Backend, chunk: Chunk, theta: Tensor, buffer: Tensor) -> T
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a step too long is seen by its slope and shortened
 def minimise(
     backend: Backend,
     chunk: Chunk,

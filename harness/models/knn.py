@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
 from harness.models.backend import Backend
-from harness.models.base import Batch, FittedModels, FixedModel, ModelSettings, rows_array
+from harness.models.base import Batch, FittedModels, FixedModel, ModelSettings, flat_rows, rows_array
 
 BLOCK_FLOATS = 2_000_000  # distances held at once by one thread: 16 MB
 
@@ -52,8 +52,8 @@ class FittedKnn(FittedModels):
 
     def _proba(self, X: FloatArray) -> FloatArray:
         out = np.empty((self.size, len(X), self.classes), np.float32)
-        train = self.batch.X.reshape(self.batch.rows, -1)
-        flat = X.reshape(len(X), -1)
+        train = flat_rows(self.batch.X)
+        flat = flat_rows(X)
         if flat.shape[1] != train.shape[1]:
             raise ProtocolError(f"X has {flat.shape[1]} features, the model was fitted on {train.shape[1]}.")
         for rows, order in neighbours(train, flat):
@@ -123,9 +123,7 @@ def knn_shapley(X: FloatArray, y: IntArray, X_val: FloatArray, y_val: IntArray, 
     Source: Jia et al., "Efficient task-specific data valuation for nearest neighbor algorithms", PVLDB 12 (2019),
     theorem 1.
     """
-    train, val = (
-        rows_array(a, name).reshape(len(a), -1).astype(np.float64) for a, name in ((X, "X"), (X_val, "X_val"))
-    )
+    train, val = (flat_rows(rows_array(a, name)).astype(np.float64) for a, name in ((X, "X"), (X_val, "X_val")))
     y, y_val = np.asarray(y), np.asarray(y_val)
     n, m = len(train), len(val)
     if y.shape != (n,) or y_val.shape != (m,) or train.shape[1] != val.shape[1] or k < 1 or not n or not m:

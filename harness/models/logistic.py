@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.api import FloatArray, IntArray
 from harness.models.backend import Backend, resolve_device
-from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, rows_array
+from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows, rows_array
 from harness.models.design import Design, Designs, Solution
 from harness.models.solver import Requests, solve
 
@@ -59,8 +59,8 @@ class FittedLogistic(FittedModels):
     def _logits(self, Z: FloatArray, part: slice) -> FloatArray:
         """[b, C, m] for the models of ``part``; -inf for absent classes."""
         theta, b = self.theta[part], self._shift[part]
-        flat = self.backend.put(theta.reshape(-1, theta.shape[2])) @ self.backend.put(Z.T)
-        logits = self.backend.get(flat).reshape(len(theta), self.classes, -1)
+        # a product per model, not one for all: a model's last bits then do not depend on its neighbours
+        logits = self.backend.get(self.backend.xp.matmul(self.backend.put(theta), self.backend.put(Z.T)))
         return logits + b[:, :, None]
 
     def _parts(self, rows: int) -> list[slice]:
@@ -68,7 +68,7 @@ class FittedLogistic(FittedModels):
         return [slice(i, i + size) for i in range(0, self.size, size)]
 
     def _proba(self, X: FloatArray) -> FloatArray:
-        Z = self.design.coordinates(X.reshape(len(X), -1))
+        Z = self.design.coordinates(flat_rows(X))
         out = np.empty((self.size, len(X), self.classes), np.float32)
         for part in self._parts(len(X)):
             z = self._logits(Z, part)
@@ -81,7 +81,7 @@ class FittedLogistic(FittedModels):
     def predict(self, X: FloatArray) -> IntArray:
         """X [n, ...] float32 -> most probable class (the lowest on ties), [B, n] or [n] int64."""
         rows = rows_array(X, "X")
-        Z = self.design.coordinates(rows.reshape(len(rows), -1))
+        Z = self.design.coordinates(flat_rows(rows))
         out = np.empty((self.size, len(rows)), np.int64)
         for part in self._parts(len(rows)):
             out[part] = self._logits(Z, part).argmax(axis=1)
@@ -104,7 +104,7 @@ class Logistic(FixedModel):
 
     def _fit(self, batch: Batch) -> FittedModels:
         backend = Backend.of(resolve_device(self.requested_device))
-        design = self._designs.of(batch.X.reshape(batch.rows, -1))
+        design = self._designs.of(flat_rows(batch.X))
         shape = (batch.size, batch.rows)
         present = batch.present()
         trivial = present.sum(axis=1) < 2

@@ -19,7 +19,7 @@ from pydantic import Field
 from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
 from harness.models.backend import Backend, resolve_device, torch_threads
-from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings
+from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -176,7 +176,7 @@ class Network(FixedModel):
         members = np.fromiter(first.values(), np.int64)
         parameters = [np.zeros((batch.size, *p.shape), np.float32) for p in start]
         scale = np.ones((batch.size, 2), np.float32)
-        flat = batch.X.reshape(batch.rows, -1)
+        flat = flat_rows(batch.X)
         moments = np.stack([flat.mean(axis=1, dtype=np.float64), np.square(flat, dtype=np.float64).mean(axis=1)])
         for b in members:
             weights = batch.row(b)[0].astype(np.float64)

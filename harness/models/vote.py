@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.api import FloatArray
-from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings
+from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows
 
 
 class VoteSettings(ModelSettings):
@@ -35,7 +35,7 @@ class Vote(FixedModel):
 
     def _fit(self, batch: Batch) -> FittedModels:
         present = batch.present()
-        X = batch.X.reshape(batch.rows, -1)
+        X = flat_rows(batch.X)
         fitted = FittedVote(
             [self._one(batch, b, X) if present[b].sum() > 1 else None for b in range(batch.size)], present
         )
@@ -69,7 +69,7 @@ class FittedVote(FittedModels):
         self.gradient_norm = np.full(self.size, np.nan)
 
     def _proba(self, X: FloatArray) -> FloatArray:
-        flat = X.reshape(len(X), -1)
+        flat = flat_rows(X)
         out = np.zeros((self.size, len(X), self.classes), np.float32)
         for b, voter in enumerate(self.voters):
             if voter is not None:
