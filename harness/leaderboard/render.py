@@ -142,7 +142,9 @@ def html(board: Board) -> str:
     bars = [Bar(_clean(r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
     better = "higher" if board.direction == "max" else "lower"
     with_curves = [row for row in scored if row.curve][:_CURVES_SHOWN]
-    curves = {_clean(row.submission): [np.asarray(row.curve)] for row in with_curves}
+    names = [row.submission for row in with_curves]  # not unique: authors may choose the same
+    labels = [n if names.count(n) == 1 else f"{n} {row.run_id[-6:]}" for n, row in zip(names, with_curves, strict=True)]
+    curves = {_clean(label): [np.asarray(row.curve)] for label, row in zip(labels, with_curves, strict=True)}
     return _template("board.html").render(
         board=board,
         rows=_in_order(board),

@@ -24,7 +24,7 @@ from harness.tracks.base import Arrays
 
 N_REPLICATES = 2000
 LEVEL = 0.05
-_CHUNK = 500_000  # weights held at once
+_CHUNK = 2_000_000  # weights held at once
 
 Statistic = Callable[[Arrays, FloatArray], FloatArray]
 """items (each [m, ...]), weights [r, m] -> [r]: ``Track.statistic``."""
