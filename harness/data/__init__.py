@@ -77,7 +77,7 @@ def fetch_dataset(name: str) -> list[Path]:
 def settings_class(name: str) -> type[DatasetSettings]:
     """The class of a data set. Raises ProtocolError for an unknown name."""
     if name not in _LOADERS:
-        near = difflib.get_close_matches(str(name), _LOADERS, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), _LOADERS, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(dataset_names())}."
         raise ProtocolError(f"There is no data set named {name!r}.", hint)
     module, _, cls = _LOADERS[name].partition(":")
