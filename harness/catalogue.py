@@ -12,7 +12,9 @@ from harness import submission as submissions
 from harness.data import dataset_names
 from harness.errors import BenchmarkError, ProtocolError
 from harness.paths import CONF_DIR, SUBMISSIONS_DIR
-from harness.tracks import track_class
+from harness.tracks import track_class, track_names
+
+_BUNDLED = ("digits", "breast_cancer", "wine")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Entry:
     name: str
     track: str  # one of the six tracks
     title: str
+    task: str  # task kind: which submissions go with which challenges
     detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/
 
     def as_dict(self) -> dict[str, str]:
@@ -53,7 +56,7 @@ def baselines() -> list[Entry]:
         manifest = submissions.load(folder)
         title = manifest.description.split("\n")[0]
         place = folder.relative_to(SUBMISSIONS_DIR).as_posix()
-        entries.append(Entry(name=manifest.name, track=manifest.track, title=title, detail=place))
+        entries.append(Entry(manifest.name, _track_of(manifest.track), title, manifest.track, place))
     return entries
 
 
@@ -62,9 +65,27 @@ def baseline_names(task: str) -> list[str]:
     return sorted(path.parent.name for path in SUBMISSIONS_DIR.glob(f"{task}/*/{submissions.MANIFEST}"))
 
 
+def quick_challenge(task: str) -> str:
+    """The challenge of a task kind to try things on: on data bundled with scikit-learn, so nothing is fetched.
+
+    Raises ProtocolError where no shipped challenge has this task kind.
+    """
+    fitting = [entry for entry in challenges() if entry.task == task]
+    if not fitting:
+        raise ProtocolError(f"No shipped challenge takes {task} submissions.", "Name one with challenge=NAME.")
+    bundled = [entry for entry in fitting if entry.detail.split(", ")[1] in _BUNDLED]
+    names = [entry.name for entry in bundled or fitting]
+    return f"{task}_digits" if f"{task}_digits" in names else names[0]
+
+
 def data_sets() -> list[str]:
     """Names of all data sets with a loader."""
     return dataset_names()
+
+
+def _track_of(task: str) -> str:
+    """One of the six tracks, for a task kind of :data:`harness.api.TASKS`."""
+    return next(cls.track for cls in map(track_class, track_names()) if cls.task == task)
 
 
 def _challenge(path: Path) -> Entry:
@@ -74,10 +95,12 @@ def _challenge(path: Path) -> Entry:
         for default in raw.get("defaults", []):
             if isinstance(default, dict):
                 groups.update({key.removeprefix("override").strip(" /"): value for key, value in default.items()})
+        protocol = track_class(groups["track"])
         return Entry(
             name=path.stem,
-            track=track_class(groups["track"]).track,
+            track=protocol.track,
             title=raw["title"],
+            task=protocol.task,
             detail=f"{groups['track']}, {groups['dataset']}, {groups['model']}",
         )
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, AttributeError, TypeError, BenchmarkError) as error:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness import submission
-from harness.catalogue import challenge_names
-from harness.challenge import DEFAULT_CHALLENGE, compose
+from harness.catalogue import quick_challenge
+from harness.challenge import compose
 from harness.errors import Status, SubmissionError
 from harness.evaluate import Bench, evaluate_cell, reference_cell
 from harness.tracking.runs import StoredCell
@@ -51,8 +51,7 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     yield Finding("manifest", True, f"{entry.name}, {entry.track}, entry {entry.module}:{entry.function}")
 
     if not named:
-        quick = f"{entry.track}_digits"
-        overrides = [f"challenge={quick if quick in challenge_names() else DEFAULT_CHALLENGE}", *overrides]
+        overrides = [f"challenge={quick_challenge(entry.track)}", *overrides]
     config = compose(overrides, config_dir)
     if config.challenge.track_type.task != entry.track:
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"

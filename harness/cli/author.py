@@ -14,12 +14,13 @@ def new(args: Namespace) -> int:
     """Write a working skeleton; refuses to touch anything that is already there."""
     from pathlib import Path
 
+    from harness.catalogue import quick_challenge
     from harness.scaffold import scaffold
 
     written = scaffold(args.track, Path(args.path))
     print(f"{written} is a working submission. Next:")
     print(f"  harness check {written}")
-    print(f"  harness run challenge={args.track}_digits submission={written}")
+    print(f"  harness run challenge={quick_challenge(args.track)} submission={written}")
     return 0
 
 
