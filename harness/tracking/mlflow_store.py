@@ -7,6 +7,7 @@ all of its migrations, about two seconds; a migrated, empty database is kept in 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -167,8 +168,13 @@ def store_errors() -> Iterator[None]:
         kinds = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
         if not kinds & {"mlflow", "sqlalchemy", "requests", "urllib3", "sqlite3"} and not isinstance(error, OSError):
             raise
-        text = " ".join(str(error).split())[:300]
+        text = " ".join(str(error).split())
+        server = re.search(r"https?://[^/\s]+", text)
+        if server and "Max retries exceeded" in text:
+            problem = f"{server.group()} cannot be reached"
+        else:
+            problem = f"it does not answer as it should: {type(error).__name__}: {text[:300]}"
         raise StoreError(
-            f"The MLflow store does not answer as it should: {type(error).__name__}: {text}.",
+            f"The MLflow store: {problem}.",
             "Check tracking.uri or MLFLOW_TRACKING_URI, then `harness sync`.",
         ) from error
