@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from harness.challenge import load_challenge
+from harness import evaluate, load_challenge
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.tracks.base import View
 from harness.tracks.selection_active import ActiveSession, SelectionActive
@@ -205,3 +205,44 @@ def test_badge_first_takes_the_longest_gradient(track):
     lengths = [np.linalg.norm(np.outer(p, np.append(x, 1))) for p, x in zip(proba, task.X, strict=True)]
     unlabelled = np.setdiff1d(np.arange(120), task.labelled)
     assert lengths[first] == pytest.approx(max(lengths[i] for i in unlabelled))
+
+
+CURIOUS = """
+import gc
+import numpy as np
+
+seen = []
+
+
+def select(task):
+    seen.append(len(task.y_labelled))
+    assert seen == [10 + 6 * i for i in range(len(seen))]  # what was kept, and six more labels every round
+    held = [b for a in gc.get_objects() for b in gc.get_referents(a) if isinstance(b, np.ndarray)]
+    assert any(array.shape == task.X.shape for array in held)  # the search does find what is there
+    assert not any(array.dtype.kind in "iu" and array.size >= len(task.X) for array in held)  # no labels of the pool
+    return np.setdiff1d(np.arange(len(task.X)), task.labelled)[: task.batch]
+"""
+
+
+def test_the_sandboxed_conversation_is_the_one_in_this_process(track, tmp_path, write_submission):
+    """In the real sandbox, round by round, in one process that keeps its globals and holds no label not bought."""
+    folder = write_submission("curious", CURIOUS, track="selection_active", function="select")
+    record = evaluate(
+        load_challenge("selection_active_digits", [*SMALL, "seeds=2"]), folder, runs_dir=tmp_path / "runs"
+    )
+    assert record.status == "ok", record.reason
+    for cell in record.cells:
+        view, key = track.prepare(cell.seed)
+        free = np.setdiff1d(np.arange(120), view.arrays["labelled"])[:18]
+        assert cell.score == pytest.approx(track.score({"indices": free.reshape(3, 6)}, view, key, cell.seed).value)
+
+
+def test_the_sandboxed_conversation_ends_at_the_first_row_bought_twice(tmp_path, write_submission):
+    source = "def select(task):\n    free = sorted({*range(len(task.X))} - {*task.labelled[:10].tolist()})\n    return free[:6]\n"
+    folder = write_submission("again", source, track="selection_active", function="select")
+    record = evaluate(
+        load_challenge("selection_active_digits", [*SMALL, "seeds=1"]), folder, runs_dir=tmp_path / "runs"
+    )
+    assert record.status == "contract_violation"
+    assert "round 1: position 0 names row" in record.cells[0].reason
+    assert record.score is None
