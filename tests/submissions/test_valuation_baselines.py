@@ -98,14 +98,14 @@ def test_enumeration_agrees_with_the_definition_over_orders(utilities):
 def test_tmc_shapley_converges_to_the_shapley_values(utilities):
     exact = semivalue(utilities, shapley_weight)
     assert exact.sum() == pytest.approx(utilities[frozenset(range(N))] - 0.5)
-    found = baseline("valuation", "tmc_shapley")(small_task(), fits=N * 3000, tolerance=0.0)
+    found = baseline("valuation", "tmc_shapley")(small_task(), orders=3000, tolerance=0.0)
     assert found == pytest.approx(exact, abs=0.012)
 
 
 def test_tmc_truncation_saves_fits_and_keeps_most_of_the_order(utilities):
     exact = semivalue(utilities, shapley_weight)
     task = small_task()
-    found = baseline("valuation", "tmc_shapley")(task, fits=N * 500, tolerance=0.02)
+    found = baseline("valuation", "tmc_shapley")(task, orders=500, tolerance=0.02)
     assert task.model.fits <= N * 500
     assert spearmanr(found, exact).statistic > 0.8
 
@@ -116,8 +116,8 @@ def test_beta_shapley_converges_to_its_semivalue(utilities):
     function = baseline("valuation", "beta_shapley")
     weights = function.__globals__["size_weights"](N, 16, 1)
     assert weights == pytest.approx([comb(N - 1, s) * beta_weight(s) for s in range(N)])
-    assert function(small_task(), fits=N * 3000, left_out=0.0) == pytest.approx(exact, abs=0.02)
-    assert function(small_task(), fits=N * 3000, alpha=1, beta=1, left_out=0.0) == pytest.approx(
+    assert function(small_task(), orders=3000, left_out=0.0) == pytest.approx(exact, abs=0.02)
+    assert function(small_task(), orders=3000, alpha=1, beta=1, left_out=0.0) == pytest.approx(
         semivalue(utilities, shapley_weight), abs=0.02
     )
 

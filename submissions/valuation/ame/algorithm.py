@@ -9,15 +9,16 @@ features' variance, estimates the row's marginal effect.
 
 import numpy as np
 
-FITS = 2000
+FITS_PER_ROW = 6
 BATCH = 500  # fits in one call
 PROBABILITIES = (0.2, 0.4, 0.6, 0.8)
 
 
-def value(task, fits=FITS):
+def value(task, fits=None):
     from sklearn.linear_model import LassoCV
 
     n = len(task.y)
+    fits = fits or FITS_PER_ROW * n
     p = task.rng.choice(PROBABILITIES, size=(fits, 1))
     member = task.rng.random((fits, n)) < p
     utility = np.concatenate([accuracy(task, member[i : i + BATCH]) for i in range(0, fits, BATCH)])

@@ -6,12 +6,13 @@ coalitions with it less that of those without it, so each fit serves all rows: t
 
 import numpy as np
 
-FITS = 2000
+FITS_PER_ROW = 10
 BATCH = 500  # fits in one call
 
 
-def value(task, fits=FITS):
+def value(task, fits=None):
     n = len(task.y)
+    fits = fits or FITS_PER_ROW * n
     joined, utility_joined, utility_all, count = np.zeros(n), np.zeros(n), 0.0, 0
     while count < fits:
         member = task.rng.random((min(BATCH, fits - count), n)) < 0.5

@@ -10,19 +10,19 @@ from math import lgamma
 
 import numpy as np
 
-FITS = 2100
+ORDERS = 10  # each costs a fit per row
 ALPHA, BETA = 16, 1
 LEFT_OUT = 0.01
 
 
-def value(task, fits=FITS, alpha=ALPHA, beta=BETA, left_out=LEFT_OUT):
+def value(task, orders=ORDERS, alpha=ALPHA, beta=BETA, left_out=LEFT_OUT):
     n = len(task.y)
     weight = size_weights(n, alpha, beta)
     reach = min(n, int(np.searchsorted(np.cumsum(weight), 1 - left_out)) + 1)
     position = np.arange(n)
     first = position // reach * reach  # where the piece of each position begins
     total, mass = np.zeros(n), np.zeros(n)
-    for _ in range(max(1, fits // n)):
+    for _ in range(orders):
         order = task.rng.permutation(n)
         coalitions = np.zeros((n, n), np.float32)
         coalitions[:, order] = (position >= first[:, None]) & (position <= position[:, None])

@@ -7,14 +7,14 @@ last block is within ``TOLERANCE`` of that of all rows: the rows still to come c
 
 import numpy as np
 
-FITS = 2100  # at most, truncation saves some of them
+ORDERS = 10  # each costs a fit per row, but for those that truncation saves
 TOLERANCE = 0.01
 BLOCKS = 20  # parts of an order between two looks at truncation
 
 
-def value(task, fits=FITS, tolerance=TOLERANCE):
+def value(task, orders=ORDERS, tolerance=TOLERANCE):
     n = len(task.y)
-    orders = np.stack([task.rng.permutation(n) for _ in range(max(2, fits // n))])  # [p, n]
+    orders = np.stack([task.rng.permutation(n) for _ in range(orders)])  # [p, n]
     everything = accuracy(task, np.ones((1, n), np.float32))[0]
     member = np.zeros((len(orders), n), np.float32)  # the rows each order has let in
     before = np.full(len(orders), 1 / task.n_classes)  # nothing known: chance
