@@ -156,7 +156,7 @@ class SelectionActiveTask(Task):
 
 @dataclass(frozen=True)
 class ValuationSetsTask(Task):
-    """Predict what each of m candidate sets is worth; return accuracy gains [m], e.g. 0.02 for two points.
+    """Predict what each of m candidate sets is worth; return accuracy gains [m] in -1..1, 0.02 for two points.
 
     The gain of set j: test accuracy of the fixed model trained on base and set j, less that of base alone.
     """

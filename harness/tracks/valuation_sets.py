@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray
-from harness.errors import ProtocolError
+from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import checks, detection
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
@@ -92,7 +92,14 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
         return view, ValuationSetsKey(accuracy[1:] - accuracy[0], float(accuracy[0]))
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
-        return {"gains": checks.finite(arrays["gains"], name="gains", shape=(int(view.scalars["n_sets"]),))}
+        gains = checks.finite(arrays["gains"], name="gains", shape=(int(view.scalars["n_sets"]),))
+        bad = np.flatnonzero(np.abs(gains) > 1)
+        if len(bad):
+            raise SubmissionError(
+                f"gains[{bad[0]}] is {gains[bad[0]]:g}; a gain is a difference of two accuracies and lies in -1..1.",
+                "Two points of accuracy are 0.02.",
+            )
+        return {"gains": gains}
 
     def score(self, output: Arrays, view: View, key: ValuationSetsKey, seed: int) -> Score:
         items = {"predicted": output["gains"], "measured": key.gains}

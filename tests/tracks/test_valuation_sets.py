@@ -117,17 +117,18 @@ def test_ties_share_their_rank_and_a_constant_guess_has_no_correlation(track):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=5))
-def test_gains_are_accepted_just_when_they_are_finite_and_one_per_set(track, values):
+@given(st.lists(st.floats(-1, 1) | st.floats(allow_nan=True, allow_infinity=True), max_size=5))
+def test_gains_are_accepted_just_when_they_are_differences_of_accuracies_one_per_set(track, values):
     view = View({}, {"n_sets": 4})
-    if len(values) == 4 and np.isfinite(values).all():
+    if len(values) == 4 and all(-1 <= value <= 1 for value in values):
         assert track.read_output({"gains": np.array(values)}, view)["gains"].tolist() == values
     else:
         with pytest.raises(SubmissionError, match="gains") as caught:
             track.read_output({"gains": np.array(values)}, view)
         if len(values) == 4:
-            first = int(np.flatnonzero(~np.isfinite(values))[0])
-            assert f"gains[{first}]" in caught.value.reason
+            wrong = [i for i, value in enumerate(values) if not np.isfinite(value)]  # these are looked for first
+            wrong = wrong or [i for i, value in enumerate(values) if abs(value) > 1]
+            assert f"gains[{wrong[0]}]" in caught.value.reason
 
 
 @pytest.mark.parametrize("wrong", [np.array(["a"] * 6), np.zeros(6, bool), np.zeros(6, complex), np.zeros((6, 1))])
