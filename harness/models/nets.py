@@ -223,7 +223,7 @@ def train(
     mean, spread = (backend.put(scale[members, i]).reshape(-1, *[1] * (X.ndim)) for i in range(2))
     barred = backend.put(~present[members])[:, None]
     parameters = [backend.put(np.repeat(p[None], len(members), axis=0)).requires_grad_() for p in start]
-    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
         for update in range(settings.updates):
             optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - update / settings.updates)

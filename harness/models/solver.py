@@ -189,7 +189,7 @@ class _Pool:
     def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
         K, d = self.requests.K, self.requests.Z.shape[1]
         if not self.backend.is_torch:
-            return int(np.clip(CHUNK_FLOATS // max(rows * K, 1), 4, 64))
+            return int(np.clip(CHUNK_FLOATS // max(rows * K, 1), 4, 32))
         per_model = (8 if dtype == "float64" else 4) * (4 * rows * K + 40 * K * d + (2 * rows * d if gather else 0))
         return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
 
