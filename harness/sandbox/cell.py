@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -46,8 +48,11 @@ class Cell:
 
 
 def remove(path: Path) -> None:
-    """Delete a tree that a stranger may have filled: any depth, any number, any mode."""
+    """Delete a tree that a stranger may have filled: any depth, any number, any mode. The lock goes last."""
     try:
+        for entry in list(path.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
         shutil.rmtree(path)
     except (OSError, RecursionError):
         subprocess.run(["chmod", "-R", "u+rwX", "--", str(path)], check=False, capture_output=True)
@@ -60,28 +65,30 @@ def sweep() -> int:
     removed = 0
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
+            info = path.lstat()
+            if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+                continue
             lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:  # just being made, or killed while being made
-            if path.is_dir() and path.owner() and path.stat().st_uid == os.getuid() and _age(path) > 3600:
+        except FileNotFoundError:  # just being made or removed, or killed while being made
+            if path.is_dir() and time.time() - info.st_mtime > 3600:
                 remove(path)
             continue
         except OSError:
-            continue  # another user's
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue  # its harness is alive
-        finally_remove = path.stat().st_uid == os.getuid()
-        if finally_remove:
-            noted = path / "cgroups"
-            for line in noted.read_text().splitlines() if noted.is_file() else []:
-                if Path(line).name.startswith(PREFIX) and Path(line).is_dir():
-                    Path(line).rmdir()
+            _remove_groups(path / "cgroups")
             remove(path)
             removed += 1
-        os.close(lock)
+        except OSError:
+            pass  # its harness is alive
+        finally:
+            os.close(lock)
     return removed
 
 
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+def _remove_groups(noted: Path) -> None:
+    for line in noted.read_text().splitlines() if noted.is_file() else []:
+        if Path(line).name.startswith(PREFIX):
+            with contextlib.suppress(OSError):
+                Path(line).rmdir()

@@ -124,7 +124,7 @@ def _command(
         filter_fd = fds.own(walls.memory_file(seccomp.program(namespaces=True)))
         options = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
         options_fd = fds.own(walls.memory_file(options))
-        return ["bwrap", "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
+        return [walls.bwrap(), "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
     return ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *program], []
 
 

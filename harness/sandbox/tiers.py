@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ _REMEDIES = {
 def _missing(name: str) -> str:
     if not seccomp.supported():
         return f"no seccomp filter is written for {os.uname().machine} (x86_64 and aarch64 are)"
-    if name == "bubblewrap" and shutil.which("bwrap") is None:
+    if name == "bubblewrap" and not walls.bwrap():
         return "the program bwrap is not installed: apt-get install bubblewrap, or dnf install bubblewrap"
     if name == "landlock" and landlock.abi() < landlock.MINIMUM_ABI:
         return f"this kernel's Landlock has version {landlock.abi()}. {_REMEDIES['landlock']}"
@@ -116,7 +115,7 @@ def _run_probe(tier: str) -> str:
         if tier == "bubblewrap":
             options = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None)
             give = [walls.memory_file(options)]
-            line = ["bwrap", "--args", str(give[0]), *line]
+            line = [walls.bwrap(), "--args", str(give[0]), *line]
         try:
             done = subprocess.run(
                 line,

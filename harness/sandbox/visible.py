@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import harness
-
 # Data sets that libraries carry with them: a cell that could load them could look hidden labels up.
 BUNDLED = (
     "sklearn/datasets/data", "sklearn/datasets/images", "sklearn/datasets/tests", "scipy/io/arff/tests",
@@ -95,7 +93,7 @@ def readable() -> tuple[str, ...]:
 @functools.cache
 def code() -> dict[str, bytes]:
     """The few modules of the harness that exist inside, with bytecode: path below the code folder -> content."""
-    package = Path(harness.__file__).parent
+    package = Path(__file__).parents[1]
     files = {"harness/__init__.py": b'"""The part of the harness that exists inside the sandbox."""\n'}
     for name in (*_HARNESS, *_LAUNCHER):
         sources = sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,11 @@ def bubblewrap(
     if sync is not None:
         line += ["--info-fd", str(sync[0]), "--block-fd", str(sync[1])]
     return b"".join(os.fsencode(word) + b"\0" for word in line)
+
+
+def bwrap() -> str:
+    """Path of the program, as this harness's own PATH finds it; empty where there is none."""
+    return shutil.which("bwrap") or ""
 
 
 def memory_file(content: bytes) -> int:

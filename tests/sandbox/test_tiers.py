@@ -1,0 +1,203 @@
+"""What is said about tiers is what happens in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ProtocolError, Status
+from harness.sandbox import landlock, probe, resolve_tier, run, seccomp, tiers, walls
+from harness.sandbox.base import Limits
+from harness.sandbox.cell import Cell
+from harness.sandbox.visible import BUNDLED, code, readable, visible
+from tests.sandbox.helpers import TIERS, job
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Probes are tried anew, before and after."""
+    tiers._try.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    tiers._try.cache_clear()
+
+
+def test_probe_tells_every_tier() -> None:
+    reports = {report.name: report for report in probe()}
+    assert list(reports) == ["bubblewrap", "container", "landlock", "none"]
+    assert all(report.why for report in reports.values())
+    assert probe() == probe()
+
+
+def test_without_bwrap(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fresh.setenv("PATH", str(tmp_path))
+    report = next(report for report in probe() if report.name == "bubblewrap")
+    assert not report.works
+    assert "apt-get install bubblewrap" in report.why
+    with pytest.raises(ProtocolError, match="apt-get install bubblewrap"):
+        resolve_tier("bubblewrap", "landlock")
+    with pytest.raises(ProtocolError, match="bwrap"):
+        resolve_tier("auto", "bubblewrap")
+
+
+def test_a_bwrap_that_fails_is_not_trusted(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "bwrap"
+    for script, says in (
+        ("echo 'No permissions to create new namespace' >&2; exit 1", "No permissions"),
+        ("exit 0", "said nothing"),
+        ("echo confined maybe", "confined maybe"),
+    ):
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+        fresh.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        tiers._try.cache_clear()
+        report = next(report for report in probe() if report.name == "bubblewrap")
+        assert not report.works
+        assert says in report.why
+
+
+def test_a_probe_without_walls_finds_the_holes(tmp_path: Path) -> None:
+    """The probe's own questions, asked in a process without any isolation, must not be answered 'confined'."""
+    with Cell() as cell:
+        hidden = tmp_path / "hidden"
+        hidden.write_text("x")
+        extra = {"probe": {"hidden": str(hidden), "pid": os.getpid()}}
+        walls.prepare("none", cell, cell.path / "empty", Limits(), extra)
+        done = subprocess.run(walls.program("none", cell, tmp_path), capture_output=True, text=True, check=True)
+    assert "a file outside can be read" in done.stdout
+    assert "processes outside can be signalled" in done.stdout
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_landlock_that_is_too_old(version: int, fresh: pytest.MonkeyPatch) -> None:
+    fresh.setattr(landlock, "abi", lambda: version)
+    report = next(report for report in probe() if report.name == "landlock")
+    assert not report.works
+    assert "6.2" in report.why
+
+
+@pytest.mark.skipif("landlock" not in TIERS, reason="Landlock does not work here")
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
+def test_older_landlocks_hold_as_well(version: int, fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What this kernel's Landlock would do itself is left to seccomp where the version is said to be older."""
+    if landlock.abi() < version:
+        pytest.skip(f"this kernel's Landlock has version {landlock.abi()}")
+    fresh.setattr(landlock, "abi", lambda: version)
+    source = f"""
+    import os, signal, socket
+
+    def select(task):
+        found = []
+        for attempt in (lambda: os.kill({os.getpid()}, 0), lambda: socket.socket(), lambda: open("/etc/passwd"),
+                        lambda: os.truncate(os.__file__, 10**6)):
+            try:
+                attempt()
+                found.append(attempt)
+            except OSError:
+                pass
+        os.kill(os.getpid(), 0)
+        return [len(found)]
+    """
+    outcome = run(job(tmp_path / "s", source), "landlock")
+    assert outcome.arrays is not None, outcome.reason
+    assert outcome.arrays["indices"].tolist() == [0]
+
+
+def test_none_warns_and_is_never_automatic(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="without isolation"):
+        outcome = run(job(tmp_path / "s", "def select(task):\n    return [0]\n"), "none")
+    assert outcome.status is Status.OK
+    assert outcome.tier == "none"
+    with pytest.raises(ProtocolError, match="weaker"):
+        resolve_tier("none", "landlock")
+
+
+def test_nothing_automatic_when_nothing_works(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fresh.setenv("PATH", str(tmp_path))
+    fresh.setattr(landlock, "abi", lambda: 0)
+    with pytest.raises(ProtocolError, match=r"bubblewrap.*landlock") as caught:
+        run(job(tmp_path / "s", ""), "auto")
+    assert "\n" not in str(caught.value)
+
+
+def test_only_a_little_of_the_harness_goes_in() -> None:
+    names = {name for name in code() if name.endswith(".py")}
+    assert {"harness/api.py", "harness/errors.py", "harness/models/__init__.py", "harness/sandbox/worker.py"} <= names
+    assert not [n for n in names if n.startswith(("harness/tracks", "harness/data", "harness/tracking", "harness/cli"))]
+    assert not {"harness/challenge.py", "harness/evaluate.py", "harness/sandbox/supervisor.py"} & names
+
+
+def test_the_worker_is_light() -> None:
+    program = (
+        "import sys, json; import harness.sandbox.launcher, harness.sandbox.worker;"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {
+        "pydantic",
+        "torch",
+        "mlflow",
+        "hydra",
+        "omegaconf",
+        "sklearn",
+        "pandas",
+        "harness.sandbox.base",
+    }
+    assert not [name for name in loaded if name.startswith(("harness.tracks", "harness.data", "harness.challenge"))]
+
+
+def test_library_copies_of_data_are_masked() -> None:
+    seen = visible()
+    sklearn = [p for root in seen.site for p in [f"{root}/sklearn/datasets/data"] if Path(p).is_dir()]
+    assert sklearn, "scikit-learn's data are not where they were: the mask would miss them"
+    assert set(sklearn) <= set(seen.masked)
+    assert "sklearn/datasets/data" in BUNDLED
+    for path in readable():
+        assert not any(mask == path or mask.startswith(path + "/") for mask in seen.masked)
+    repository = str(Path(__file__).parents[2])
+    assert not [p for p in readable() if p == repository or repository.startswith(p + "/")]
+
+
+def test_the_filter_is_well_formed() -> None:
+    for program in (
+        seccomp.program(namespaces=True),
+        seccomp.program(namespaces=False),
+        seccomp.program(namespaces=False, signal_only=7),
+    ):
+        assert len(program) % 8 == 0
+        count = len(program) // 8
+        assert count < 4096
+        for i in range(count):  # every jump stays inside
+            operation, hit, miss = program[8 * i], program[8 * i + 2], program[8 * i + 3]
+            assert i + max(hit, miss) + (operation != RETURN) < count
+
+
+RETURN = 0x06
+EXPECTED = {"ptrace": 101, "mount": 165, "bpf": 321, "keyctl": 250, "io_uring_setup": 425, "unshare": 272, "fchmodat": 268,
+            "utimensat": 280, "prlimit64": 302, "shmget": 29, "kill": 62, "socket": 41}  # fmt: skip
+
+
+def test_call_numbers_are_the_kernels() -> None:
+    """Against the kernel's own header, where it is installed, else a few known by heart."""
+    header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+    wanted = dict(EXPECTED)
+    if header.is_file():
+        lines = [line.split() for line in header.read_text().splitlines() if line.startswith("#define __NR_")]
+        wanted = {parts[1].removeprefix("__NR_"): int(parts[2]) for parts in lines}
+    tables = {**seccomp._CALLS, **seccomp._SHARED, **seccomp._OWN_ONLY, **seccomp._SIGNALS, "socket": seccomp._SOCKET}
+    checked = {name for name in tables if name in wanted}
+    assert len(checked) >= 10
+    assert {name: tables[name][0] for name in checked} == {name: wanted[name] for name in checked}
+    generic = Path("/usr/include/asm-generic/unistd.h")
+    if generic.is_file():
+        text = [line.split() for line in generic.read_text().splitlines() if line.startswith("#define __NR")]
+        arm = {p[1].removeprefix("__NR_").removeprefix("__NR3264_"): int(p[2]) for p in text if p[2].isdigit()}
+        checked = {name for name in tables if name in arm and tables[name][1] is not None}
+        assert len(checked) >= 10
+        assert {name: tables[name][1] for name in checked} == {name: arm[name] for name in checked}
