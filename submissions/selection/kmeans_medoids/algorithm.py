@@ -22,10 +22,10 @@ def medoids(X, k, rng):
     centres = X[plus_plus(X, k, rng)]
     for _ in range(ITERATIONS):
         nearest = distances(X, centres).argmin(axis=1)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, X)
-        counts = np.bincount(nearest, minlength=k)[:, None]
-        centres = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
+        member = np.zeros((k, len(X)), np.float32)
+        member[nearest, np.arange(len(X))] = 1
+        counts = member.sum(axis=1, keepdims=True)
+        centres = np.where(counts > 0, member @ X / np.maximum(counts, 1), centres)
     far = distances(X, centres)
     chosen = []
     for c in range(k):
