@@ -28,6 +28,7 @@ from harness.tracks import track_class
 from harness.tracks.base import Settings, Track
 
 DEFAULT_CHALLENGE = "debugging_digits"
+OPEN_SECRET = "open"  # of challenges for practice: anybody may rebuild their splits and noise
 _GROUPS = ("track", "dataset", "model")
 _COSMETIC = ("title", "description", "baseline")  # cannot change a score
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
@@ -74,6 +75,10 @@ class Challenge(BaseModel):
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
         return self.model_dump(mode="json")
+
+    def published(self) -> dict[str, Any]:
+        """All settings as a record shows them: a secret that is kept from participants is left out (None)."""
+        return self.pinned() | ({} if self.secret == OPEN_SECRET else {"secret": None})
 
     def score_settings(self) -> dict[str, Any]:
         """The pinned settings that can change a score, with the secret replaced by its digest."""

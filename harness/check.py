@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness import submission
+from harness.bench import Bench
 from harness.catalogue import quick_challenge
 from harness.challenge import compose
 from harness.errors import Status, SubmissionError
-from harness.evaluate import Bench, evaluate_cell, reference_cell
+from harness.evaluate import evaluate_cell, reference_cell
 from harness.tracking.runs import StoredCell
 
 _SEEDS = (1_000_003, 1_000_033)  # beyond any seed a challenge may have

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.bench import Bench
 from harness.catalogue import baseline_names
 from harness.challenge import Challenge
 from harness.errors import Status
-from harness.evaluate import Bench
+from harness.evaluate import run_references, run_submission
 
 _Z = 1.959964 + 0.841621  # two-sided 5 % test, power 80 %
 
@@ -30,7 +31,7 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
         *(n for n in baseline_names(bench.track.task) if n not in (challenge.baseline, "random")),
     ]
     started = time.perf_counter()
-    references = bench.references()
+    references = run_references(bench)
     scores = {
         "random": [stored.cell.score for stored in references.floor],
         "skyline": [stored.cell.score for stored in references.skyline],
@@ -38,7 +39,7 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     for name in names[:2]:
         started = time.perf_counter()
-        record = bench.run(name)
+        record = run_submission(bench, name)
         seconds[name] = time.perf_counter() - started
         if record.status in (Status.OK, Status.SUSPICIOUS):
             scores[name] = [cell.score for cell in record.cells]

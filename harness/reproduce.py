@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import submission
-from harness.challenge import Challenge
+from harness.bench import Bench
+from harness.challenge import Challenge, load_challenge
 from harness.errors import BenchmarkError, Status
-from harness.evaluate import Bench, compute, evaluate_cell, reference_cell
+from harness.evaluate import evaluate_cell, reference_cell
+from harness.pool import compute
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell
@@ -36,23 +38,36 @@ class Verdict:
         return asdict(self)
 
 
-def reproduce(run_id: str, runs_dir: Path | str, *, device: str = "auto", workers: int | None = None) -> Verdict:
+def reproduce(
+    run_id: str,
+    runs_dir: Path | str,
+    *,
+    config_dir: Path | str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+) -> Verdict:
     """Run one recorded row again and write the verdict into the ledger, beside the row.
 
+    A record does not show a challenge's kept secret; ``config_dir`` then names the directory with the challenge in it.
     Raises HarnessError where there is no such record.
     """
     runs = RunsDir(runs_dir)
     record = runs.load_record(run_id)
     try:
-        verdict = _run_again(record, runs, device, workers)
+        verdict = _run_again(record, runs, config_dir, device, workers)
     except BenchmarkError as error:
         verdict = _cannot(record, str(error))
     ledger.append(runs.path, "reproduce", run_id, note=f"{verdict.verdict}: {verdict.detail}")
     return verdict
 
 
-def _run_again(record: Record, runs: RunsDir, device: str, workers: int | None) -> Verdict:
-    challenge = Challenge.from_plain(record.settings)
+def _run_again(
+    record: Record, runs: RunsDir, config_dir: Path | str | None, device: str, workers: int | None
+) -> Verdict:
+    settings = dict(record.settings)
+    if settings.get("secret") is None:
+        settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
+    challenge = Challenge.from_plain(settings)
     tier = "auto" if record.reference or record.isolation == "none" else record.isolation
     bench = Bench.open(challenge, runs_dir=runs.path, device=device, tier=tier)
     if bench.fingerprint != record.fingerprint:

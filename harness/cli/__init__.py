@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from harness import __version__
 from harness.errors import BenchmarkError, ProtocolError
@@ -16,6 +18,7 @@ _FINE, _NOT_OK, _USAGE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
+    warnings.showwarning = _one_paragraph
     parser = _parser()
     args, extra = parser.parse_known_args(argv)
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
@@ -47,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _NOT_OK
+
+
+def _one_paragraph(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Warnings as users read them: no file names, no source lines."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = command("reproduce", "publish:reproduce", "run a published row again from its record and compare")
     reproduce.add_argument("run_id", nargs="?")
     reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
-    reproduce.add_argument("--tracking-uri", metavar="URI", help=argparse.SUPPRESS)
+    config_dir(reproduce)
     runs_dir(reproduce)
     json(reproduce)
 

@@ -25,7 +25,7 @@ def reproduce(args: Namespace) -> int:
         raise ProtocolError(f"There are no runs in {runs.path}.", "--runs-dir names another directory.")
     verdicts = []
     for run_id in run_ids:
-        verdict = run_again(run_id, args.runs_dir)
+        verdict = run_again(run_id, args.runs_dir, config_dir=args.config_dir)
         verdicts.append(verdict)
         if not args.json:
             print(f"{verdict.verdict:<11} {verdict.run_id}: {verdict.detail}")

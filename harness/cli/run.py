@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.bench import Bench
 from harness.catalogue import baseline_names
 from harness.challenge import RunConfig, compose, sweep
 from harness.errors import Status
-from harness.evaluate import Bench
+from harness.evaluate import run_submission
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
 
@@ -63,7 +64,8 @@ def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:
                 bars[name] = progress.add_task(f"{bench.challenge.name} {name}", total=bench.challenge.seeds)
             progress.advance(bars[name])  # type: ignore[arg-type]
 
-        return bench.run(
+        return run_submission(
+            bench,
             config.submission,
             workers=config.workers,
             tracking_uri=config.tracking_uri,

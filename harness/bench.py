@@ -1,0 +1,112 @@
+"""A challenge made ready to run, and what is kept of its runs: cells, records, ledger lines, MLflow runs."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import sandbox
+from harness.challenge import Challenge
+from harness.errors import HarnessError, ProtocolError, Status
+from harness.models.backend import resolve_device
+from harness.pool import RunCell, compute
+from harness.summary import Entrant, References, summarise
+from harness.tracking import ledger, store
+from harness.tracking.record import Record
+from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracks.base import Track
+
+OnCell = Callable[[str, StoredCell], None]
+"""Called in the main thread for every finished cell, with the name of the row it belongs to."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data loaded, protocol bound to the fixed model, isolation proved to work, a place for what comes out."""
+
+    challenge: Challenge
+    track: Track[Any, Any]
+    fingerprint: str
+    data_digest: str
+    tier: str
+    device: str
+    runs: RunsDir
+    engine: threading.Lock = field(default_factory=threading.Lock)  # one user of the fixed model at a time
+
+    @classmethod
+    def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:
+        """Load data and model of a challenge and resolve device and tier.
+
+        Raises ProtocolError where this machine has not got the data, the device or the tier.
+        """
+        try:
+            device = resolve_device(device)
+        except HarnessError as error:  # asking for what this machine lacks is a matter of usage
+            raise ProtocolError(error.reason, error.hint) from error
+        tier = sandbox.resolve_tier(tier, challenge.minimum_isolation)
+        dataset = challenge.load_dataset()
+        return cls(
+            challenge=challenge,
+            track=challenge.load_track(dataset, device),
+            fingerprint=challenge.fingerprint(dataset),
+            data_digest=dataset.digest(),
+            tier=tier,
+            device=device,
+            runs=RunsDir(runs_dir),
+        )
+
+    def run_id(self, entrant: Entrant) -> str:
+        """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
+        identity = f"{self.fingerprint}|{entrant.digest}|{self.tier}|{self.device}"
+        return f"{self.challenge.name}-{entrant.name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+    def finished(self, entrant: Entrant) -> Record | None:
+        """The record of a run that is whole and told to ledger and MLflow, so that nothing is left to do."""
+        run_id = self.run_id(entrant)
+        if run_id not in self.runs.run_ids() or (self.runs.run_dir(run_id) / store.UNDELIVERED).exists():
+            return None
+        record = self.runs.load_record(run_id)
+        whole = all(self.runs.load_cell(run_id, seed) for seed in range(self.challenge.seeds))
+        return record if whole and record.status in (Status.OK, Status.SUSPICIOUS) else None
+
+    def cells(
+        self,
+        entrant: Entrant,
+        run_cell: RunCell,
+        *,
+        workers: int | None = None,
+        force: bool = False,
+        on_cell: OnCell | None = None,
+    ) -> list[StoredCell]:
+        """Cells of all seeds: those finished ``ok`` from disk, the others run now, each kept the moment it ends."""
+        run_id = self.run_id(entrant)
+        if force:
+            self.runs.clear_cells(run_id)
+        seeds = range(self.challenge.seeds)
+        cells = {seed: stored for seed in seeds if (stored := self.runs.load_cell(run_id, seed))}
+        for stored in cells.values():
+            if on_cell:
+                on_cell(entrant.name, stored)
+        for stored in compute(run_cell, [seed for seed in seeds if seed not in cells], workers):
+            seed = stored.cell.seed
+            cells[seed] = stored
+            self.runs.save_cell(
+                run_id, stored.cell, output=stored.output, items=stored.items, curve=stored.curve, log=stored.log
+            )
+            if on_cell:
+                on_cell(entrant.name, stored)
+        return [cells[seed] for seed in seeds]
+
+    def record(
+        self, entrant: Entrant, cells: list[StoredCell], references: References | None, tracking_uri: str | None
+    ) -> Record:
+        """Summarise the cells, write the record, tell the ledger and MLflow, in this order."""
+        summary, replicates, plots = summarise(self, entrant, cells, references)
+        record = self.runs.save_record(summary, replicates, plots)
+        ledger.append(self.runs.path, "run", record.run_id)
+        store.deliver(self.runs.run_dir(record.run_id), tracking_uri)
+        return record
