@@ -36,7 +36,9 @@ def test_help_imports_nothing_heavy() -> None:
         "print('heavy:', sorted(heavy))"
     )
     for words in ([], ["run"], ["list"], ["show"], ["new"], ["check"], ["leaderboard"], ["reproduce"], ["doctor"]):
-        done = subprocess.run([sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True
+        )
         assert done.stdout.endswith("heavy: []\n"), words
         assert "usage:" in done.stdout
 
@@ -113,7 +115,9 @@ def test_from_skeleton_to_board(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     status, out, _ = call(capsys, "run", f"submission={mine}", f"runs_dir={runs}", "--json")
     record = json.loads(out)
     assert (status, record["status"], record["submission"]) == (0, "ok", "my_method")
-    assert call(capsys, "run", f"submission={mine}", f"runs_dir={runs}", *SMALL)[0] == 0  # modified: another fingerprint
+    assert (
+        call(capsys, "run", f"submission={mine}", f"runs_dir={runs}", *SMALL)[0] == 0
+    )  # modified: another fingerprint
 
     status, out, _ = call(capsys, "reproduce", record["run_id"], "--runs-dir", runs)
     assert (status, out.split()[0]) == (0, "reproduced")

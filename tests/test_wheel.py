@@ -53,7 +53,9 @@ def test_the_wheel_runs_from_any_directory(installed: Path, tmp_path: Path) -> N
 def test_the_wheel_holds_every_config_and_baseline(installed: Path) -> None:
     for folder in ("conf", "submissions"):
         ours = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts}
-        theirs = {p.relative_to(installed / "harness/_shipped") for p in (installed / "harness/_shipped" / folder).rglob("*")}
+        theirs = {
+            p.relative_to(installed / "harness/_shipped") for p in (installed / "harness/_shipped" / folder).rglob("*")
+        }
         assert ours <= theirs
 
 
