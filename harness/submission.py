@@ -21,6 +21,7 @@ MANIFEST = "submission.yaml"
 _KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _IGNORED = {"__pycache__", ".git", ".DS_Store", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints"}
 MAX_FOLDER_MB = 64
 
@@ -70,12 +71,12 @@ def load(folder: Path) -> Submission:
     """Read and validate a submission folder. Raises SubmissionError (invalid_submission) listing all problems."""
     files = _files(folder)
     manifest = _manifest(folder)
-    problems = [f"unknown key {key!r}" for key in manifest if key not in _KEYS]
+    problems = [f"unknown key {_named(key)}" for key in manifest if key not in _KEYS]
     for key, kind in _KEYS.items():
         if key not in manifest:
             problems.append(f"key {key!r} is missing")
         elif not isinstance(manifest[key], kind):
-            problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {manifest[key]!r:.60}")
+            problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {type(manifest[key]).__name__}")
     if not problems:
         if not _NAME.fullmatch(manifest["name"]):
             problems.append(f"name {manifest['name']!r:.80} must be 1 to 64 letters, digits, '_', '-' or '.'")
@@ -89,6 +90,9 @@ def load(folder: Path) -> Submission:
             problems.append("authors must be a list of one or more names")
         if len(manifest["description"]) > 2000:
             problems.append("description is longer than 2000 characters")
+        if len(manifest["license"]) > 200:
+            problems.append("license is longer than 200 characters; an SPDX identifier is meant")
+        problems += [f"{key} has characters that cannot be printed" for key in _KEYS if _unprintable(manifest[key])]
     if problems:
         raise _invalid(f"{folder / MANIFEST}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
     module, _, function = manifest["entry"].partition(":")
@@ -105,6 +109,25 @@ def load(folder: Path) -> Submission:
     )
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few lines of them can stand for more values than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
+        return super().compose_node(parent, index)
+
+
+def _named(key: object) -> str:
+    return f"{key!r:.60}" if isinstance(key, str) else f"of type {type(key).__name__}"
+
+
+def _unprintable(value: object) -> bool:
+    """Whether a text, or one in a list, has control characters, surrogates or marks that reverse direction."""
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and _CONTROLS.search(text) for text in texts)
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
@@ -112,7 +135,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if path.stat().st_size > 64_000:
         raise _invalid(f"{path} is larger than 64 kB.")
     try:
-        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+        manifest = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise _invalid(f"{path} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
     if not isinstance(manifest, dict):
