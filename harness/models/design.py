@@ -10,14 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import ProtocolError
 from harness.models.backend import blas_threads
+from harness.models.base import BoolArray
 
-ROTATE_UP_TO = 1024  # smaller side of X beyond which an eigendecomposition costs more than it saves
+ROTATE_UP_TO = 2048  # smaller side of X beyond which an eigendecomposition costs more than it saves
+DOUBLE_UP_TO = 20_000_000  # entries of X kept in float64: 160 MB
 _CACHE_BYTES = 256 * 2**20
 
 
@@ -33,7 +36,7 @@ class Solution:
 class Design:
     """Rows in working coordinates and the solutions already known for them."""
 
-    Z: FloatArray  # [n, r + 1] float64, last column ones
+    Z: FloatArray  # [n, r + 1] float64 (float32 for very large X), last column ones
     mean: FloatArray  # [d] float64
     axes: FloatArray | None  # [d, r] float64, orthonormal columns; None: not rotated
     solved: OrderedDict[bytes, Solution] = field(default_factory=OrderedDict)
@@ -41,17 +44,18 @@ class Design:
 
     @staticmethod
     def of(X: FloatArray) -> Design:
-        """From X [n, d] float32."""
-        flat = X.astype(np.float64)
-        mean = flat.mean(axis=0) if len(flat) else np.zeros(flat.shape[1])
-        flat -= mean
-        n, d = flat.shape
+        """From X [n, d] float32; block by block, so that nothing but the result is as large as X."""
+        n, d = X.shape
+        mean = X.mean(axis=0, dtype=np.float64) if n else np.zeros(d)
         axes = None
-        if min(n, d) <= ROTATE_UP_TO:
-            with blas_threads(2.0 * n * d * min(n, d)):
-                axes = _principal_axes(flat)
-                flat = flat @ axes
-        return Design(np.hstack([flat, np.ones((n, 1))]), mean, axes)
+        with blas_threads(2.0 * n * d * min(n, d)):
+            if min(n, d) <= ROTATE_UP_TO:
+                axes = _principal_axes(X, mean)
+            Z = np.ones((n, (d if axes is None else axes.shape[1]) + 1), _working_dtype(n * d))
+            for rows in _blocks(n):
+                centred = X[rows] - mean
+                Z[rows, :-1] = centred if axes is None else centred @ axes
+        return Design(Z, mean, axes)
 
     def coordinates(self, X: FloatArray) -> FloatArray:
         """New rows X [m, d] in working coordinates, [m, r + 1] float32."""
@@ -70,17 +74,36 @@ class Design:
             self.held -= self.solved.popitem(last=False)[1].theta.nbytes
 
 
-def _principal_axes(centred: FloatArray) -> FloatArray:
-    """Orthonormal columns [d, r] spanning the rows of centred [n, d], by the smaller of the two Gram matrices."""
-    n, d = centred.shape
+def _working_dtype(entries: int) -> type[np.floating[Any]]:
+    """Float64 while that is affordable: beyond, centred and rotated float32 is what the engine iterates in anyway."""
+    return np.float64 if entries <= DOUBLE_UP_TO else np.float32
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(i, i + 4096) for i in range(0, n, 4096)]
+
+
+def _principal_axes(X: FloatArray, mean: FloatArray) -> FloatArray:
+    """Orthonormal columns [d, r] spanning the centred rows of X [n, d], by the smaller of the two Gram matrices."""
+    n, d = X.shape
     if d <= n:
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-        kept: FloatArray = vectors[:, values > 1e-12 * max(values[-1], 1e-300)] if d else vectors
+        gram = np.zeros((d, d))
+        for rows in _blocks(n):
+            centred = X[rows] - mean
+            gram += centred.T @ centred
+        values, vectors = np.linalg.eigh(gram)
+        kept: FloatArray = vectors[:, _live(values)]
         return kept
+    centred = X - mean
     values, vectors = np.linalg.eigh(centred @ centred.T)
-    live = values > 1e-12 * max(values[-1], 1e-300) if n else np.zeros(0, bool)
-    axes, _ = np.linalg.qr(centred.T @ vectors[:, live])
+    axes, _ = np.linalg.qr(centred.T @ vectors[:, _live(values)])
     return axes
+
+
+def _live(values: FloatArray) -> BoolArray:
+    """Which eigenvalues (ascending) are more than rounding."""
+    live: BoolArray = values > 1e-12 * max(values[-1], 1e-300) if len(values) else values > 0
+    return live
 
 
 class Designs:

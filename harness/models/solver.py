@@ -2,13 +2,14 @@
 
 Requests are grouped by total weight. Each group starts at its own pooled optimum (mean weights, mean labels), shares
 a preconditioner made there, and is cut into chunks that fit the cache (CPU) or the free memory (GPU). What float32
-does not bring below tolerance is solved again in float64, what that does not is solved one by one by damped Newton,
-and what is left raises HarnessError: there is no silent non-convergence.
+does not bring below tolerance is solved again in float64, what that does not is solved one by one by damped Newton (larger
+models by many more steps), and what is left raises HarnessError: there is no silent non-convergence.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ ACCURACY = 6e-4
 FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
 GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
 CHUNK_FLOATS = 320_000  # logits of a chunk on the CPU: 1.3 MB, about a core's second-level cache
+NEWTON_UP_TO = 4096  # coefficients up to which a model is solved by Newton's method as a last resort
 DENSE_UP_TO = 4096  # coefficients for which an inverse Hessian is made
 
 
@@ -32,7 +34,7 @@ DENSE_UP_TO = 4096  # coefficients for which an inverse Hessian is made
 class Requests:
     """B problems over the rows of one design, each with at least two classes present."""
 
-    Z: FloatArray  # [n, r + 1] float64
+    Z: FloatArray  # [n, r + 1] float64 or float32
     weights: FloatArray  # [B, n] float32
     labels: IntArray  # [1 or B, n]
     present: BoolArray  # [B, C]
@@ -66,7 +68,7 @@ def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[F
     ``polish`` asks for a decrement of 1e-8 in float64. Raises HarnessError if any model resists every method.
     """
     B, (n, d) = len(requests.weights), requests.Z.shape
-    radius = np.sqrt(requests.C * np.square(requests.Z[:, :-1]).sum() / max(n, 1))
+    radius = np.sqrt(requests.C * (np.einsum("ij,ij->", requests.Z, requests.Z) - n) / max(n, 1))
     tolerance = max(ACCURACY / max(1.0, radius), 1e-7)
     theta = np.zeros((B, requests.K, d))
     norms, decrements = np.full(B, np.inf), np.full(B, np.inf)
@@ -74,15 +76,19 @@ def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[F
         pool = _Pool(requests, group, backend)
         theta[group] = pool.theta
         if tolerance > FLOAT32_LIMIT:
-            pool.run(group, tolerance, "float32", theta, norms, decrements, 60)
+            pool.run(group, tolerance, "float32", theta, norms, decrements, 150)
         goal = 1e-8 if polish else tolerance
         left = group[~(decrements[group] <= goal)]
         if len(left):
             pool.run(left, goal, "float64", theta, norms, decrements, 400)
-        for b in left[~(decrements[left] <= max(goal, 1e-7))]:
+        left = left[~(decrements[left] <= max(goal, 1e-7))]
+        if len(left) and theta[0].size > NEWTON_UP_TO:
+            pool.run(left, goal, "float64", theta, norms, decrements, 5000)
+            continue
+        for b in left:
             live = requests.weights[b] > 0
             theta[b], norms[b], decrements[b] = damped_newton(
-                requests.Z[live],
+                requests.Z[live].astype(np.float64),
                 requests.rows_labels(b)[live],
                 requests.weights[b][live].astype(np.float64),
                 requests.present[b],
@@ -119,24 +125,28 @@ class _Pool:
         Z, K, penalty = requests.Z, requests.K, requests.penalty
         self.onehot = np.arange(2 if requests.reference else K)[:, None]
         self.weights = requests.weights[group].mean(axis=0, dtype=np.float64)
-        target = np.zeros((K, Z.shape[1]))
+        target = np.zeros((K, Z.shape[1]), Z.dtype)
         for k in range(K):
             c = k + 1 if requests.reference else k
             if len(requests.labels) > 1:
                 share = np.where(requests.labels[group] == c, requests.weights[group], 0).mean(axis=0, dtype=float)
             else:
                 share = self.weights * (requests.labels[0] == c)
-            target[k] = share @ Z
-        self.spread = self.weights @ np.square(Z)
+            target[k] = share.astype(Z.dtype) @ Z
+        self.spread = np.einsum("i,ij,ij->j", self.weights, Z, Z)
+        dtype = Z.dtype.name
         self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
-        theta = np.zeros((1, K, Z.shape[1]))
+        theta = np.zeros((1, K, Z.shape[1]), dtype)
         host = Backend.of("cpu")
         present = np.atleast_2d(requests.present[group].any(axis=0))[:, -K:].astype(np.float64)
-        chunk = Chunk(Z, Z.T, self.weights[None], target[None], penalty, present, np.ones(1), requests.reference)
+        put = partial(host.put, dtype=dtype)
+        scale = put(np.ones(1))
+        weights = put(self.weights[None])
+        chunk = Chunk(Z, Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
         # twice: the class part of the preconditioner at zero serves until it can be made near the optimum
-        for limit in (np.full(1, 0.3), np.full(1, 0.01)):
+        for limit in (0.3, 0.01):
             with blas_threads(2.0 * Z.size * K):
-                theta = minimise(host, chunk, theta, self._kronecker("float64", host), limit, 200).theta
+                theta = minimise(host, chunk, theta, self._kronecker(dtype, host), scale * limit, 200).theta
                 if not np.isfinite(theta).all():
                     theta = np.zeros_like(theta)
                 self.p = probabilities(Z, theta[0], requests.reference) * present.T
@@ -194,8 +204,8 @@ class _Pool:
         return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
 
     def _shared(self, dtype: str) -> tuple[object, object]:
-        Z = self.requests.Z.astype(dtype)
-        return self.backend.put(Z), self.backend.put(Z.T)
+        design = self.backend.put(self.requests.Z, dtype)
+        return design, design.T
 
     def _chunk(self, part: IntArray, dtype: str, shared: tuple[object, object] | None) -> Chunk:
         """The problems ``part`` on the device; with their own rows gathered where nothing is shared."""
