@@ -1,0 +1,80 @@
+"""Challenges on which nothing can be learned: whoever scores above chance has seen what is hidden.
+
+Real data, real protocols, real sandbox; only the labels are shuffled over all rows before anything is drawn, so that a
+row says nothing about its label. Each honeypot is shown to notice a leak as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import challenge as challenges
+from harness import submission
+from harness.bench import Bench
+from harness.errors import Status
+from harness.evaluate import evaluate_cell
+from harness.sandbox import probe
+
+HERE = Path(__file__).parent / "honeypot"
+SEEDS = 3
+TIERS = [report.name for report in probe() if report.works and report.name != "none"]
+
+
+def bench(name: str, tier: str, tmp_path: Path, secret: str) -> Bench:
+    pinned = challenges.load_challenge(name, [f"secret={secret}", f"seeds={SEEDS}", "limits.seconds=60"])
+    return Bench.open(pinned, runs_dir=tmp_path, device="cpu", tier=tier)
+
+
+@pytest.fixture
+def shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = challenges.load_dataset
+
+    def load(**settings: object):  # type: ignore[no-untyped-def]
+        data = real(**settings)
+        return dataclasses.replace(data, y=np.random.default_rng().permutation(data.y))
+
+    monkeypatch.setattr(challenges, "load_dataset", load)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_shuffled_labels_cannot_be_learned(tier: str, tmp_path: Path, shuffled: None) -> None:
+    pot = bench("training_set_digits", tier, tmp_path, secrets.token_hex(16))
+    folders = [HERE / "look_up"]
+    if tier == TIERS[0]:
+        folders.append(submission.find("as_given", "training_set"))
+    for folder in folders:
+        scores = []
+        for seed in range(SEEDS):
+            stored = evaluate_cell(pot, submission.load(folder), seed)
+            assert stored.cell.status is Status.OK, stored.cell.reason
+            assert folder.name != "look_up" or "found: []" in stored.log, stored.log
+            scores.append(stored.cell.score)
+        # ten classes: 0.1 by chance, standard error of 3 x 600 test rows 0.007
+        assert np.mean(scores) < 0.1 + 4 * 0.007, folder.name
+    leaked = []
+    for seed in range(SEEDS):
+        view, key = pot.track.prepare(seed)
+        rng = np.random.default_rng(seed)
+        rows = rng.permutation(len(key.y_test))
+        near = key.X_test[rows] + rng.normal(0, 0.02, key.X_test.shape).astype(np.float32)
+        leaked.append(pot.track._train_and_test(near, key.y_test[rows], key).value)
+    assert np.mean(leaked) > 0.1 + 10 * 0.007  # who knew the test rows would stand out
+
+
+@pytest.mark.parametrize("tier", TIERS[:1])
+def test_noise_cannot_be_drawn_again_without_the_secret(tier: str, tmp_path: Path) -> None:
+    entry = submission.load(HERE / "rebuild_noise")
+
+    def precision(secret: str) -> float:
+        pot = bench("debugging_digits", tier, tmp_path, secret)
+        cells = [evaluate_cell(pot, entry, seed).cell for seed in range(SEEDS)]
+        assert all(cell.status is Status.OK for cell in cells)
+        return float(np.mean([cell.metrics["average_precision"] for cell in cells]))
+
+    assert precision(secrets.token_hex(16)) < 0.45  # 0.3 of the rows are wrong; standard error about 0.03
+    assert precision("open") > 0.99  # why a competition keeps its secret
