@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness import catalogue
 
@@ -45,7 +46,7 @@ def show(args: Namespace) -> int:
     console = Console(highlight=False)
     console.print(f"[bold]{challenge.name}[/bold] (version {challenge.version}): {challenge.title}", soft_wrap=True)
     if challenge.description:
-        console.print(challenge.description, soft_wrap=True)
+        console.print(challenge.description, soft_wrap=True, markup=False)
     for heading, values in facts.items():
         if not isinstance(values, dict):
             continue
@@ -53,7 +54,7 @@ def show(args: Namespace) -> int:
             title=heading.replace("_", " "), title_justify="left", show_header=False, box=None, pad_edge=False
         )
         for key, value in values.items():
-            table.add_row(str(key), str(value))
+            table.add_row(Text(str(key)), Text(str(value)))
         console.print()
         console.print(table)
     console.print(f"\nfingerprint  {facts['fingerprint']}", soft_wrap=True)
@@ -81,7 +82,7 @@ def doctor(args: Namespace) -> int:
         for heading, rows in report.items():
             table = Table(title=heading, title_justify="left", show_header=False, box=None, pad_edge=False)
             for name, value in rows.items():
-                table.add_row(f"  {name}", value)
+                table.add_row(f"  {name}", Text(value))
             console.print(table)
     ranks = ("works" in value for name, value in report["isolation"].items() if name != "none")
     return 0 if any(value for value in ranks) else 1

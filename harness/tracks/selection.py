@@ -27,6 +27,7 @@ class SelectionSettings(Settings):
     budgets: tuple[int, ...] = ()
     hide_labels: bool = False
     noise: float = Field(0.0, ge=0, lt=1)
+    floor_draws: int = Field(10, ge=1, le=100)
 
     @model_validator(mode="after")
     def _within_budget(self) -> Self:
@@ -83,15 +84,30 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         return self._train_and_test(output["indices"], key.y_pool, view, key)
 
     def reference(self, which: Reference, view: View, key: SelectionKey, seed: int) -> Score:
-        """``random``: as many rows as the budget allows. ``skyline``: the whole pool with true labels."""
+        """``random``: the mean over ``floor_draws`` draws of as many rows as the budget allows (a single draw of 20
+        rows moves the floor by several points). ``skyline``: the whole pool with true labels."""
         n = len(view.arrays["X"])
         if which == "skyline":
             return self._train_and_test(np.arange(n), key.y_clean, view, key)
-        chosen = self.rng(seed, "random reference").permutation(n)[: self.settings.budget]
-        return self._train_and_test(chosen, key.y_pool, view, key)
+        rng = self.rng(seed, "random reference")
+        draws = [rng.permutation(n)[: self.settings.budget] for _ in range(self.settings.floor_draws)]
+        scores = [self._train_and_test(chosen, key.y_pool, view, key) for chosen in draws]
+        items = {"y_true": key.y_test, "y_pred": np.column_stack([score.items["y_pred"] for score in scores])}
+        secondary = {name: float(np.mean([score.metrics[name] for score in scores])) for name in scores[0].metrics}
+        value = float(self.statistic(items, np.ones((1, len(key.y_test))))[0])
+        return Score(
+            value,
+            items,
+            secondary,
+            np.mean(np.stack([score.curve for score in scores if score.curve is not None]), axis=0),
+        )
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
-        return metrics.macro_f1(items["y_true"], items["y_pred"], self.dataset.n_classes, weights)
+        """Macro-F1 of ``y_pred`` [m]; of the floor's ``y_pred`` [m, draws] the mean over its draws."""
+        predicted = items["y_pred"].reshape(len(items["y_true"]), -1).T
+        f1 = [metrics.macro_f1(items["y_true"], p, self.dataset.n_classes, weights) for p in predicted]
+        mean: FloatArray = np.mean(f1, axis=0)
+        return mean
 
     def _train_and_test(self, chosen: IntArray, labels: IntArray, view: View, key: SelectionKey) -> Score:
         shorter = [b for b in self.settings.budgets if b < len(chosen)]

@@ -75,7 +75,9 @@ def test_statistic_is_the_value_and_its_bootstrap(track: Any) -> None:
     assert track.statistic(score.items, np.ones((1, m)))[0] == score.value
     drawn = np.random.default_rng(1).integers(m, size=(5, m))
     weights = np.stack([np.bincount(d, minlength=m) for d in drawn]).astype(float)
-    expected = [f1_score(key.y_test[d], score.items["y_pred"][d], average="macro") for d in drawn]
+    draws = score.items["y_pred"].T
+    assert len(draws) == track.settings.floor_draws
+    expected = [np.mean([f1_score(key.y_test[d], p[d], average="macro") for p in draws]) for d in drawn]
     assert track.statistic(score.items, weights) == pytest.approx(expected)
 
 
