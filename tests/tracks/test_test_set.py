@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -243,3 +247,17 @@ def test_impossible_settings() -> None:
         made(budget=200)
     with pytest.raises(ProtocolError, match="fewer than 60 rows"):
         made(class_floor=60).prepare(0)
+
+
+@pytest.mark.slow
+def test_cifar10h_votes_counted_by_hand(real_folder: Callable[[str], Path]) -> None:
+    real_folder("cifar10_jpeg")
+    votes = np.load(io.BytesIO(gzip.decompress((real_folder("cifar10h") / "cifar10h-counts.npy.gz").read_bytes())))
+    challenge = load_challenge("test_set_cifar10h", ["dataset.features=false"])
+    track = challenge.load_track(challenge.load_dataset(), "cpu")
+    got = track._confirmed(np.arange(10_000))
+    for i in range(0, 10_000, 7):
+        assert [c for c in range(10) if 2 * votes[i, c] >= votes[i].sum()] == list(np.flatnonzero(got[i]))
+    unclear = (~got.any(axis=1)).sum()
+    assert unclear == sum(2 * max(row) < sum(row) for row in votes.tolist())
+    assert 0 < unclear < 200

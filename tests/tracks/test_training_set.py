@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
 from harness.tracks.distances import first_within, nearest
-from harness.tracks.training_set import TrainingSet, TrainingSetSettings, class_counts
+from harness.tracks.training_set import TrainingSet, TrainingSetSettings, class_counts, refuse_copies
+from tests.tracks.helpers import baseline, make_task
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +273,33 @@ def test_whole_pool_excludes_making_it_dirtier() -> None:
     view, key = track.prepare(0)
     assert len(view.arrays["X"]) == 140
     assert np.array_equal(np.sort(view.arrays["X"], axis=0), np.sort(key.X_clean, axis=0))
+
+
+def test_roman_numerals_hide_no_image_that_is_shown(real_folder: Callable[[str], Path]) -> None:
+    """Of 2,880 images, 49 are in both parts and 3 in the label book: 2,828 - 813 are left to hand out."""
+    real_folder("roman_numerals")
+    challenge = load_challenge("training_set_roman")
+    track = challenge.load_track(challenge.load_dataset(), "cpu")
+    view, key = track.prepare(0)
+    assert view.arrays["X"].shape == (2880 - 49 - 3 - 813, 32, 32)
+    assert np.bincount(view.arrays["y_val"]).sum() == 52
+    hidden = {row.tobytes() for row in key.X_test}
+    assert 800 < len(hidden) <= 813
+    assert not hidden & {row.tobytes() for row in [*view.arrays["X"], *view.arrays["X_val"]]}
+    given = {"X": view.arrays["X"], "y": view.arrays["y"]}
+    refuse_copies(track.read_output(given, view)["X"], key.X_test, key.radius)
+
+
+@pytest.mark.parametrize("challenge", ["training_set_roman", "training_set_fashion"])
+def test_honest_copies_with_small_changes_are_not_refused(challenge: str, real_folder: Callable[[str], Path]) -> None:
+    real_folder("roman_numerals" if challenge.endswith("roman") else "fashion_mnist")
+    pinned = load_challenge(challenge)
+    track = pinned.load_track(pinned.load_dataset(), "cpu")
+    view, key = track.prepare(0)
+    for name in ("augment", "mixup"):
+        X, y = baseline("training_set", name)(make_task(track, view))
+        assert len(X) == track.settings.cap
+        refuse_copies(track.read_output({"X": X, "y": y}, view)["X"], key.X_test, key.radius)
+    stolen = np.clip(key.X_test[:1] + np.float32(0.01), view.scalars["low"], view.scalars["high"])
+    with pytest.raises(SubmissionError, match=r"X\[2\] copies"):
+        refuse_copies(np.concatenate([view.arrays["X"][:2], stolen]), key.X_test, key.radius)
