@@ -22,6 +22,7 @@ from tests.tracks.helpers import baseline, make_task, run
 
 NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "valuation").iterdir() if (p / submission.MANIFEST).exists())
 N = 8
+CLOSE = 0.005  # the values below span 0.03 (Beta-Shapley) to 0.11 (Banzhaf), and one kind differs from another by more
 
 
 def load(*overrides: str):
@@ -99,7 +100,7 @@ def test_tmc_shapley_converges_to_the_shapley_values(utilities):
     exact = semivalue(utilities, shapley_weight)
     assert exact.sum() == pytest.approx(utilities[frozenset(range(N))] - 0.5)
     found = baseline("valuation", "tmc_shapley")(small_task(), orders=3000, tolerance=0.0)
-    assert found == pytest.approx(exact, abs=0.012)
+    assert found == pytest.approx(exact, abs=CLOSE)
 
 
 def test_tmc_truncation_saves_fits_and_keeps_most_of_the_order(utilities):
@@ -116,9 +117,9 @@ def test_beta_shapley_converges_to_its_semivalue(utilities):
     function = baseline("valuation", "beta_shapley")
     weights = function.__globals__["size_weights"](N, 16, 1)
     assert weights == pytest.approx([comb(N - 1, s) * beta_weight(s) for s in range(N)])
-    assert function(small_task(), orders=3000, left_out=0.0) == pytest.approx(exact, abs=0.02)
+    assert function(small_task(), orders=6000, left_out=0.0) == pytest.approx(exact, abs=CLOSE)
     assert function(small_task(), orders=3000, alpha=1, beta=1, left_out=0.0) == pytest.approx(
-        semivalue(utilities, shapley_weight), abs=0.02
+        semivalue(utilities, shapley_weight), abs=CLOSE
     )
 
 
@@ -128,7 +129,7 @@ def test_banzhaf_converges_to_the_banzhaf_values(utilities):
     no_rows = np.mean(small_task().y_val == 0) - 0.5
     exact -= 0.5 ** (N - 1) * no_rows
     found = baseline("valuation", "banzhaf")(small_task(), fits=20_000)
-    assert found == pytest.approx(exact, abs=0.012)
+    assert found == pytest.approx(exact, abs=CLOSE)
 
 
 def test_ame_converges_to_the_average_marginal_effects(utilities):
@@ -136,7 +137,7 @@ def test_ame_converges_to_the_average_marginal_effects(utilities):
         return np.mean([p**s * (1 - p) ** (N - 1 - s) for p in (0.2, 0.4, 0.6, 0.8)])
 
     found = baseline("valuation", "ame")(small_task(), fits=20_000)
-    assert found == pytest.approx(semivalue(utilities, weight), abs=0.03)  # the LASSO shrinks a little
+    assert found == pytest.approx(semivalue(utilities, weight), abs=CLOSE)
 
 
 def test_knn_shapley_is_exact():
