@@ -14,7 +14,8 @@ from harness.errors import BenchmarkError, ProtocolError
 from harness.paths import CONF_DIR, SUBMISSIONS_DIR
 from harness.tracks import track_class, track_names
 
-_BUNDLED = ("digits", "breast_cancer", "wine")
+BUNDLED = ("digits", "breast_cancer", "wine")
+"""Data sets that come with scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def quick_challenge(task: str) -> str:
     fitting = [entry for entry in challenges() if entry.task == task]
     if not fitting:
         raise ProtocolError(f"No shipped challenge takes {task} submissions.", "Name one with challenge=NAME.")
-    bundled = [entry for entry in fitting if entry.detail.split(", ")[1] in _BUNDLED]
+    bundled = [entry for entry in fitting if entry.detail.split(", ")[1] in BUNDLED]
     names = [entry.name for entry in bundled or fitting]
     return f"{task}_digits" if f"{task}_digits" in names else names[0]
 

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 from harness import sandbox
+from harness.catalogue import BUNDLED
 from harness.data import dataset_names, settings_class
 from harness.data.fetch import find
 from harness.errors import BenchmarkError
@@ -39,9 +40,11 @@ def _devices() -> dict[str, str]:
 
 
 def _data(name: str) -> str:
-    files = settings_class(name).files()
-    if not files:
+    if name in BUNDLED:
         return "bundled with scikit-learn"
+    files = settings_class(name).files()
+    if not files:  # published as a folder layout, not as pinned files
+        return f"your own copy, as folder {name} of HARNESS_DATA_DIR; see docs/datasets/{name}.md"
     try:
         found = [find(file) for file in files]
     except BenchmarkError as error:  # there, but not what it should be
