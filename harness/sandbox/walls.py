@@ -83,7 +83,7 @@ def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
     """(resource, soft, hard) that hold even if nobody watches."""
     seconds = int(limits.seconds * (os.cpu_count() or 1)) + 5  # of CPU; the wall clock comes first
     found = [
-        ("RLIMIT_CORE", 0, 0),
+        ("RLIMIT_CORE", 1, 1),  # 1 rather than 0: keeps a core handler behind a pipe from being called, too
         ("RLIMIT_CPU", seconds, seconds + 2),
         ("RLIMIT_FSIZE", scratch_bytes(limits), scratch_bytes(limits)),
         ("RLIMIT_NOFILE", 1024, 1024),

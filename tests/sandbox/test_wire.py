@@ -48,7 +48,7 @@ def test_we_read_what_numpy_writes(array: np.ndarray, fortran: bool) -> None:
 
 
 @given(ARRAYS, st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_damaged_file_is_refused_or_still_an_array(array: np.ndarray, data: st.DataObject) -> None:
     raw = bytearray(numpy_bytes(array))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -63,7 +63,7 @@ def test_a_damaged_file_is_refused_or_still_an_array(array: np.ndarray, data: st
 @example(b"\x93NUMPY")
 @example(b"\x93NUMPY\x01\x00\xff\xff")
 @example(b"\x93NUMPY\x02\x00\xff\xff\xff\xff")
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_rubbish_is_refused(raw: bytes) -> None:
     for prefix in (b"", b"\x93NUMPY\x01\x00"):
         with pytest.raises(SubmissionError, match=r"a\.npy"):
@@ -181,7 +181,7 @@ def test_devices_are_refused(tmp_path: Path, directory: int) -> None:
 @example(b'{"a":' * 60_000)
 @example(b"9" * 60_000)
 @example(b"\xff\xfe{}")
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_json_is_an_object_or_refused(raw: bytes) -> None:
     with contextlib.suppress(SubmissionError):
         assert isinstance(wire.read_json(raw, "report.json"), dict)
@@ -226,7 +226,7 @@ def test_frames_that_lie(head: object) -> None:
 
 
 @given(st.binary(max_size=100), st.booleans())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_frames_of_rubbish(raw: bytes, measured: bool) -> None:
     data = len(raw).to_bytes(8, "little") + raw if measured else raw
     try:
