@@ -4,7 +4,9 @@ The Hessian of a softmax model is sum_i w_i (diag p_i - p_i p_i') (x) x_i x_i' +
 
 * :func:`kronecker` replaces it by (mean class part) (x) (sum of x x'), diagonal in the principal axes the design is
   given in: next to nothing to apply, any number of features, and exact in the scale of each model's weights;
-* :func:`dense` inverts it at the pooled optimum: the fewest iterations, for at most a few thousand coefficients.
+* :func:`blocks` keeps each class's own block, estimated from at most 2,000 rows: a third to a fifth of the iterations.
+
+An exact inverse at the pooled optimum saves a third of the blocks' iterations and costs more than it saves.
 """
 
 from __future__ import annotations
@@ -45,28 +47,24 @@ def kronecker(
     return apply
 
 
-def dense(
+BLOCK_ROWS = 2000
+
+
+def blocks(
     backend: Backend, design: FloatArray, p: FloatArray, weights: FloatArray, penalty: FloatArray, dtype: str
 ) -> Precondition:
-    """The inverse Hessian at the pooled optimum: design [n, d], p [K, n], weights [n], penalty [d]."""
-    n, d = design.shape
-    K = len(p)
-    root = np.sqrt(weights).astype(np.float32)
-    x = design.astype(np.float32) * root[:, None]
-    p = p.astype(np.float32)
-    mixed = np.empty((n, K, d), np.float32)
-    np.multiply(p.T[:, :, None], x[:, None, :], out=mixed)
-    rows = mixed.reshape(n, K * d)
-    hessian = (-(rows.T @ rows)).astype(np.float64).reshape(K, d, K, d)
-    for c in range(K):
-        hessian[c, :, c, :] += (x * p[c][:, None]).T @ x + np.diag(penalty)
-    if K > 1:  # the intercepts' common shift is free: pin it, it changes no probability
-        hessian[:, -1, :, -1] += weights.sum() / K**2
-    matrix = hessian.reshape(K * d, K * d)
-    matrix[np.diag_indices(K * d)] *= 1 + 1e-6
-    inverse = backend.put(np.linalg.inv(matrix), dtype)
+    """The inverses of the classes' diagonal blocks: design [n, d], p [K, n], weights [n], penalty [d]."""
+    stride = -(-len(design) // BLOCK_ROWS)
+    share = weights.sum() / max(weights[::stride].sum(), 1e-300)
+    x = design[::stride].astype(np.float32)
+    floor = np.where(penalty > 0, penalty, 1e-6 * weights.sum())
+    inverses = np.empty((len(p), len(floor), len(floor)), dtype)
+    for c, pc in enumerate(p[:, ::stride]):
+        curvature = (weights[::stride] * pc * (1 - pc) * share).astype(np.float32)
+        inverses[c] = np.linalg.inv(((x * curvature[:, None]).T @ x).astype(np.float64) + np.diag(floor))
+    held = backend.put(inverses)
 
     def apply(g: Tensor, scale: Tensor) -> Tensor:
-        return (g.reshape(len(g), -1) @ inverse).reshape(g.shape)
+        return backend.xp.matmul(g.swapaxes(0, 1), held).swapaxes(0, 1) + 0
 
     return apply

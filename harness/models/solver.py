@@ -17,9 +17,10 @@ from harness.api import FloatArray, IntArray
 from harness.errors import HarnessError
 from harness.models.backend import Backend, blas_threads
 from harness.models.base import BoolArray
+from harness.models.design import ROTATE_UP_TO
 from harness.models.engine import Chunk, Precondition, minimise
 from harness.models.newton import damped_newton
-from harness.models.preconditioners import dense, kronecker, probabilities
+from harness.models.preconditioners import BLOCK_ROWS, blocks, kronecker, probabilities
 
 ACCURACY = 6e-4
 """Newton decrement asked for, over max(1, sqrt(C) * typical row norm): probabilities are then within about 1e-4."""
@@ -27,7 +28,6 @@ FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
 GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
 CHUNK_FLOATS = 320_000  # logits of a chunk on the CPU: 1.3 MB, about a core's second-level cache
 NEWTON_UP_TO = 4096  # coefficients up to which a model is solved by Newton's method as a last resort
-DENSE_UP_TO = 4096  # coefficients for which an inverse Hessian is made
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class _Pool:
 
     def __init__(self, requests: Requests, group: IntArray, backend: Backend) -> None:
         self.requests, self.backend, self.group = requests, backend, group
-        Z, K, penalty = requests.Z, requests.K, requests.penalty
+        K, penalty = requests.K, requests.penalty
+        self.Z32 = Z = np.asarray(requests.Z, np.float32)  # a start needs no more
         self.onehot = np.arange(2 if requests.reference else K)[:, None]
         self.weights = requests.weights[group].mean(axis=0, dtype=np.float64)
         target = np.zeros((K, Z.shape[1]), Z.dtype)
@@ -133,8 +134,8 @@ class _Pool:
             else:
                 share = self.weights * (requests.labels[0] == c)
             target[k] = share.astype(Z.dtype) @ Z
-        self.spread = np.einsum("i,ij,ij->j", self.weights, Z, Z)
-        dtype = Z.dtype.name
+        self.spread = np.einsum("i,ij,ij->j", self.weights, Z, Z, dtype=np.float64)
+        dtype = "float32"
         self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
         theta = np.zeros((1, K, Z.shape[1]), dtype)
         host = Backend.of("cpu")
@@ -143,25 +144,22 @@ class _Pool:
         scale = put(np.ones(1))
         weights = put(self.weights[None])
         chunk = Chunk(Z, Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
-        # twice: the class part of the preconditioner at zero serves until it can be made near the optimum
-        for limit in (0.3, 0.01):
+        # twice: the preconditioner made at zero serves until a better one can be made near the optimum
+        for limit, near in ((0.03 * float(np.sqrt(self.weights.sum())), False), (0.01, True)):
             with blas_threads(2.0 * Z.size * K):
-                theta = minimise(host, chunk, theta, self._kronecker(dtype, host), scale * limit, 200).theta
+                theta = minimise(host, chunk, theta, self._preconditioner(dtype, host, near), scale * limit, 200).theta
                 if not np.isfinite(theta).all():
                     theta = np.zeros_like(theta)
                 self.p = probabilities(Z, theta[0], requests.reference) * present.T
-        self.theta = theta[0]
+        self.theta = theta[0].astype(np.float64)
 
-    def _kronecker(self, dtype: str, backend: Backend) -> Precondition:
-        return kronecker(backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
-
-    def preconditioner(self, models: int, dtype: str) -> Precondition:
-        """The dense one where enough models share its cost, else the one of Kronecker form."""
+    def _preconditioner(self, dtype: str, backend: Backend, near: bool) -> Precondition:
+        """Class blocks where the evaluations they save (hundreds) outweigh making them, else the Kronecker form."""
         n, d = self.requests.Z.shape
-        size = self.requests.K * d
-        if size <= DENSE_UP_TO and models * 30 >= size * (1 + 2 * size / n):
-            return dense(self.backend, self.requests.Z, self.p, self.weights, self.requests.penalty, dtype)
-        return self._kronecker(dtype, self.backend)
+        pays = 3600 * n * len(self.group) >= d * (2 * min(n, BLOCK_ROWS) + 2 * d)
+        if near and pays and d <= ROTATE_UP_TO:
+            return blocks(backend, self.Z32, self.p, self.weights, self.requests.penalty, dtype)
+        return kronecker(backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
 
     def run(
         self,
@@ -175,7 +173,7 @@ class _Pool:
     ) -> None:
         """Minimise ``models`` from theta; writes theta, norms and decrements in place."""
         with blas_threads(2.0 * self.requests.Z.size * self.requests.K * 10):
-            precondition = self.preconditioner(len(models), dtype)
+            precondition = self._preconditioner(dtype, self.backend, near=True)
         live = np.count_nonzero(self.requests.weights[models], axis=1)
         order = models[np.argsort(live, kind="stable")] if len(models) > 1 else models
         rows = int(live.max())
@@ -204,7 +202,7 @@ class _Pool:
         return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
 
     def _shared(self, dtype: str) -> tuple[object, object]:
-        design = self.backend.put(self.requests.Z, dtype)
+        design = self.backend.put(self.Z32 if dtype == "float32" else self.requests.Z, dtype)
         return design, design.T
 
     def _chunk(self, part: IntArray, dtype: str, shared: tuple[object, object] | None) -> Chunk:
@@ -216,7 +214,7 @@ class _Pool:
             rows = max(int(np.count_nonzero(weights, axis=1).max()), 1)
             index = np.argsort(weights == 0, axis=1, kind="stable")[:, :rows]
             weights, labels = np.take_along_axis(weights, index, 1), np.take_along_axis(labels, index, 1)
-            design = put(requests.Z.astype(dtype))[put(index)]
+            design = put(self.Z32 if dtype == "float32" else requests.Z, dtype)[put(index)]
             design_t = self.backend.transposed(design)
         else:
             design, design_t = shared

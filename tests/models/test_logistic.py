@@ -196,7 +196,7 @@ def test_gradient_norms_are_reported_and_polish_lowers_them(digits: Split, sklea
     assert abs(fine.predict_proba(X_test)[2] - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("where", ["torch", "not rotated", "no dense preconditioner"])
+@pytest.mark.parametrize("where", ["torch", "not rotated", "no class blocks"])
 def test_other_ways_through_the_engine_agree(digits: Split, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, X_test, _ = digits
     W = np.concatenate([coalitions(len(X), 0.2, 60), coalitions(len(X), 0.8, 60)])
@@ -207,7 +207,7 @@ def test_other_ways_through_the_engine_agree(digits: Split, where: str, monkeypa
     elif where == "not rotated":
         monkeypatch.setattr("harness.models.design.ROTATE_UP_TO", 0)
     else:
-        monkeypatch.setattr(solver, "DENSE_UP_TO", 0)
+        monkeypatch.setattr(solver, "ROTATE_UP_TO", 0)
     other = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
     assert abs(usual - other).max() < TOLERANCE
 
