@@ -117,6 +117,14 @@ def test_coarser_steps_measure_the_same_curve_at_fewer_places(small: Any) -> Non
     assert rough.value == pytest.approx(np.mean(rough.curve[1:4, 1] - key.dirty.mean()) / gain)
 
 
+def test_testing_in_blocks_changes_nothing(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    view, key = small.prepare(3)
+    whole = small.reference("random", view, key, 3)
+    monkeypatch.setattr("harness.tracks.debugging._BLOCK", 1000)
+    blocks = small.reference("random", view, key, 3)
+    assert np.array_equal(whole.items["fixed"], blocks.items["fixed"])
+
+
 def test_skyline_beats_wrong_rows_in_index_order_and_random(track: Any) -> None:
     rows = []
     for seed in range(4):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from harness.api import IntArray
+from harness.challenge import load_challenge
 from harness.data.base import Dataset
-from harness.data.dataperf_debugging import published_ranking
+from harness.data.dataperf_debugging import Task, published_ranking
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
 from harness.tracks.debugging_legacy import DebuggingLegacy, DebuggingLegacySettings
@@ -77,6 +78,13 @@ def test_the_shipped_baseline_is_the_reference_of_the_same_name(real_folder: Any
     """Confidence of the challenge's own model (C = 0.01), fitted on the clean rows, gives the same score."""
     real_folder("dataperf_debugging")
     assert round(cell(bind("debugging_legacy_04hgtk"), "validation_confidence").value, 4) == 0.0767
+
+
+@pytest.mark.parametrize("task", get_args(Task))
+def test_all_eight_tasks_ship(task: str) -> None:
+    challenge = load_challenge(f"debugging_legacy_{task}")
+    assert challenge.dataset.model_dump() == {"name": "dataperf_debugging", "task": task}
+    assert challenge.seeds == 1
 
 
 def made() -> DebuggingLegacy:
