@@ -16,7 +16,7 @@ from harness.tracks import checks
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.distances import nearest
 from harness.tracks.sources import Source, rows_of
-from harness.tracks.unseen import FIXED, probabilities
+from harness.tracks.unseen import FIXED, ModelName, probabilities
 
 _SAMPLE = 500  # pool rows whose nearest neighbour is looked for: enough for a median
 
@@ -31,9 +31,9 @@ class TestSetSettings(Settings):
     models_from: Source = "any"
     budget: int = Field(40, ge=1)
     class_floor: int = Field(2, ge=0)
-    public_models: tuple[str, ...] = Field((FIXED, FIXED), min_length=1)
+    public_models: tuple[ModelName, ...] = Field((FIXED, FIXED), min_length=1)
     public_rows: int = Field(125, ge=1)
-    hidden_models: tuple[str, ...] = Field((FIXED, FIXED, FIXED), min_length=1)
+    hidden_models: tuple[ModelName, ...] = Field((FIXED, FIXED, FIXED), min_length=1)
     hidden_rows: int = Field(150, ge=1)
     votes: bool = True
     vote_share: float = Field(0.5, gt=0, le=1)

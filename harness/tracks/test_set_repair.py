@@ -14,7 +14,7 @@ from harness.errors import NothingToMeasure
 from harness.tracks import checks
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.sources import Source, rows_of
-from harness.tracks.unseen import FIXED, probabilities
+from harness.tracks.unseen import FIXED, ModelName, probabilities
 
 
 class TestSetRepairSettings(Settings):
@@ -27,9 +27,9 @@ class TestSetRepairSettings(Settings):
     models_from: Source = "any"
     noise: float = Field(0.2, gt=0, lt=1)
     budget: int = Field(120, ge=1)
-    public_models: tuple[str, ...] = Field((FIXED,), min_length=1)
+    public_models: tuple[ModelName, ...] = Field((FIXED,), min_length=1)
     public_rows: int = Field(150, ge=1)
-    hidden_models: tuple[str, ...] = Field((FIXED, FIXED, FIXED, FIXED), min_length=1)
+    hidden_models: tuple[ModelName, ...] = Field((FIXED, FIXED, FIXED, FIXED), min_length=1)
     hidden_rows: tuple[int, ...] = Field((50, 100, 200, 400), min_length=1)
 
     @model_validator(mode="after")

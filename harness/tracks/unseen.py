@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator
 
 from harness.api import FloatArray, IntArray, Model
 from harness.data.base import Dataset
-from harness.models import load_model
+from harness.models import load_model, model_names
 
 FIXED = "fixed"  # in a list of models: the challenge's own
+
+
+def _known(name: str) -> str:
+    if name != FIXED and name not in model_names():
+        raise ValueError(f"there is no fixed model named {name!r}; known: {FIXED}, {', '.join(model_names())}")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_known)]
 
 
 def probabilities(

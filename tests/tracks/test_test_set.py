@@ -245,6 +245,8 @@ def test_impossible_settings() -> None:
         made(hidden_rows=70).prepare(0)
     with pytest.raises(ValueError, match="budget 200 is more than"):
         made(budget=200)
+    with pytest.raises(ValueError, match="no fixed model named 'oracle'"):
+        made(hidden_models=("fixed", "oracle"))
     with pytest.raises(ProtocolError, match="fewer than 60 rows"):
         made(class_floor=60).prepare(0)
 
