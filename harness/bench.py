@@ -16,7 +16,7 @@ from harness.models.backend import resolve_device
 from harness.pool import RunCell, compute
 from harness.summary import Entrant, References, summarise
 from harness.tracking import ledger, store
-from harness.tracking.record import Record
+from harness.tracking.record import Record, record_sha256
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Track
 
@@ -68,8 +68,11 @@ class Bench:
     def finished(self, entrant: Entrant) -> Record | None:
         """The record of a run that is whole and told to ledger and MLflow, so that nothing is left to do."""
         run_id = self.run_id(entrant)
-        if run_id not in self.runs.run_ids() or (self.runs.run_dir(run_id) / store.UNDELIVERED).exists():
+        run_dir = self.runs.run_dir(run_id)
+        if run_id not in self.runs.run_ids() or (run_dir / store.UNDELIVERED).exists():
             return None
+        if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
+            return None  # a kill came between record and ledger, and `harness sync` has delivered it since
         record = self.runs.load_record(run_id)
         whole = all(self.runs.load_cell(run_id, seed) for seed in range(self.challenge.seeds))
         return record if whole and record.status in (Status.OK, Status.SUSPICIOUS) else None
@@ -107,6 +110,7 @@ class Bench:
     ) -> Record:
         """Summarise the cells, write the record, tell the ledger and MLflow, in this order."""
         summary, replicates, plots = summarise(self, entrant, cells, references)
+        store.mark(self.runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
         record = self.runs.save_record(summary, replicates, plots)
         ledger.append(self.runs.path, "run", record.run_id)
         store.deliver(self.runs.run_dir(record.run_id), tracking_uri)

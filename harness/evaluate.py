@@ -78,8 +78,10 @@ def run_submission(
     try:
         entry = submissions.load(folder)
     except SubmissionError as error:
+        entrant = Entrant.broken(folder)
         refused = [failed(seed, error.status, str(error)) for seed in range(challenge.seeds)]
-        return bench.record(Entrant.broken(folder), refused, None, tracking_uri)
+        with bench.runs.lock(bench.run_id(entrant), wait_seconds=_WAIT):
+            return bench.record(entrant, refused, None, tracking_uri)
     if entry.track != task:
         raise ProtocolError(
             f"{folder} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",

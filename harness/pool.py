@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 
 from harness import sandbox
-from harness.errors import BenchmarkError, ProtocolError, Status, SubmissionError
+from harness.errors import BenchmarkError, NothingToMeasure, ProtocolError, Status, SubmissionError
 from harness.tracking.record import CellRecord, Seconds
 from harness.tracking.runs import StoredCell
 
@@ -72,6 +72,8 @@ def _ctrl_c_stops() -> Iterator[threading.Event]:
 def _guarded(run_cell: RunCell, seed: int) -> StoredCell:
     try:
         return run_cell(seed)
+    except NothingToMeasure as error:
+        return failed(seed, Status.SKIPPED, str(error))
     except ProtocolError:
         raise
     except SubmissionError as error:

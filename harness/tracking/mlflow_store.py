@@ -88,6 +88,8 @@ def create_database(path: Path) -> None:
     with exclusive(path.with_name(f".{path.name}.lock"), f"the MLflow store {path}", wait_seconds=120):
         if not (path.exists() and path.stat().st_size):
             with disk_errors(f"make the MLflow store {path}"):
+                for stale in path.parent.glob(f"{TEMPORARY}{path.name}-*"):  # of a killed process
+                    stale.unlink(missing_ok=True)
                 _copy(_template(path.parent), path)
 
 
@@ -130,7 +132,7 @@ def _migrate(path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent)
     os.close(descriptor)
     try:
         shutil.copyfile(source, temporary)

@@ -27,7 +27,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,8 +225,10 @@ class RunsDir:
         final = self.submission_dir(submission.digest)
         if final.is_dir():
             return final
-        with disk_errors(f"keep a copy of the submission in {final}"):
-            final.parent.mkdir(parents=True, exist_ok=True)
+        what = f"keep a copy of the submission in {final}"
+        with exclusive(self.path / ".submissions.lock", "copies of submissions", wait_seconds=60), disk_errors(what):
+            final.parent.mkdir(exist_ok=True)
+            _sweep(final.parent)
             building = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=final.parent))
             try:
                 shutil.copytree(
@@ -236,11 +238,8 @@ class RunsDir:
                     dirs_exist_ok=True,
                 )
                 building.chmod(0o755)
-                try:
+                if not final.is_dir():  # else another harness was first, with the same content
                     building.rename(final)
-                except OSError:
-                    if not final.is_dir():  # else another harness was first, with the same content
-                        raise
                 sync_directory(final.parent)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
@@ -255,8 +254,8 @@ class RunsDir:
         Raises HarnessError naming the owner where another process still has it after ``wait_seconds``.
         """
         with exclusive(self.run_dir(run_id) / ".lock", f"run {run_id}", wait_seconds):
-            for stale in (self.run_dir(run_id) / "cells").glob(f"{TEMPORARY}*"):  # a killed owner's cell in flight
-                shutil.rmtree(stale, ignore_errors=True)
+            for place in (".", "cells", "plots"):  # what a killed owner was writing
+                _sweep(self.run_dir(run_id) / place)
             yield
 
 
@@ -287,6 +286,16 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # gives the lock back
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process was writing in a folder; call it under the lock that writers there hold."""
+    for stale in folder.glob(f"{TEMPORARY}*"):
+        if stale.is_dir():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                stale.unlink()
 
 
 def _replace_directory(building: Path, final: Path) -> None:

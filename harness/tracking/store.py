@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Status
-from harness.tracking.files import write_text_atomic
+from harness.tracking.files import TEMPORARY, write_text_atomic
 from harness.tracking.mlflow_store import ARTIFACTS, StoreError, open_store, store_errors, tracking_uri
 from harness.tracking.record import Record, record_sha256
 from harness.tracking.runs import RunsDir
@@ -43,12 +43,11 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
     run is then marked and waits for :func:`sync`. Raises HarnessError only where there is no valid record.
     """
     record = RunsDir(run_dir.parent).load_record(run_dir.name)
-    mark = run_dir / UNDELIVERED
-    write_text_atomic(mark, "Not delivered yet.\n")  # first, so that a kill leaves the mark
+    mark(run_dir)
     try:
         mlflow_id = _deliver(run_dir, record, tracking_uri(run_dir.parent, uri))
     except StoreError as error:
-        write_text_atomic(mark, f"{error}\n")
+        mark(run_dir, str(error))
         warnings.warn(
             f"MLflow did not take run {record.run_id}: {error.reason} The result is kept in {run_dir}; "
             "`harness sync` delivers it later.",
@@ -56,8 +55,13 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
             stacklevel=2,
         )
         return None
-    mark.unlink(missing_ok=True)
+    (run_dir / UNDELIVERED).unlink(missing_ok=True)
     return mlflow_id
+
+
+def mark(run_dir: Path, why: str = "Not delivered yet.") -> None:
+    """Note in a run's directory that MLflow does not have it, before anything is done that a kill could cut short."""
+    write_text_atomic(run_dir / UNDELIVERED, f"{why}\n")
 
 
 def undelivered(runs_dir: Path) -> list[str]:
@@ -129,7 +133,9 @@ def _deliver(run_dir: Path, record: Record, uri: str) -> str:
     first = dict(list(tags.items())[:90])
     run = client.create_run(experiment_id, start_time=started, tags=first, run_name=record.submission)
     mlflow_id = str(run.info.run_id)
-    with tempfile.TemporaryDirectory(prefix="harness-deliver-") as staging:
+    with tempfile.TemporaryDirectory(
+        prefix=f"{TEMPORARY}deliver-", dir=run_dir
+    ) as staging:  # swept by lock() after a kill
         _stage(run_dir, record, Path(staging))
         client.log_artifacts(mlflow_id, staging)
     batches = list(_batches(_metrics(record, started), 900))

@@ -162,4 +162,4 @@ def resident() -> float:
 
 def open_files() -> int:
     """Open descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -84,7 +84,7 @@ class Place:
                 except OSError:
                     continue
             try:
-                if name in os.readlink(entry / "cwd"):
+                if name in str((entry / "cwd").readlink()):
                     kinds.add("directory")
             except OSError:
                 pass
