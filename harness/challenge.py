@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from yaml import YAMLError
 from harness import catalogue
 from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
 from harness.errors import BenchmarkError, ProtocolError
-from harness.models import ModelSettings, load_model, model_settings, model_version
+from harness.models import ModelSettings, load_model, model_names, model_settings, model_version
 from harness.paths import CONF_DIR
 from harness.sandbox.base import Limits
 from harness.tracks import track_class
@@ -91,7 +91,8 @@ class Challenge(BaseModel):
         facts = self.score_settings()
         facts["data_digest"] = dataset.digest()
         facts["scorer_version"] = self.track_type.scorer_version
-        facts["model_version"] = model_version(self.model.name)
+        named = [self.model.name, *_model_names_in(facts["track"])]  # some tracks name models beside the fixed one
+        facts["model_versions"] = {name: model_version(name) for name in named}
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def load_dataset(self) -> Dataset:
@@ -200,6 +201,17 @@ def _quoted(override: str) -> str:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"{key}='{escaped}'"
     return override
+
+
+def _model_names_in(settings: object) -> Iterator[str]:
+    """Names of fixed models anywhere in a track's plain settings."""
+    if isinstance(settings, Mapping):
+        if settings.get("name") in model_names():
+            yield settings["name"]
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        for value in settings:
+            yield from _model_names_in(value)
 
 
 def _validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:

@@ -143,13 +143,13 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     outcome = sandbox.run(job, bench.tier)
     if outcome.arrays is None:
         return failed(seed, outcome.status, outcome.reason, outcome.seconds, outcome.peak_memory_mb, outcome.log)
+    started = time.perf_counter()
     try:
         output = track.read_output(session.output() if session else outcome.arrays, view)
-    except SubmissionError as error:
+        with bench.engine:
+            score = track.score(output, view, key, seed)
+    except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
-    started = time.perf_counter()
-    with bench.engine:
-        score = track.score(output, view, key, seed)
     seconds = Seconds(submission=outcome.seconds, scoring=preparing + time.perf_counter() - started)
     return _scored(seed, score, seconds, output, outcome.peak_memory_mb, outcome.log)
 
