@@ -150,7 +150,8 @@ def _one_side(
     X: FloatArray, inside: BoolArray, X_test: FloatArray, inside_test: BoolArray, rng: np.random.Generator
 ) -> tuple[BoolArray, BoolArray]:
     """Rows beyond the mean of the inner training rows along their first principal component, either side."""
-    flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
+    flat, flat_test = (a.reshape(len(a), -1).astype(np.float64) for a in (X, X_test))
     centre = flat[inside].mean(axis=0)
-    direction = np.linalg.svd(flat[inside] - centre, full_matrices=False)[2][0] * rng.choice([-1, 1])
+    direction = np.linalg.svd(flat[inside] - centre, full_matrices=False)[2][0]
+    direction *= np.sign(direction[np.abs(direction).argmax()]) * rng.choice([-1, 1])  # LAPACK's sign is arbitrary
     return inside & ((flat - centre) @ direction > 0), inside_test & ((flat_test - centre) @ direction > 0)
