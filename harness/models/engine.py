@@ -87,11 +87,12 @@ def minimise(
     tolerance: Tensor,
     max_evaluations: int = 200,
     memory: int = 12,
+    patience: int = 20,
 ) -> Found:
     """Batched L-BFGS from theta [B, K, d] until every model's decrement is at most its ``tolerance`` [B].
 
-    Models leave the batch as they converge; what has not converged after ``max_evaluations`` comes back with the
-    decrement it reached.
+    Models leave the batch as they converge. What has not converged after ``max_evaluations``, or has not halved its
+    decrement within ``patience`` of them (rounding, mostly), comes back with the decrement it reached.
     """
     xp = backend.xp
     B, K, d = theta.shape
@@ -103,6 +104,8 @@ def minimise(
     pairs = backend.zeros((B, 2 * memory, K * d), dtype)  # s_0, z_0, s_1, z_1, ...; z = preconditioned y
     inverse_r = backend.zeros((B, memory, memory), dtype)  # inverse of R, upper triangle of S'Y
     gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
+    best = answer.decrement + 0  # decrement when it last halved, and at which evaluation
+    since = backend.zeros((B,), dtype)
     k = 0
 
     def conditioned(g: Tensor) -> Tensor:
@@ -130,6 +133,9 @@ def minimise(
         norm = xp.sqrt((flat_g * flat_g).sum(1))
         decrement = xp.sqrt(abs(slope))
         done = (decrement <= tolerance) | ~xp.isfinite(decrement)
+        halved = decrement < 0.5 * best
+        best, since = xp.where(halved, decrement, best), xp.where(halved, answer.evaluations + 0 * since, since)
+        done = done | (since < answer.evaluations - patience)
         if answer.evaluations >= max_evaluations:
             done = done | True
         finished = int(done.sum())
@@ -141,7 +147,8 @@ def minimise(
                 return answer
             keep = ~done
             chunk = _select(chunk, keep)
-            ids, theta, g, h, step, slope, tolerance = (x[keep] for x in (ids, theta, g, h, step, slope, tolerance))
+            ids, theta, g, h, step, slope = (x[keep] for x in (ids, theta, g, h, step, slope))
+            tolerance, best, since = tolerance[keep], best[keep], since[keep]
             pairs, inverse_r, gram = pairs[keep], inverse_r[keep], gram[keep]
             buffer = buffer[: len(ids)]
             flat_g, done = g.reshape(len(ids), -1), done[keep]

@@ -180,11 +180,13 @@ class _Pool:
         gather = rows < GATHER_BELOW * len(self.requests.Z)
         shared = None if gather else self._shared(dtype)
 
+        patience = 20 if dtype == "float32" else evaluations
+
         def work(part: IntArray) -> None:
             chunk = self._chunk(part, dtype, shared)
             start = self.backend.put(theta[part], dtype)
             limit = self.backend.zeros((len(part),), dtype) + tolerance
-            found = minimise(self.backend, chunk, start, precondition, limit, evaluations)
+            found = minimise(self.backend, chunk, start, precondition, limit, evaluations, patience=patience)
             good = np.isfinite(self.backend.get(found.theta)).all(axis=(1, 2))
             theta[part[good]] = self.backend.get(found.theta)[good]
             norms[part[good]] = self.backend.get(found.gradient_norm)[good]
