@@ -8,7 +8,6 @@ it kills all that is left before it exits itself, so that nothing outlives the c
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import resource
@@ -19,8 +18,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
-
-from harness.sandbox import landlock, seccomp
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 1, 24, 36
 
@@ -44,6 +41,10 @@ def main(path: str) -> NoReturn:
 
 def confine(rules: dict[str, Any]) -> None:
     """Landlock, no capabilities, seccomp: for this process and its descendants, for good. Raises OSError."""
+    import ctypes
+
+    from harness.sandbox import landlock, seccomp
+
     own = [(f"/proc/{os.getpid()}/{name}", landlock.READ_FILE) for name in ("maps", "stat", "statm", "status")]
     landlock.restrict([*rules["grants"], *own], rules["abi"])
     libc = ctypes.CDLL(None, use_errno=True)
@@ -69,6 +70,8 @@ def _limit(job: dict[str, Any]) -> None:
 
 def _guard(parent: int) -> None:
     """Fork; return in the child. The parent adopts, waits, kills and exits with the child's status."""
+    import ctypes
+
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, _stop)

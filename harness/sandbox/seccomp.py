@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 from errno import ENOSYS, EPERM
 
@@ -59,7 +58,7 @@ _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 def supported() -> bool:
     """Whether the filter knows this machine's architecture."""
-    return platform.machine() in _ARCHES
+    return os.uname().machine in _ARCHES
 
 
 def program(*, namespaces: bool, signal_only: int | None = None) -> bytes:
@@ -71,7 +70,7 @@ def program(*, namespaces: bool, signal_only: int | None = None) -> bytes:
         False refuses all sockets, shared IPC and calls that touch other processes.
     signal_only: the only process id that may be signalled, where nothing else scopes signals (Landlock before ABI 6).
     """
-    column, audit = _ARCHES[platform.machine()]
+    column, audit = _ARCHES[os.uname().machine]
     deny = {**_CALLS} if namespaces else {**_CALLS, **_SHARED}
     code: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, _ARCH), (_JEQ, 1, 0, audit), (_RET, 0, 0, _KILL), (_LOAD, 0, 0, _NR)

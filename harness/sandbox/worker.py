@@ -46,6 +46,7 @@ def main(job: dict[str, Any]) -> NoReturn:
     names = api.OUTPUTS[job["task"]]
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
     socket.send_fds(channel, [b"R"], [directory])
+    spare = os.dup(directory)  # for the report, should the submission use up all descriptors
 
     status, reason = Status.OK, ""
     try:
@@ -58,6 +59,8 @@ def main(job: dict[str, Any]) -> NoReturn:
         status, reason = error.status, str(error)
     except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
         status, reason = blame(error, job["folder"])
+    with contextlib.suppress(OSError):
+        os.close(spare)
     _finish(directory, status, reason)
 
 

@@ -21,7 +21,8 @@ from harness.evaluate import evaluate_cell
 from harness.sandbox import probe
 
 HERE = Path(__file__).parent / "honeypot"
-SEEDS = 3
+SEEDS = 2
+ERROR = (0.1 * 0.9 / (SEEDS * 600)) ** 0.5  # of an accuracy of 1 in 10 on that many test rows
 TIERS = [report.name for report in probe() if report.works and report.name != "none"]
 
 
@@ -54,8 +55,7 @@ def test_shuffled_labels_cannot_be_learned(tier: str, tmp_path: Path, shuffled: 
             assert stored.cell.status is Status.OK, stored.cell.reason
             assert folder.name != "look_up" or "found: []" in stored.log, stored.log
             scores.append(stored.cell.score)
-        # ten classes: 0.1 by chance, standard error of 3 x 600 test rows 0.007
-        assert np.mean(scores) < 0.1 + 4 * 0.007, folder.name
+        assert np.mean(scores) < 0.1 + 4 * ERROR, folder.name
     leaked = []
     for seed in range(SEEDS):
         view, key = pot.track.prepare(seed)
@@ -63,7 +63,7 @@ def test_shuffled_labels_cannot_be_learned(tier: str, tmp_path: Path, shuffled: 
         rows = rng.permutation(len(key.y_test))
         near = key.X_test[rows] + rng.normal(0, 0.02, key.X_test.shape).astype(np.float32)
         leaked.append(pot.track._train_and_test(near, key.y_test[rows], key).value)
-    assert np.mean(leaked) > 0.1 + 10 * 0.007  # who knew the test rows would stand out
+    assert np.mean(leaked) > 0.1 + 10 * ERROR  # who knew the test rows would stand out
 
 
 @pytest.mark.parametrize("tier", TIERS[:1])
@@ -76,5 +76,5 @@ def test_noise_cannot_be_drawn_again_without_the_secret(tier: str, tmp_path: Pat
         assert all(cell.status is Status.OK for cell in cells)
         return float(np.mean([cell.metrics["average_precision"] for cell in cells]))
 
-    assert precision(secrets.token_hex(16)) < 0.45  # 0.3 of the rows are wrong; standard error about 0.03
+    assert precision(secrets.token_hex(16)) < 0.45  # 0.3 of the rows are wrong; standard error about 0.04
     assert precision("open") > 0.99  # why a competition keeps its secret

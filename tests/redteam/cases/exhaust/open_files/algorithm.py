@@ -1,4 +1,6 @@
+hoard = []
+
+
 def select(task):
-    hoard = []
     while True:
         hoard.append(open("/dev/null"))
