@@ -39,7 +39,10 @@ def release(args: Namespace) -> int:
     """A person lets a suspicious run rank; the ledger keeps who and why."""
     from harness.tracking import ledger
 
-    record = RunsDir(args.runs_dir).load_record(args.run_id)
+    runs = RunsDir(args.runs_dir)
+    if args.run_id not in runs.run_ids():
+        raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
+    record = runs.load_record(args.run_id)
     if record.status is not Status.SUSPICIOUS:
         raise ProtocolError(f"{args.run_id} is {record.status}, not suspicious: there is nothing to release.")
     ledger.append(args.runs_dir, "release", args.run_id, who=args.who, note=args.why)
@@ -51,6 +54,8 @@ def sync(args: Namespace) -> int:
     """Exit 0 if nothing is left undelivered."""
     from harness.tracking import store
 
+    if not RunsDir(args.runs_dir).path.is_dir():
+        raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
     delivered, left = store.sync(args.runs_dir, args.tracking_uri)
     print(
         f"{len(delivered)} delivered, {len(left)} left"

@@ -31,10 +31,11 @@ def disk_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        path = error.filename2 or error.filename  # of a copy, where it was to go
+        where = f" ({path})" if path else ""
         raise HarnessError(
             f"Cannot {doing}: {error.strerror or error}{where}.",
-            "Make room or make the directory writable, or choose another with runs_dir=DIR; finished cells are kept.",
+            "Make room, make the directory writable or choose another one; finished cells are kept.",
         ) from error
 
 

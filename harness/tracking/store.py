@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 UNDELIVERED = "undelivered"
+_PATIENCE = 60.0  # seconds in which a store that has failed is not asked again
+_failed: dict[str, tuple[float, str]] = {}  # store -> when it failed in this process, and why
 _LOG_TAIL = 4000  # characters of every cell's log that go along
 T = TypeVar("T")
 
@@ -39,18 +42,27 @@ class UndeliveredWarning(UserWarning):
 def deliver(run_dir: Path, uri: str | None = None) -> str | None:
     """Tell MLflow of a recorded run; an earlier delivery of the same run is replaced.
 
-    Returns the MLflow run's id, or None after an :class:`UndeliveredWarning` where the store could not be written: the
-    run is then marked and waits for :func:`sync`. Raises HarnessError only where there is no valid record.
+    Returns the MLflow run's id, or None where the store could not be written: the run is then marked and waits for
+    :func:`sync`. The first time an :class:`UndeliveredWarning` says so; for a minute the store is then left alone, so
+    that a sweep neither waits for each of its runs nor repeats itself. Raises HarnessError where there is no valid
+    record.
     """
     record = RunsDir(run_dir.parent).load_record(run_dir.name)
     mark(run_dir)
+    where = tracking_uri(run_dir.parent, uri)
+    when, why = _failed.get(where, (-_PATIENCE, ""))
+    if time.monotonic() - when < _PATIENCE:
+        mark(run_dir, why)
+        return None
     try:
-        mlflow_id = _deliver(run_dir, record, tracking_uri(run_dir.parent, uri))
+        mlflow_id = _deliver(run_dir, record, where)
     except StoreError as error:
+        _failed[where] = (time.monotonic(), str(error))
         mark(run_dir, str(error))
+        given = "" if uri is None else f" --tracking-uri {uri if '@' not in uri else 'URI'}"  # no password on a screen
         warnings.warn(
-            f"MLflow did not take run {record.run_id}: {error.reason} The result is kept in {run_dir}; "
-            "`harness sync` delivers it later.",
+            f"MLflow did not take run {record.run_id}: {error.reason} Results are kept in {run_dir.parent}; "
+            f"`harness sync --runs-dir {run_dir.parent}{given}` delivers this run, and any that follow it, later.",
             UndeliveredWarning,
             stacklevel=2,
         )
@@ -85,7 +97,9 @@ def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[
         try:
             with runs.lock(run_id, wait_seconds=5):
                 record = runs.load_record(run_id)
-                _deliver(folder, record, tracking_uri(runs.path, uri))
+                where = tracking_uri(runs.path, uri)
+                _deliver(folder, record, where)
+                _failed.pop(where, None)
                 (folder / UNDELIVERED).unlink(missing_ok=True)
         except HarnessError as error:
             if isinstance(error, StoreError):
