@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from harness.models import load_model
-from harness.models.backend import blas_threads, cores
+from harness.models.backend import cores
 from harness.models.coalitions import Banzhaf, OutOfBag, Permutations, prefixes
 from harness.models.dataperf_net import legacy_accuracies
 from harness.models.knn import knn_shapley
@@ -75,6 +75,7 @@ def say(name: str, result: Result) -> Result:
 
 def logistic_against_scikit_learn(rounds: int) -> list[Result]:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     X, y, X_test, _ = digits()
     results = []
@@ -89,7 +90,7 @@ def logistic_against_scikit_learn(rounds: int) -> list[Result]:
             def theirs(
                 tol: float = tol, W: np.ndarray = W, exact: np.ndarray = exact, errors: np.ndarray = errors
             ) -> None:
-                with blas_threads(0):
+                with threadpool_limits(1):
                     for b in range(16):
                         live = W[b] > 0
                         model = LogisticRegression(C=1.0, tol=tol, max_iter=5000).fit(X[live], y[live])

@@ -229,7 +229,7 @@ def test_what_the_engine_leaves_is_solved_by_newton(
     X, y, X_test, _ = digits
     minimise = solver.minimise
 
-    def lazy(*arguments: object) -> object:
+    def lazy(*arguments: object, **_: object) -> object:
         return minimise(*arguments[:5], 2)  # two evaluations: nothing converges
 
     monkeypatch.setattr(solver, "minimise", lazy)
