@@ -74,7 +74,8 @@ class Bench:
         if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
             return None  # a kill came between record and ledger, and `harness sync` has delivered it since
         record = self.runs.load_record(run_id)
-        whole = all(self.runs.load_cell(run_id, seed) for seed in range(self.challenge.seeds))
+        skipped = {cell.seed for cell in record.cells if cell.status is Status.SKIPPED}
+        whole = all(self.runs.load_cell(run_id, s) for s in range(self.challenge.seeds) if s not in skipped)
         return record if whole and record.status in (Status.OK, Status.SUSPICIOUS) else None
 
     def cells(

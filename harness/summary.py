@@ -72,13 +72,19 @@ def summarise(
 
     The score is the mean over seeds; the interval is the 2.5 to 97.5 percentile of a hierarchical bootstrap over
     seeds and test items. A run is ``suspicious`` when the interval of its difference to the bound given by the skyline
-    (paired: same resampled seeds and items) lies wholly on the better side.
+    (paired: same resampled seeds and items) lies wholly on the better side. A seed on which there was nothing to
+    measure (``skipped``) is left out and said so.
     """
     challenge, track = bench.challenge, bench.track
     sign = 1.0 if track.direction == "max" else -1.0
-    status, reason = _status(cells)
+    every, cells = cells, _measured(cells)
+    status, reason = _status(cells) if cells else (Status.SKIPPED, every[0].cell.reason)
     if status is Status.OK and references is not None:
+        references = References(_measured(references.floor), _measured(references.skyline))
         status, reason = _status([*references.floor, *references.skyline], "reference ")
+    if status is Status.OK and len(cells) < len(every):
+        left_out = next(stored.cell for stored in every if stored.cell.status is Status.SKIPPED)
+        reason = f"{len(every) - len(cells)} of {len(every)} seeds left out, the first of them {left_out.seed}: {left_out.reason}"
     score: float | None = None
     normalised = floor = skyline = bound = None
     resampled: FloatArray | None = None
@@ -110,7 +116,7 @@ def summarise(
         direction=track.direction,
         score=score,
         ci95=interval(resampled, len(cells)) if resampled is not None else None,
-        cells=tuple(stored.cell for stored in cells),
+        cells=tuple(stored.cell for stored in every),
         isolation="trusted" if entrant.is_reference else bench.tier,
         device=bench.device,
         versions=versions(),
@@ -153,6 +159,10 @@ def _status(cells: list[StoredCell], whose: str = "") -> tuple[Status, str]:
     ours = (Status.HARNESS_ERROR, Status.CANCELLED, Status.SKIPPED)
     first = min(bad, key=lambda cell: (cell.status in ours, cell.seed))
     return first.status, f"{len(bad)} of {len(cells)} {whose}cells failed; seed {first.seed}: {first.reason}"
+
+
+def _measured(cells: list[StoredCell]) -> list[StoredCell]:
+    return [stored for stored in cells if stored.cell.status is not Status.SKIPPED]
 
 
 def _mean(cells: list[StoredCell]) -> float:

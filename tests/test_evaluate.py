@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from harness import evaluate, load_challenge
 from harness.bench import Bench
-from harness.errors import ProtocolError, Status
+from harness.errors import NothingToMeasure, ProtocolError, Status
 from harness.reproduce import reproduce
 from harness.tracking.runs import RunsDir
 
@@ -128,6 +128,25 @@ def test_the_other_cells_go_on(tmp_path: Path, write_submission: Write) -> None:
     assert record.score is None
     assert "1 of 2 cells failed; seed 0" in record.reason
     assert record.cells[1].score is not None
+
+
+def test_a_seed_with_nothing_to_measure_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge = load_challenge("debugging_digits", [*SMALL, "seeds=3"])
+    kind = challenge.track_type
+    honest = kind.prepare
+
+    def prepare(self: object, seed: int) -> object:
+        if seed == 1:
+            raise NothingToMeasure("On seed 1 there is nothing to win.")
+        return honest(self, seed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kind, "prepare", prepare)
+    record = evaluate(challenge, "random", runs_dir=tmp_path / "runs")
+    assert [cell.status for cell in record.cells] == [Status.OK, Status.SKIPPED, Status.OK]
+    assert record.status is Status.OK
+    assert record.score == pytest.approx(np.mean([record.cells[0].score, record.cells[2].score]))
+    assert "1 of 3 seeds left out" in record.reason
+    assert evaluate(challenge, "random", runs_dir=tmp_path / "runs") == record
 
 
 def test_a_broken_folder_has_a_record(tmp_path: Path) -> None:

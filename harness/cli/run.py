@@ -98,7 +98,7 @@ def _print(record: Record, runs: RunsDir) -> None:
             f"random {_number(record.floor)}, skyline {_number(record.skyline)}, normalised {_number(record.normalised)})",
             soft_wrap=True, markup=False,
         )  # fmt: skip
-    if record.status is not Status.OK:
+    if record.reason:
         console.print(f"{record.status}: {record.reason}", soft_wrap=True, markup=False)
     if record.modified:
         console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
