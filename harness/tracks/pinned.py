@@ -11,19 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.api import FloatArray
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
+from harness.tracks.base import View
 
 
 class Pinned(BaseModel):
-    """A ``.npy`` file under ``conf/``, float [seeds, n]: row s holds what was computed on seed s."""
+    """A ``.npz`` file under ``conf/``: ``values`` float [seeds, n] and ``rows`` uint64 [seeds], the digest of the rows
+    (:func:`rows_digest`) each line was computed on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    file: str = Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*\.npy$")  # relative to conf/
+    file: str = Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*\.npz$")  # relative to conf/
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
-    def load(self, seed: int, n: int) -> FloatArray | None:
-        """Values [n] of the seed, float64; None for a seed beyond those computed.
+    def load(self, seed: int, view: View) -> FloatArray | None:
+        """Values [n] float64 of the seed; None where they were computed on other rows, or not at all.
 
-        Raises ProtocolError where the file is missing, is not the pinned one, or has another number of rows.
+        Raises ProtocolError where the file is missing or is not the pinned one.
         """
         path = CONF_DIR / self.file
         if not path.is_file():
@@ -31,8 +34,16 @@ class Pinned(BaseModel):
         raw = path.read_bytes()
         if hashlib.sha256(raw).hexdigest() != self.sha256:
             raise ProtocolError(f"{path} is not the pinned file: its SHA-256 is not {self.sha256[:12]}...")
-        table = np.load(io.BytesIO(raw), allow_pickle=False)
-        if table.ndim != 2 or table.shape[1] != n:
-            raise ProtocolError(f"{path} has shape {list(table.shape)}; [seeds, {n}] is asked for.")
-        values: FloatArray | None = table[seed].astype(np.float64) if seed < len(table) else None
+        with np.load(io.BytesIO(raw), allow_pickle=False) as table:
+            if seed >= len(table["rows"]) or table["rows"][seed] != rows_digest(view):
+                return None
+            values: FloatArray = table["values"][seed].astype(np.float64)
         return values
+
+
+def rows_digest(view: View) -> int:
+    """The first 64 bits of the SHA-256 of a view's arrays, in the order of their names."""
+    sha = hashlib.sha256()
+    for _, array in sorted(view.arrays.items()):
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return int.from_bytes(sha.digest()[:8], "little")

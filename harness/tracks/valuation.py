@@ -67,7 +67,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
 
     def score(self, output: Arrays, view: View, key: ValuationKey, seed: int) -> Score:
         values = output["values"]
-        n, m = len(values), len(key.y_test)
+        m = len(key.y_test)
         gaps = self._gaps(values, view, key, seed)  # [steps + 1, m]
         trapezoid = np.ones(len(gaps)) / (len(gaps) - 1)
         trapezoid[[0, -1]] /= 2
@@ -80,7 +80,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
             "wrong_labels": float(key.wrong.sum()),
         }
         if self.settings.shapley is not None:
-            pinned = self.settings.shapley.load(seed, n)
+            pinned = self.settings.shapley.load(seed, view)
             secondary["spearman_to_shapley"] = (
                 detection.spearman(values, pinned) if pinned is not None else float("nan")
             )

@@ -19,6 +19,7 @@ from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import detection, pinned
 from harness.tracks.base import View
 from harness.tracks.valuation import Valuation
+from tests.tracks.helpers import baseline, make_task
 
 SMALL = ["track.train=100", "track.validation=50", "track.test=300"]
 INTEGERS = st.integers(-3, 3)  # many ties
@@ -206,24 +207,40 @@ def test_without_noise_there_is_no_detection_metric():
 
 def test_a_pinned_shapley_run_is_compared_with(tmp_path: Path, monkeypatch):
     table = np.random.default_rng(0).normal(size=(2, 100)).astype(np.float32)
-    np.save(tmp_path / "long.npy", table)
+    track = load()
+    rows = [pinned.rows_digest(track.prepare(seed)[0]) for seed in (0, 2)]  # the second line is of other rows
+    np.savez(tmp_path / "long.npz", values=table, rows=np.array(rows, np.uint64))
     monkeypatch.setattr(pinned, "CONF_DIR", tmp_path)
-    digest = hashlib.sha256((tmp_path / "long.npy").read_bytes()).hexdigest()
-    track = load(f"track.shapley={{file:long.npy,sha256:'{digest}'}}")
+    digest = hashlib.sha256((tmp_path / "long.npz").read_bytes()).hexdigest()
+    entry = pinned.Pinned(file="long.npz", sha256=digest)
+    track = Valuation(track.settings.model_copy(update={"shapley": entry}), track.dataset, track.model, track.secret)
     values = np.random.default_rng(1).normal(size=100)
     found = []
     for seed in range(3):
         view, key = track.prepare(seed)
         found.append(track.score({"values": values}, view, key, seed).metrics["spearman_to_shapley"])
-    assert found[:2] == pytest.approx([spearmanr(values, row).statistic for row in table])
-    assert np.isnan(found[2])  # nobody computed that seed
+    assert found[0] == pytest.approx(spearmanr(values, table[0]).statistic)
+    assert np.isnan(found[1:]).all()  # computed on other rows, and not computed at all
+
+
+def test_the_shipped_shapley_run_is_of_the_shipped_challenge():
+    """Ten orders of our own on seed 0 agree with its row of the pinned table, and not with another seed's."""
+    challenge = load_challenge("valuation_digits")
+    track = challenge.load_track(challenge.load_dataset(), "cpu")
+    assert challenge.track.shapley is not None
+    view, _ = track.prepare(0)
+    values = baseline("valuation", "tmc_shapley")(make_task(track, view), tolerance=0.0)
+    rows = [challenge.track.shapley.load(seed, track.prepare(seed)[0]) for seed in range(challenge.seeds)]
+    agreement = [spearmanr(values, row).statistic for row in rows]
+    assert agreement[0] > 0.6
+    assert np.abs(agreement[1:]).max() < 0.3
 
 
 def test_another_file_than_the_pinned_one_is_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(pinned, "CONF_DIR", tmp_path)
-    entry = pinned.Pinned(file="long.npy", sha256="0" * 64)
+    entry = pinned.Pinned(file="long.npz", sha256="0" * 64)
     with pytest.raises(ProtocolError, match="is not there"):
-        entry.load(0, 3)
-    np.save(tmp_path / "long.npy", np.zeros((1, 3)))
+        entry.load(0, VIEW)
+    np.savez(tmp_path / "long.npz", values=np.zeros((1, 3)))
     with pytest.raises(ProtocolError, match="not the pinned file"):
-        entry.load(0, 3)
+        entry.load(0, VIEW)
