@@ -55,9 +55,10 @@ def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) 
         deviation = float(difference.std(ddof=1)) if len(difference) > 1 else math.nan
         deviations.append(deviation)
         error = deviation / math.sqrt(len(difference))
-        apart = float(difference.mean()) / error if error > 0 else math.nan
-        facts[f"{b} - {a}, standard errors"] = round(apart, 1)
+        apart = round(float(difference.mean()) / error, 1) if error > 0 else None  # None: nothing varies, or one seed
+        facts[f"{b} - {a}, standard errors"] = apart
     count = len(next(iter(scores.values())))
-    facts["smallest difference resolved"] = round(_Z * float(np.median(deviations)) / math.sqrt(count), 4)
+    resolved = _Z * float(np.median(deviations)) / math.sqrt(count)
+    facts["smallest difference resolved"] = round(resolved, 4) if math.isfinite(resolved) else None
     facts |= {f"{name}, seconds a run": round(value, 1) for name, value in seconds.items()}
     return facts

@@ -136,7 +136,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise _invalid(f"{path} is larger than 64 kB.")
     try:
         manifest = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except Exception as error:  # the constructors of explicit tags (!!float, !!timestamp) raise whatever happens there
         raise _invalid(f"{path} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
     if not isinstance(manifest, dict):
         raise _invalid(f"{path} must hold keys and values, got {type(manifest).__name__}.")
