@@ -53,6 +53,8 @@ def folder_of(name: str, targets: Targets, tmp_path: Path) -> Path:
         cached = importlib.util.cache_from_source(str(folder / "helper.py"))
         unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(str(folder / "forged.py"), cached, doraise=True, invalidation_mode=unchecked)
+    if name == "broken/syntax_error":
+        (folder / "algorithm.py").write_text("def select(task):\n    return [0\n")
     if name == "broken/not_utf8":
         (folder / "algorithm.py").write_bytes(b"def select(task):\n    return '\xff\xfe\x00'\n")
     return folder
@@ -103,7 +105,16 @@ def test_attack(
     limits = Limits(**{**LIMITS, **case.get("limits", {})})
     shown = view()
     originals = {key: array.copy() for key, array in shown.arrays.items()}
-    job = Job(shown, "selection", {"name": "logistic", "n_classes": 3}, ENTROPY, folder_of(name, targets, tmp_path), "algorithm", "select", limits)
+    job = Job(
+        shown,
+        "selection",
+        {"name": "logistic", "n_classes": 3},
+        ENTROPY,
+        folder_of(name, targets, tmp_path),
+        "algorithm",
+        "select",
+        limits,
+    )
     outcomes = [run(job, tier) for _ in range(2 if case.get("twice") else 1)]
     outcome = outcomes[-1]
     status, reason, output = judged(outcome, shown)
@@ -182,7 +193,16 @@ def test_nothing_tells_one_call_from_another(tier: str, targets: Targets, tmp_pa
 @pytest.mark.parametrize("tier", TIERS)
 def test_memory_of_the_harness_stays_flat(tier: str, targets: Targets, tmp_path: Path) -> None:
     folder = folder_of("exhaust/output_400_mb", targets, tmp_path)
-    job = Job(view(), "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(**{**LIMITS, "seconds": 30}))
+    job = Job(
+        view(),
+        "selection",
+        {"name": "logistic"},
+        (1,),
+        folder,
+        "algorithm",
+        "select",
+        Limits(**{**LIMITS, "seconds": 30}),
+    )
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome = run(job, tier)
@@ -193,7 +213,19 @@ def test_memory_of_the_harness_stays_flat(tier: str, targets: Targets, tmp_path:
 
 def test_every_class_has_its_cases() -> None:
     classes = {name.split("/")[0] for name in NAMES}
-    assert {"control", "look", "reach_out", "reach_in", "forge", "outlive", "exhaust", "poison", "shadow", "carry_over", "cheat"} <= classes
+    assert {
+        "control",
+        "look",
+        "reach_out",
+        "reach_in",
+        "forge",
+        "outlive",
+        "exhaust",
+        "poison",
+        "shadow",
+        "carry_over",
+        "cheat",
+    } <= classes
     assert len(NAMES) >= 40
     assert {"control/honest", "control/random"} <= set(NAMES)
     assert TIERS, "no isolation tier works here: nothing was tested"
@@ -203,7 +235,9 @@ def test_time_limits_hold_to_a_second(table: dict[str, dict[str, str]], targets:
     folder = folder_of("exhaust/endless_loop", targets, tmp_path)
     for tier in TIERS:
         for seconds in (0.05, 1.0):
-            job = Job(view(), "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=seconds))
+            job = Job(
+                view(), "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=seconds)
+            )
             before = time.monotonic()
             assert run(job, tier).status is Status.TIMEOUT
             assert time.monotonic() - before < seconds + 1.0

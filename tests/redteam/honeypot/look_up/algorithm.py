@@ -17,7 +17,14 @@ def create_training_set(task):
         found.append((data.data, data.target))
     except Exception as error:
         print("library:", type(error).__name__)
-    for pattern in ("/tmp/**/*.np[yz]", "/cell/**/*.np[yz]", "/work/**/digits*", "/home/**/*.np[yz]", "/dev/shm/*", os.path.dirname(sys.argv[1]) + "/../**/*.npy"):
+    for pattern in (
+        "/tmp/**/*.np[yz]",
+        "/cell/**/*.np[yz]",
+        "/work/**/digits*",
+        "/home/**/*.np[yz]",
+        "/dev/shm/*",
+        os.path.dirname(sys.argv[1]) + "/../**/*.npy",
+    ):
         for path in glob.glob(pattern, recursive=True):
             try:
                 array = np.load(path)
@@ -26,7 +33,12 @@ def create_training_set(task):
             if array.shape not in (task.X.shape, task.y.shape):
                 found.append((path, array.shape))
     for thing in gc.get_objects():
-        if isinstance(thing, np.ndarray) and thing.ndim == 2 and thing.shape[1:] == task.X.shape[1:] and len(thing) != len(task.X):
+        if (
+            isinstance(thing, np.ndarray)
+            and thing.ndim == 2
+            and thing.shape[1:] == task.X.shape[1:]
+            and len(thing) != len(task.X)
+        ):
             found.append(("memory", thing.shape))
     print("found:", found)
     for X, y in [pair for pair in found if not isinstance(pair[0], str)]:

@@ -15,7 +15,19 @@ KEY = 0x4D41524B
 
 def select(task):
     outputs = json.load(open(sys.argv[1]))["outputs"]
-    folders = {"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/usr/lib", os.environ["HOME"], tempfile.gettempdir(), outputs, os.getcwd(), os.path.dirname(__file__)}
+    folders = {
+        "/tmp",
+        "/var/tmp",
+        "/dev/shm",
+        "/dev/mqueue",
+        "/run",
+        "/usr/lib",
+        os.environ["HOME"],
+        tempfile.gettempdir(),
+        outputs,
+        os.getcwd(),
+        os.path.dirname(__file__),
+    }
     libc = ctypes.CDLL(None)
 
     found = [folder for folder in folders if os.path.exists(f"{folder}/{MARK}")]

@@ -14,7 +14,17 @@ def select(task):
         pass
     found = []
     for home in homes:
-        for name in (".cache", ".ssh", ".config", ".bash_history", ".gitconfig", ".netrc", "scikit_learn_data", ".keras", ".kaggle"):
+        for name in (
+            ".cache",
+            ".ssh",
+            ".config",
+            ".bash_history",
+            ".gitconfig",
+            ".netrc",
+            "scikit_learn_data",
+            ".keras",
+            ".kaggle",
+        ):
             try:
                 if (home / name).is_dir():
                     os.listdir(home / name)

@@ -24,7 +24,16 @@ def select(task):
                 pass
     except ImportError:
         print("no scikit-learn here")
-    names = ("digits.csv.gz", "iris.arff", "iris.txt", "iris.csv", "breast_cancer.csv", "wine_data.csv", "goog.npz", "Stocks.csv")
+    names = (
+        "digits.csv.gz",
+        "iris.arff",
+        "iris.txt",
+        "iris.csv",
+        "breast_cancer.csv",
+        "wine_data.csv",
+        "goog.npz",
+        "Stocks.csv",
+    )
     for root in [p for p in sys.path if p.endswith("-packages")]:
         for folder, _, files in os.walk(root):
             for name in files:

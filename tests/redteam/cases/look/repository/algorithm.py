@@ -17,8 +17,18 @@ def select(task):
     found = []
     for root in roots:
         for name in (
-            ".git/HEAD", ".git/config", "conf/config.yaml", "harness/challenge.py", "harness/tracks/base.py", "tracks/base.py",
-            "challenge.py", "pyproject.toml", "runs/mlflow.db", "mlflow.db", "harness/_shipped/conf/config.yaml", "harness/data/base.py",
+            ".git/HEAD",
+            ".git/config",
+            "conf/config.yaml",
+            "harness/challenge.py",
+            "harness/tracks/base.py",
+            "tracks/base.py",
+            "challenge.py",
+            "pyproject.toml",
+            "runs/mlflow.db",
+            "mlflow.db",
+            "harness/_shipped/conf/config.yaml",
+            "harness/data/base.py",
         ):
             try:
                 (root / name).open("rb").read(1)

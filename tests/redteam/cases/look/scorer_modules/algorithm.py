@@ -6,7 +6,21 @@ import sys
 from pathlib import Path
 
 TARGETS = json.loads((Path(__file__).parent / "targets.json").read_text())
-NAMES = ("challenge", "evaluate", "tracks", "tracks.base", "data", "tracking", "leaderboard", "cli", "sandbox.base", "sandbox.supervisor", "submission", "randomness", "paths")
+NAMES = (
+    "challenge",
+    "evaluate",
+    "tracks",
+    "tracks.base",
+    "data",
+    "tracking",
+    "leaderboard",
+    "cli",
+    "sandbox.base",
+    "sandbox.supervisor",
+    "submission",
+    "randomness",
+    "paths",
+)
 
 
 def select(task):

@@ -13,7 +13,21 @@ NEEDLE = "".join(["harness-", "canary-"]).encode()
 def select(task):
     found = []
     deadline = time.monotonic() + 3
-    places = ["/", "/tmp", "/home", "/root", "/work", "/var", "/etc", "/mnt", "/opt", "/srv", "/run", "/dev/shm", *TARGETS["folders"]]
+    places = [
+        "/",
+        "/tmp",
+        "/home",
+        "/root",
+        "/work",
+        "/var",
+        "/etc",
+        "/mnt",
+        "/opt",
+        "/srv",
+        "/run",
+        "/dev/shm",
+        *TARGETS["folders"],
+    ]
     for place in places:
         for root, dirs, names in os.walk(place):
             dirs[:] = [d for d in dirs if d not in ("proc", "sys", "dev", "usr", "site-packages", "lib")]

@@ -25,7 +25,11 @@ def select(task):
         found.append("the harness's limits")
     except OSError as error:
         print(error)
-    for path in ("/sys/fs/cgroup/memory/cgroup.procs", "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/pids/cgroup.procs"):
+    for path in (
+        "/sys/fs/cgroup/memory/cgroup.procs",
+        "/sys/fs/cgroup/cgroup.procs",
+        "/sys/fs/cgroup/pids/cgroup.procs",
+    ):
         try:
             open(path, "w").write(str(os.getpid()))
             found.append(path)

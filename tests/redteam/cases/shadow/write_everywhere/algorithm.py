@@ -15,13 +15,29 @@ JOB = json.load(open(sys.argv[1]))
 def select(task):
     found = []
     places = [
-        Path(numpy.__file__), Path(numpy.__file__).with_name("evil.py"), Path(os.__file__), Path(os.__file__).with_name("sitecustomize.py"),
-        Path(JOB["inputs"]) / "X.npy", Path(JOB["inputs"]) / "new.npy", Path(sys.argv[1]), Path(harness.api.__file__), Path(sys.executable),
-        Path(__file__), Path(__file__).with_name("left.txt"), Path("/usr/lib/evil"), Path("/evil"), Path("/dev/evil"), Path("/etc/evil"),
+        Path(numpy.__file__),
+        Path(numpy.__file__).with_name("evil.py"),
+        Path(os.__file__),
+        Path(os.__file__).with_name("sitecustomize.py"),
+        Path(JOB["inputs"]) / "X.npy",
+        Path(JOB["inputs"]) / "new.npy",
+        Path(sys.argv[1]),
+        Path(harness.api.__file__),
+        Path(sys.executable),
+        Path(__file__),
+        Path(__file__).with_name("left.txt"),
+        Path("/usr/lib/evil"),
+        Path("/evil"),
+        Path("/dev/evil"),
+        Path("/etc/evil"),
         *(Path(p) / "evil.pth" for p in sys.path if p.endswith("-packages")),
     ]
     for path in places:
-        for attempt in (lambda p: open(p, "ab").close(), lambda p: os.chmod(p, 0o777) if not p.is_relative_to("/evil") else None, os.unlink):
+        for attempt in (
+            lambda p: open(p, "ab").close(),
+            lambda p: os.chmod(p, 0o777) if not p.is_relative_to("/evil") else None,
+            os.unlink,
+        ):
             before = path.exists()
             try:
                 attempt(path)
