@@ -13,6 +13,8 @@ from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, Mode
 from harness.models.design import Design, Designs, Solution
 from harness.models.solver import Requests, solve
 
+AT_ONCE = 8192  # models per call of the solver: bounds the memory of very large batches
+
 
 class LogisticSettings(ModelSettings):
     """``C`` > 0 is the inverse strength of the L2 penalty, as in scikit-learn.
@@ -114,8 +116,10 @@ class Logistic(FixedModel):
             if keys[b] not in design.solved:
                 fresh.setdefault(keys[b], int(b))
         found: dict[bytes, Solution] = {k: design.solved[k] for k in set(keys) if k in design.solved}
-        if fresh:
-            rows = np.fromiter(fresh.values(), np.int64)
+        todo = list(fresh.items())
+        for start in range(0, len(todo), AT_ONCE):
+            part = todo[start : start + AT_ONCE]
+            rows = np.array([row for _, row in part])
             requests = Requests(
                 design.Z,
                 np.ascontiguousarray(np.broadcast_to(batch.weights, shape)[rows]),
@@ -124,7 +128,7 @@ class Logistic(FixedModel):
                 self.settings.C,
             )
             theta, norms = solve(requests, backend, self.settings.polish)
-            for key, one, norm in zip(fresh, theta.astype(np.float32), norms, strict=True):
+            for (key, _), one, norm in zip(part, theta.astype(np.float32), norms, strict=True):
                 found[key] = Solution(one, float(norm))
                 design.remember(key, found[key])
         K = 1 if batch.classes == 2 else batch.classes

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.api import FloatArray
+from harness.errors import HarnessError
 from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows
 
 
@@ -52,10 +53,14 @@ class Vote(FixedModel):
         state = self.settings.random_state
         with warnings.catch_warnings():  # the original's settings, deprecated or short of convergence as they may be
             warnings.simplefilter("ignore")
-            members: list[tuple[str, Any]] = [
-                ("svm", SVC(probability=True, random_state=state)),
-                ("lr", LogisticRegression(random_state=state)),
-            ]
+            try:
+                machine = SVC(probability=True, random_state=state)
+            except TypeError:
+                raise HarnessError(
+                    "The soft vote pins SVC(probability=True), which this scikit-learn no longer has.",
+                    "Install scikit-learn 1.9 or older.",
+                ) from None
+            members: list[tuple[str, Any]] = [("svm", machine), ("lr", LogisticRegression(random_state=state))]
             voter = VotingClassifier(members, voting="soft")
             return voter.fit(X[live], labels[live], sample_weight=weights[live])
 

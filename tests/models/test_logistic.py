@@ -101,6 +101,16 @@ def test_answers_do_not_depend_on_batching_or_order(digits: Split) -> None:
         assert abs(together[b] - alone).max() < TOLERANCE
 
 
+def test_large_batches_are_solved_in_parts(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, X_test, _ = digits
+    W = coalitions(len(X), 0.1, 50)
+    whole = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
+    monkeypatch.setattr("harness.models.logistic.AT_ONCE", 20)
+    parts = load_model("logistic", device="cpu").fit_many(X, y, weights=W)
+    assert parts.fits == 50
+    assert abs(parts.predict_proba(X_test) - whole).max() < TOLERANCE
+
+
 def test_same_call_gives_the_same_bits(digits: Split) -> None:
     X, y, X_test, _ = digits
     W = coalitions(len(X), 0.5, 70)
