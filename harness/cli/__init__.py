@@ -41,6 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
         return _NOT_OK
+    except OSError as error:  # a full or read-only temporary directory, too many open files, no memory for a process
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"harness {args.command}: this machine does not allow it: {error.strerror or error}{where}. Make room where "
+            "it is needed (TMPDIR names the directory for temporary files); finished cells are kept.",
+            file=sys.stderr,
+        )
+        return _NOT_OK
     except Exception as error:
         if os.environ.get("HARNESS_DEBUG"):
             raise
