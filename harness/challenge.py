@@ -148,7 +148,9 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         problems.append(f"launcher.workers must be a positive whole number or null, got {workers!r}")
     problems += [
-        f"{key} must be text, got {run[key]!r}" for key in ("submission", "runs_dir") if not isinstance(run[key], str)
+        f"{key} must be text, got {run[key]!r}"
+        for key in ("submission", "runs_dir")
+        if not isinstance(run[key], str) or not run[key]
     ]
     challenge, pinned_problems = _validated(raw)
     if problems or challenge is None:

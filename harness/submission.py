@@ -52,18 +52,27 @@ def shipped() -> dict[str, list[Path]]:
 def find(name_or_path: str, task: str) -> Path:
     """The folder meant by a path, by a baseline's name, or by ``<track>/<name>``.
 
+    ``task`` says whose baselines are meant; with none given, a name must belong to one task kind alone.
     Raises ProtocolError with the nearest names when there is none.
     """
-    baselines = {p.name: p for paths in shipped().values() for p in paths if p.parent.name == task}
+    baselines = {
+        p.name: p
+        for paths in shipped().values()
+        for p in paths
+        if p.parent.name == task or (not task and len(paths) == 1)
+    }
     if name_or_path in baselines:
         return baselines[name_or_path]
-    for candidate in (SUBMISSIONS_DIR / name_or_path, Path(name_or_path).expanduser()):
-        if candidate.is_dir() and (candidate.is_absolute() or os.sep in name_or_path or candidate.exists()):
-            return candidate.resolve()
-    near = difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
+    if re.fullmatch(r"\w+/\w+", name_or_path) and (SUBMISSIONS_DIR / name_or_path / MANIFEST).is_file():
+        return (SUBMISSIONS_DIR / name_or_path).resolve()
+    folder = Path(name_or_path).expanduser()
+    if name_or_path and folder.is_dir():
+        return folder.resolve()
+    several = [] if task else [f"{path.parent.name}/{path.name}" for path in shipped().get(name_or_path, [])]
+    near = several or difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
     raise ProtocolError(
-        f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.",
-        f"Did you mean {' or '.join(near)}? " if near else f"Baselines: {', '.join(baselines) or 'none'}. ",
+        f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.".replace("  ", " "),
+        f"Did you mean {' or '.join(near)}? " if near else "`harness list submissions` lists the baselines.",
     )
 
 

@@ -118,3 +118,23 @@ def test_no_manifest_raises_anything_else(tmp_path: Path, text: str) -> None:
     (path / "submission.yaml").write_bytes(text.encode("utf-8", errors="surrogatepass"))
     with contextlib.suppress(BenchmarkError):
         submission.load(path)
+
+
+def test_a_folder_is_found_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.` is where the caller stands, never the directory of the baselines."""
+    mine = folder(tmp_path / "mine")
+    monkeypatch.chdir(mine)
+    assert submission.find(".", "debugging") == mine
+    monkeypatch.chdir(tmp_path)
+    assert submission.find("mine", "debugging") == mine
+    assert submission.find("debugging/random", "selection").parts[-2:] == ("debugging", "random")
+    (tmp_path / "debugging").mkdir()
+    assert submission.find("debugging", "debugging") == tmp_path / "debugging"
+
+
+def test_without_a_task_kind_a_name_must_be_the_only_one() -> None:
+    assert submission.find("knn_shapley", "debugging").parent.name == "debugging"
+    alone = next(name for name, paths in submission.shipped().items() if len(paths) == 1)
+    assert submission.find(alone, "").name == alone
+    with pytest.raises(ProtocolError, match="debugging/random or"):
+        submission.find("random", "")

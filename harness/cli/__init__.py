@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE",
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE",
         help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda, any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     show = command("show", "explore:show", "show a challenge: pinned protocol, fingerprint, what a participant sees")
     show.add_argument("challenge")
-    show.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides")
+    show.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help="Hydra overrides")
     show.add_argument(
         "--power",
         action="store_true",
@@ -123,12 +123,14 @@ def _parser() -> argparse.ArgumentParser:
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")
-    check.add_argument("overrides", nargs="*", metavar="challenge=NAME", help="challenge to check against")
+    check.add_argument("overrides", nargs="*", default=[], metavar="challenge=NAME", help="challenge to check against")
     config_dir(check)
     json(check)
 
     board = command("leaderboard", "publish:leaderboard", "build the boards")
-    board.add_argument("challenges", nargs="*", metavar="CHALLENGE", help="default: every challenge with runs")
+    board.add_argument(
+        "challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge with runs"
+    )
     board.add_argument("--out", metavar="DIR", default="leaderboards", help="where to write (default: leaderboards)")
     board.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
     config_dir(board)

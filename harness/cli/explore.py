@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import catalogue
+from harness.errors import ProtocolError
 
 
 def listing(args: Namespace) -> int:
     """``harness list challenges|submissions|datasets``."""
     config_dir = Path(args.config_dir) if args.config_dir else None
+    if config_dir and not config_dir.is_dir():
+        raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
     if args.what == "datasets":
         print(json.dumps(catalogue.data_sets(), indent=2) if args.json else "\n".join(catalogue.data_sets()))
         return 0

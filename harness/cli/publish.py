@@ -83,6 +83,10 @@ def leaderboard(args: Namespace) -> int:
             f"There are no runs in {runs.path}.", "`harness run` makes one; --runs-dir names another place."
         )
     challenges = [load_challenge(name, config_dir=config_dir) for name in names]
+    if not runs.path.is_dir():
+        raise ProtocolError(
+            f"There is no runs directory {runs.path}.", "`harness run` makes one; --runs-dir names another place."
+        )
     boards = [
         build(challenge, challenge.fingerprint(challenge.load_dataset()), runs.path, args.tracking_uri)
         for challenge in challenges
