@@ -175,6 +175,9 @@ def test_augmented_digits_are_new_and_still_recognised(track: TrainingSet, prepa
 @pytest.mark.slow
 def test_gan_draws_digits(track: TrainingSet, prepared: Any) -> None:
     """A model of clean digits recognises what was asked for, where three labels in ten are wrong anyway."""
+    import torch
+
+    torch.set_num_threads(1)  # as in the sandbox; many threads on a busy machine are many times slower
     view, key = prepared
     task = make_task(track, view)
     parts = baseline("training_set", "dcgan").__globals__
