@@ -15,7 +15,6 @@ def test_five_kills() -> None:
     assert found.ended_before < 5
 
 
-@pytest.mark.slow
 def test_thirty_mixed_cells() -> None:
     found = run_many(30, seed=1)
     assert found.fine, found.as_dict()
