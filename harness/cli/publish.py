@@ -57,10 +57,9 @@ def sync(args: Namespace) -> int:
     if not RunsDir(args.runs_dir).path.is_dir():
         raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
     delivered, left = store.sync(args.runs_dir, args.tracking_uri)
-    print(
-        f"{len(delivered)} delivered, {len(left)} left"
-        + "".join(f"\n  {run_id}: {why}" for run_id, why in left.items())
-    )
+    print(f"{len(delivered)} delivered, {len(left)} left")
+    for why in dict.fromkeys(left.values()):
+        print(f"  {', '.join(run_id for run_id in left if left[run_id] == why)}: {why}")
     return 1 if left else 0
 
 

@@ -29,7 +29,7 @@ _BUSY_SECONDS = 10.0  # how long a locked database is waited for
 _SQLITE = "sqlite:///"
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors come as exceptions as well; logged, they would be tracebacks
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # an unreachable server is said after seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -172,8 +172,15 @@ def store_errors() -> Iterator[None]:
             raise
         text = " ".join(str(error).split())
         server = re.search(r"https?://[^/\s]+", text)
+        database = re.search(
+            r"\(\w[\w.]*Error\) ([^\[]{3,200})", text
+        )  # (sqlite3.OperationalError) disk full [SQL: ...
         if server and "Max retries exceeded" in text:
             problem = f"{server.group()} cannot be reached"
+        elif database:
+            problem = f"its database says: {database[1].strip()}"
+        elif isinstance(error, OSError) and error.strerror:
+            problem = f"{error.strerror} ({error.filename2 or error.filename or 'no file named'})"
         else:
             problem = f"it does not answer as it should: {type(error).__name__}: {text[:300]}"
         raise StoreError(
