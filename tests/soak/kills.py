@@ -31,7 +31,7 @@ class Kills:
     seed: int = 0
     undisturbed_seconds: float = 0.0
     moments: list[float] = field(default_factory=list)  # seconds after the start
-    ended_before: int = 0  # runs that had ended when the kill came
+    ended_before: int = 0  # of the moments: the run had ended (the machine is less busy now); drawn again
     cells_finished: int = 0  # when the kill came
     cells_in_flight: int = 0
     most_in_flight: int = 0  # at one kill
@@ -53,7 +53,7 @@ class Kills:
 
 
 def kill_often(kills: int, *, seed: int = 0, said: Callable[[str], None] = lambda text: None) -> Kills:
-    """Kill ``kills`` runs, each in a runs directory of its own, at moments drawn from ``seed``."""
+    """Kill ``kills`` runs before they end, each in a runs directory of its own, at moments drawn from ``seed``."""
     found = Kills(kills=kills, seed=seed)
     rng = random.Random(seed)
     with placed() as place:
@@ -64,9 +64,9 @@ def kill_often(kills: int, *, seed: int = 0, said: Callable[[str], None] = lambd
         assert calm.wait() == 0, calm.stderr.read() if calm.stderr else ""
         found.undisturbed_seconds = time.monotonic() - began
         expected = _record(place.path / "calm"), _board(place, place.path / "calm")
-        for number in range(kills):
+        while (number := len(found.moments) - found.ended_before) < kills and found.ended_before <= kills:
             moment = rng.uniform(0, found.undisturbed_seconds)
-            runs = place.path / f"runs{number}"
+            runs = place.path / f"runs{len(found.moments)}"
             with watched(place):
                 _kill_one(place, folder, runs, moment, expected, found)
             said(f"kill {number + 1} of {kills} after {moment:.2f} s: {len(found.problems)} problems so far")
