@@ -61,6 +61,7 @@ def _back() -> object:
 @example(["hydra.run.dir=out", "hydra.output_subdir=x"])
 @example(["model={_target_:os.system,command:touch x}"])
 @example(["runs_dir=${oc.env:HOME}"])
+@example(["+="])
 @inputs(0.02)
 def test_overrides(overrides: list[str]) -> None:
     try:
@@ -73,6 +74,9 @@ def test_overrides(overrides: list[str]) -> None:
 
 
 @given(st.lists(OVERRIDES, min_size=1, max_size=2))
+@example(["challenge=glob(*)"])
+@example(["seeds=range(1,1000000000)"])
+@example(["seeds=range(1,5000)", "model.C=range(1,5000)"])
 @inputs(0.02)
 def test_sweeps(overrides: list[str]) -> None:
     try:
