@@ -32,7 +32,7 @@ MAX_NDIM = 8
 MAX_JSON = 65_536
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
-    r"\{'descr': '([<>|=][biuf][1248])', 'fortran_order': (True|False), 'shape': \(((?:\d{1,15},? ?)*)\), \}\s*"
+    r"\{'descr': '([<>|=][biuf][1248])', 'fortran_order': (True|False), 'shape': \(((?:\d{1,15}(?:, ?\d{1,15})*,? ?)?)\), \}\s*"
 )
 _LENGTH = struct.Struct("<Q")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")

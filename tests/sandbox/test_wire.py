@@ -71,6 +71,8 @@ def test_rubbish_is_refused(raw: bytes) -> None:
 
 
 HEADERS = [
+    # backtracks for ever in a careless pattern
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (" + "1" * 3900 + "x), }\n",
     "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
     "{'descr': '<c16', 'fortran_order': False, 'shape': (1,), }",
     "{'descr': '<M8', 'fortran_order': False, 'shape': (1,), }",
