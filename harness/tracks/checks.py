@@ -21,7 +21,9 @@ def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = Fa
     if len(array) == 0:
         raise SubmissionError(f"{name} is empty; return at least one row index.")
     if len(array) > at_most:
-        raise SubmissionError(f"{name} lists {len(array)} rows, over the budget of {at_most}; position {at_most} is too many.")
+        raise SubmissionError(
+            f"{name} lists {len(array)} rows, over the budget of {at_most}; position {at_most} is too many."
+        )
     if exactly and len(array) != at_most:
         raise SubmissionError(f"{name} lists {len(array)} rows; exactly {at_most} are asked for.")
     bad = np.flatnonzero((array < 0) | (array >= n))
@@ -32,7 +34,9 @@ def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = Fa
     repeated = np.flatnonzero(first[inverse] != np.arange(len(out)))
     if len(repeated):
         i = repeated[0]
-        raise SubmissionError(f"{name}[{i}] repeats row {out[i]}, already listed at position {first[inverse[i]]}; rows must be unique.")
+        raise SubmissionError(
+            f"{name}[{i}] repeats row {out[i]}, already listed at position {first[inverse[i]]}; rows must be unique."
+        )
     return out
 
 
