@@ -67,7 +67,7 @@ def legacy_accuracies(
         on_train, on_test = train_fast(start, train, y, test)
         threshold = _certain_threshold(on_train, y)
         if threshold is None or (abs(on_test - threshold) <= DOUBT).any():
-            on_train, on_test = train_as_original(train, y, test)
+            on_train, on_test = train_as_original(start, train, y, test)
             threshold = best_threshold(on_train, y)
         hits: BoolArray = (on_test > threshold) == (y_test == 1)
         return hits
@@ -88,21 +88,28 @@ def initial_parameters(features: int) -> list[torch.Tensor]:
     return [p.detach() for p in net.parameters()]
 
 
-def train_as_original(train: torch.Tensor, labels: IntArray, test: torch.Tensor) -> tuple[FloatArray, FloatArray]:
-    """One training as in the original; sigmoid outputs [n] and [m] on train and test rows."""
+def train_as_original(
+    start: list[torch.Tensor], train: torch.Tensor, labels: IntArray, test: torch.Tensor
+) -> tuple[FloatArray, FloatArray]:
+    """One training as in the original; sigmoid outputs [n] and [m] on train and test rows.
+
+    ``start`` is what :func:`initial_parameters` drew before any thread began: torch's generator is one for all threads,
+    so nothing may be drawn from it here.
+    """
     import torch
 
-    net = torch.nn.Sequential(torch.nn.Linear(train.shape[1], HIDDEN), torch.nn.Linear(HIDDEN, 1))
+    layers = torch.nn.Linear(train.shape[1], HIDDEN, device="meta"), torch.nn.Linear(HIDDEN, 1, device="meta")
+    net = torch.nn.Sequential(*layers).to_empty(device="cpu")
     with torch.no_grad():
-        for parameter, value in zip(net.parameters(), initial_parameters(train.shape[1]), strict=True):
+        for parameter, value in zip(net.parameters(), start, strict=True):
             parameter.copy_(value)
     y = torch.from_numpy(np.asarray(labels, np.float32))
     loss_of = torch.nn.BCEWithLogitsLoss()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     for _ in range(EPOCHS):
-        for start in range(0, len(train), BATCH):
+        for first in range(0, len(train), BATCH):
             optimizer.zero_grad()
-            loss = loss_of(net(train[start : start + BATCH]).squeeze(1), y[start : start + BATCH])
+            loss = loss_of(net(train[first : first + BATCH]).squeeze(1), y[first : first + BATCH])
             loss.backward()
             optimizer.step()
     with torch.no_grad():

@@ -66,7 +66,7 @@ def test_fast_training_gives_the_originals_outputs(dataperf: Path) -> None:
     vectors = label_vectors(given, true, np.random.default_rng(0).permutation(300))[::75]
     _, correct = legacy_accuracies(X, vectors, X_test, y_test)
     for y, right in zip(vectors, correct, strict=True):
-        original = train_as_original(train, y, test)
+        original = train_as_original(start, train, y, test)
         fast = train_fast(start, train, y, test)
         assert max(abs(a - b).max() for a, b in zip(original, fast, strict=True)) < dataperf_net.DOUBT
         threshold = best_threshold(original[0], y)
@@ -84,6 +84,23 @@ def test_doubtful_answers_are_trained_as_in_the_original(monkeypatch: pytest.Mon
     monkeypatch.setattr(dataperf_net, "train_as_original", lambda *a: calls.append(1) or original(*a))
     np.testing.assert_array_equal(legacy_accuracies(X, Y, X_test, y_test)[1], usual[1])
     assert len(calls) == 3
+
+
+def test_trainings_side_by_side_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's generator is one for all threads: weights drawn in one would change those of another."""
+    import torch
+
+    rng = np.random.default_rng(1)
+    X, X_test = rng.normal(size=(64, 40)).astype(np.float32), rng.normal(size=(50, 40)).astype(np.float32)
+    Y, y_test = rng.integers(0, 2, (40, 64)), rng.integers(0, 2, 50)
+    monkeypatch.setattr(dataperf_net, "DOUBT", 1.0)
+    _, together = legacy_accuracies(X, Y, X_test, y_test)
+    for y, right in zip(Y, together, strict=True):
+        torch.manual_seed(42)
+        net = torch.nn.Sequential(torch.nn.Linear(40, 128), torch.nn.Linear(128, 1))
+        start = [p.detach() for p in net.parameters()]
+        on_train, on_test = train_as_original(start, torch.from_numpy(X), y, torch.from_numpy(X_test))
+        np.testing.assert_array_equal(right, (on_test > best_threshold(on_train, y)) == (y_test == 1))
 
 
 def test_an_uncertain_threshold_is_none() -> None:
