@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_trainings_side_by_side_do_not_disturb_each_other(monkeypatch: pytest.Mo
     X, X_test = rng.normal(size=(64, 40)).astype(np.float32), rng.normal(size=(50, 40)).astype(np.float32)
     Y, y_test = rng.integers(0, 2, (40, 64)), rng.integers(0, 2, 50)
     monkeypatch.setattr(dataperf_net, "DOUBT", 1.0)
+    draw = torch.nn.Linear.reset_parameters
+
+    def interrupted(self: torch.nn.Linear) -> None:
+        time.sleep(0.002)  # as on a busy machine
+        draw(self)
+
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", interrupted)
     _, together = legacy_accuracies(X, Y, X_test, y_test)
     for y, right in zip(Y, together, strict=True):
         torch.manual_seed(42)
