@@ -38,7 +38,7 @@ def test_the_smallest_difference_resolved_has_power_80_percent() -> None:
 
 
 def test_seconds_are_reported() -> None:
-    assert summary(SCORES, {"method": 12.34})["method, seconds a run"] == 12.3
+    assert summary(SCORES, {"method": 12.34})["method, seconds of work a run"] == 12.3
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
