@@ -20,7 +20,7 @@ def create_training_set(task):
     for pattern in (
         "/tmp/**/*.np[yz]",
         "/cell/**/*.np[yz]",
-        "/work/**/digits*",
+        "/home/**/digits*",
         "/home/**/*.np[yz]",
         "/dev/shm/*",
         os.path.dirname(sys.argv[1]) + "/../**/*.npy",
