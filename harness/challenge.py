@@ -33,7 +33,6 @@ _GROUPS = ("track", "dataset", "model")
 _COSMETIC = ("title", "description", "baseline")  # cannot change a score
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
 _MAX_SWEEP = 10_000  # combinations of one command line
-_RUN_KEYS = ("submission", "device", "runs_dir", "sandbox", "tracking", "launcher")
 
 
 class Challenge(BaseModel):
@@ -106,6 +105,33 @@ class Challenge(BaseModel):
         return self.track_type(self.track, dataset, model, self.secret)
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Sandbox(_Part):
+    tier: str
+
+
+class _Tracking(_Part):
+    uri: str | None
+
+
+class _Launcher(_Part):
+    workers: int | None = Field(ge=1, strict=True)
+
+
+class _RunSettings(_Part):
+    """What a command line sets beside the challenge: how it is run, never what it scores."""
+
+    submission: str = Field(min_length=1)
+    device: Literal["auto", "cpu", "cuda"]
+    runs_dir: str = Field(min_length=1)
+    sandbox: _Sandbox
+    tracking: _Tracking
+    launcher: _Launcher
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A composed command line: the challenge and how to run it."""
@@ -141,35 +167,24 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`."""
     directory = Path(config_dir) if config_dir else None
     raw = _hydra([_quoted(o) for o in overrides], directory)
-    run = {key: raw.pop(key) for key in _RUN_KEYS}
-    problems: list[str] = []
-    if run["device"] not in ("auto", "cpu", "cuda"):
-        problems.append(f"device must be auto, cpu or cuda, got {run['device']!r}")
-    workers = run["launcher"].get("workers")
-    if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
-        problems.append(f"launcher.workers must be a positive whole number or null, got {workers!r}")
-    problems += [
-        f"{key} must be text, got {run[key]!r}"
-        for key in ("submission", "runs_dir")
-        if not isinstance(run[key], str) or not run[key]
-    ]
+    run, problems = _run_settings({key: raw.pop(key) for key in _RunSettings.model_fields})
     challenge, pinned_problems = _validated(raw)
-    if problems or challenge is None:
+    if run is None or challenge is None:
         raise _invalid([*problems, *pinned_problems])
     pristine_overrides = [o for o in overrides if o.startswith("challenge=")]
     if len(pristine_overrides) < len(overrides):
         pristine = _hydra(pristine_overrides, directory)
-        official = Challenge.from_plain({k: v for k, v in pristine.items() if k not in _RUN_KEYS})
+        official = Challenge.from_plain({k: v for k, v in pristine.items() if k not in _RunSettings.model_fields})
         if official.score_settings() != challenge.score_settings():
             challenge = challenge.model_copy(update={"modified": True})
     return RunConfig(
         challenge=challenge,
-        submission=run["submission"],
-        device=run["device"],
-        runs_dir=Path(run["runs_dir"]).expanduser(),
-        tier=run["sandbox"]["tier"],
-        tracking_uri=run["tracking"]["uri"],
-        workers=workers,
+        submission=run.submission,
+        device=run.device,
+        runs_dir=Path(run.runs_dir).expanduser(),
+        tier=run.sandbox.tier,
+        tracking_uri=run.tracking.uri,
+        workers=run.launcher.workers,
     )
 
 
@@ -216,6 +231,14 @@ def _model_names_in(settings: object) -> Iterator[str]:
     if isinstance(settings, list):
         for value in settings:
             yield from _model_names_in(value)
+
+
+def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str]]:
+    """How to run, or all problems of that at once."""
+    try:
+        return _RunSettings.model_validate(raw), []
+    except ValidationError as error:
+        return None, [_problem(e) for e in error.errors()]
 
 
 def _validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
@@ -276,25 +299,29 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
             wanted = override.removeprefix("challenge=")
             if wanted not in known:
                 near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
-                raise ProtocolError(
-                    f"There is no challenge {wanted!r}.",
-                    f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them.",
-                )
-    try:
-        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            config = hydra_compose("config", overrides=overrides)
-        plain = OmegaConf.to_container(config, resolve=True)
-    except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
-        raise _hydra_problem(" ".join(str(error).split())) from error
+                hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
+                if "," in wanted:
+                    hint = "`harness run -m` sweeps over several."
+                raise ProtocolError(f"There is no challenge {wanted!r}.", hint)
+    while True:
+        try:
+            with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+                config = hydra_compose("config", overrides=overrides)
+            plain = OmegaConf.to_container(config, resolve=True)
+            break
+        except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
+            said = " ".join(str(error).split())
+            unknown = re.search(r"Could not override '([^']+)'", said)
+            if not unknown or not any(o.startswith(f"{unknown[1]}=") for o in overrides):
+                raise _hydra_problem(said) from error
+            # Let it in: validation names it together with all other problems.
+            overrides = [f"+{o}" if o.startswith(f"{unknown[1]}=") else o for o in overrides]
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
 def _hydra_problem(text: str) -> ProtocolError:
     """Hydra's error text in our words, where it is one of the usual mistakes."""
-    setting = re.search(r"Could not override '([^']+)'", text)
-    if setting:
-        return ProtocolError(f"There is no setting {setting[1]!r}.", "`harness show CHALLENGE` prints all settings.")
     option = re.search(
         r"Could not find '([^'/]+)/([^']+)' Available options in '[^']+': (.*?) Config search path", text
     )

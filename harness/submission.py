@@ -68,11 +68,16 @@ def find(name_or_path: str, task: str) -> Path:
     folder = Path(name_or_path).expanduser()
     if name_or_path and folder.is_dir():
         return folder.resolve()
-    several = [] if task else [f"{path.parent.name}/{path.name}" for path in shipped().get(name_or_path, [])]
-    near = several or difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
+    elsewhere = [f"{path.parent.name}/{path.name}" for path in shipped().get(name_or_path, [])]
+    if task and elsewhere:
+        raise ProtocolError(
+            f"The baseline {name_or_path!r} is not for {task} challenges.",
+            f"There is {' and '.join(elsewhere)}. `harness list submissions` lists the baselines.",
+        )
+    near = elsewhere or difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
     raise ProtocolError(
         f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.".replace("  ", " "),
-        f"Did you mean {' or '.join(near)}? " if near else "`harness list submissions` lists the baselines.",
+        f"Did you mean {' or '.join(near)}?" if near else "`harness list submissions` lists the baselines.",
     )
 
 

@@ -65,9 +65,9 @@ def test_where_and_on_what_it_runs_changes_nothing() -> None:
 
 def test_all_problems_are_listed_together() -> None:
     with pytest.raises(ProtocolError) as caught:
-        compose(["seeds=abc", "model.C=-1", "track.noise=7", "device=tpu", "dataset.name=nope"])
+        compose(["seeds=abc", "model.C=-1", "track.noise=7", "device=tpu", "dataset.name=nope", "x.y=1"])
     text = str(caught.value)
-    for part in ("seeds", "C:", "track.noise", "device", "nope", "(5)"):
+    for part in ("seeds", "C:", "track.noise", "device", "nope", "x is", "(6)"):
         assert part in text
     assert "\n" not in text
 
@@ -76,7 +76,9 @@ def test_all_problems_are_listed_together() -> None:
     ("overrides", "says"),
     [
         (["challenge=debuging_digits"], "debugging_digits"),
-        (["nope=1"], "'nope'"),
+        (["nope=1"], "nope is not a known setting"),
+        (["challenge=wine,digits"], "-m"),
+        (["+sandbox.nope=1"], "sandbox.nope is not a known setting"),
         (["+track.nope=1"], "track.nope is not a known setting"),
         (["model=logistc"], "Did you mean logistic"),
         (["seeds"], "EQUAL"),
