@@ -149,7 +149,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     replicates = {run_id: run.replicates for run_id, run in by_id.items() if run.replicates is not None}
     placed = ranks(replicates, scores, challenge.track_type.direction, challenge.seeds)
     sign = -1.0 if challenge.track_type.direction == "max" else 1.0
-    order = sorted(by_id, key=lambda i: (placed[i], sign * scores[i], by_id[i].record.submission, i))
+    order = sorted(by_id, key=lambda i: (sign * scores[i], placed[i], by_id[i].record.submission, i))
     return Board(
         challenge=challenge.name,
         title=challenge.title,

@@ -181,8 +181,9 @@ def rich_table(board: Board) -> Table:
 
 
 READING = (
-    "Score: mean over seeds. Interval: 95 %, bootstrap over seeds and test items. Rank: 1 + the number of rows that a paired "
-    "test over the same seeds and items (5 %, Holm-corrected) finds better; rows it cannot tell apart share a rank. "
+    "Score: mean over seeds. Interval: 95 %, bootstrap over seeds and test items. Rank: best to worst, "
+    "a row shares the rank above it unless a paired test over the same seeds and items (5 %, Holm-corrected) separates it "
+    "from a row of that rank. "
     "Normalised: 0 is the random reference, 1 the skyline. References are the harness's own rows and are not ranked."
 )
 

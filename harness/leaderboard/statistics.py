@@ -6,7 +6,7 @@ rows' replicates is therefore a paired replicate of their difference.
 Sources: hierarchical bootstrap, Davison & Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8;
 narrowness of percentile intervals for few seeds and its correction, Hesterberg, *What Teachers Should Know About the
 Bootstrap*, The American Statistician 69 (2015), section 5.3; Holm, *A Simple Sequentially Rejective Multiple Test
-Procedure* (1979); rank by the number of rows that are significantly better, Chiang et al., *Chatbot Arena* (2024).
+Procedure* (1979).
 """
 
 from __future__ import annotations
@@ -123,16 +123,22 @@ def separated(rows: Mapping[str, FloatArray], seeds: int, level: float = LEVEL) 
 
 
 def ranks(rows: Mapping[str, FloatArray], scores: Mapping[str, float], direction: str, seeds: int) -> dict[str, int]:
-    """Rank of every row: 1 + the number of rows that are significantly better than it.
+    """Rank of every row, best score first; rows that the paired test does not separate share one.
 
-    Rows that no test separates from the same rows above them share a rank; being tied is not transitive, so a row may
-    be tied with rows of the rank above and of the rank below its own.
+    Best to worst, a row shares the rank above it unless it is separated from a row of that rank; then it opens its
+    own: 1 + the number of rows above. So separated rows never share a rank and a better score never ranks lower. Being
+    tied is not transitive: a row may be tied with some rows of the rank above as well.
     """
     sign = 1.0 if direction == "max" else -1.0
-    beaten = dict.fromkeys(rows, 1)
-    for a, b in separated(rows, seeds):
-        beaten[b if sign * scores[a] > sign * scores[b] else a] += 1
-    return beaten
+    apart = separated(rows, seeds)
+    placed: dict[str, int] = {}
+    sharing: list[str] = []
+    for row in sorted(rows, key=lambda name: (-sign * scores[name], name)):
+        if any((min(row, other), max(row, other)) in apart for other in sharing):
+            sharing = []
+        placed[row] = placed[sharing[0]] if sharing else len(placed) + 1
+        sharing.append(row)
+    return placed
 
 
 def _resampled(items: Arrays, statistic: Statistic, rows: int, rng: np.random.Generator) -> FloatArray:
