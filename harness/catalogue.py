@@ -61,9 +61,10 @@ def baselines() -> list[Entry]:
     return entries
 
 
-def baseline_names(task: str) -> list[str]:
-    """Names of the shipped submissions that answer one task kind."""
-    return sorted(path.parent.name for path in SUBMISSIONS_DIR.glob(f"{task}/*/{submissions.MANIFEST}"))
+def baseline_names(task: str, left_out: frozenset[str] = frozenset()) -> list[str]:
+    """Names of the shipped submissions that answer one task kind and need no field of it that is left out."""
+    folders = sorted(path.parent for path in SUBMISSIONS_DIR.glob(f"{task}/*/{submissions.MANIFEST}"))
+    return [folder.name for folder in folders if left_out.isdisjoint(submissions.load(folder).needs)]
 
 
 def quick_challenge(task: str) -> str:

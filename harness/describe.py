@@ -26,6 +26,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "model": f"fixed model {challenge.model.name}",
     }
     task = api.TASKS[protocol.task]
+    fitting = catalogue.baseline_names(protocol.task, challenge.track.left_out())
     return {
         "name": challenge.name,
         "title": challenge.title,
@@ -45,5 +46,5 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "dataset": challenge.dataset.model_dump() | {"rows": len(dataset.y), "classes": dataset.n_classes},
         "fixed_model": challenge.model.model_dump(),
         "limits": challenge.limits.model_dump(),
-        "submissions": {"default": challenge.baseline, "baselines": ", ".join(catalogue.baseline_names(protocol.task))},
+        "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
     }

@@ -87,6 +87,11 @@ def run_submission(
             f"{folder} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
             "`harness list challenges` shows the challenges of each track.",
         )
+    if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):
+        raise ProtocolError(
+            f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
+            "submission=all runs the baselines that fit.",
+        )
     entrant = Entrant.of(entry)
     bench.runs.keep_submission(entry)
 

@@ -25,17 +25,15 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     difference resolved is that of a two-sided paired test at 5 % with power 80 %, from the median sd of all pairs.
     """
     bench = Bench.open(challenge, runs_dir=runs_dir)
-    names = [
-        challenge.baseline,
-        *(n for n in baseline_names(bench.track.task) if n not in (challenge.baseline, "random")),
-    ]
+    fitting = baseline_names(bench.track.task, challenge.track.left_out())
+    others = [name for name in fitting if name not in (challenge.baseline, "random")]
     references = run_references(bench)
     scores = {
         "random": [stored.cell.score for stored in references.floor],
         "skyline": [stored.cell.score for stored in references.skyline],
     }
     seconds: dict[str, float] = {}
-    for name in names[:2]:
+    for name in [challenge.baseline, *others[:1]]:
         record = run_submission(bench, name)
         seconds[name] = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
         if record.status in (Status.OK, Status.SUSPICIOUS):
@@ -44,7 +42,9 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
 
 
 def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) -> dict[str, Any]:
-    """The facts of :func:`power` from scores [S] by name."""
+    """The facts of :func:`power` from scores [S] by name; seeds on which one has none (nan) are left out."""
+    scored = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
+    scores = {name: values[scored] for name, values in scores.items()}
     facts: dict[str, Any] = {f"{name}, mean": round(float(values.mean()), 4) for name, values in scores.items()}
     deviations = []
     for a, b in combinations(scores, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import os
@@ -19,6 +20,7 @@ from harness.paths import SUBMISSIONS_DIR
 
 MANIFEST = "submission.yaml"
 _KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
+_OPTIONAL = {"needs": list}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -37,6 +39,7 @@ class Submission:
     authors: tuple[str, ...]
     description: str
     license: str
+    needs: tuple[str, ...]  # fields of the task that some challenges leave out and it cannot do without
     folder: Path
     digest: str  # SHA-256 over relative paths and contents
 
@@ -85,8 +88,10 @@ def load(folder: Path) -> Submission:
     """Read and validate a submission folder. Raises SubmissionError (invalid_submission) listing all problems."""
     files = _files(folder)
     manifest = _manifest(folder)
-    problems = [f"unknown key {_named(key)}" for key in manifest if key not in _KEYS]
-    for key, kind in _KEYS.items():
+    kinds = _KEYS | _OPTIONAL
+    problems = [f"unknown key {_named(key)}" for key in manifest if key not in kinds]
+    manifest = {"needs": []} | manifest
+    for key, kind in kinds.items():
         if key not in manifest:
             problems.append(f"key {key!r} is missing")
         elif not isinstance(manifest[key], kind):
@@ -106,6 +111,9 @@ def load(folder: Path) -> Submission:
             problems.append("description is longer than 2000 characters")
         if len(manifest["license"]) > 200:
             problems.append("license is longer than 200 characters; an SPDX identifier is meant")
+        fields = {field.name for field in dataclasses.fields(api.TASKS.get(manifest["track"], api.Task))}
+        if not all(isinstance(need, str) and need in fields for need in manifest["needs"]):
+            problems.append(f"needs must be a list of fields of the task ({', '.join(sorted(fields))})")
         problems += [f"{key} has characters that cannot be printed" for key in _KEYS if _unprintable(manifest[key])]
     if problems:
         raise _invalid(f"{folder / MANIFEST}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
@@ -118,6 +126,7 @@ def load(folder: Path) -> Submission:
         authors=tuple(manifest["authors"]),
         description=manifest["description"],
         license=manifest["license"],
+        needs=tuple(manifest["needs"]),
         folder=folder,
         digest=_digest(folder, files),
     )

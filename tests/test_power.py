@@ -37,6 +37,11 @@ def test_the_smallest_difference_resolved_has_power_80_percent() -> None:
     assert np.mean(np.abs(z) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.03)
 
 
+def test_seeds_with_nothing_to_measure_are_left_out() -> None:
+    gone = {name: np.append(values, np.nan) for name, values in SCORES.items()}
+    assert summary(gone, {}) == summary(SCORES, {})
+
+
 def test_seconds_are_reported() -> None:
     assert summary(SCORES, {"method": 12.34})["method, seconds of work a run"] == 12.3
 

@@ -63,6 +63,8 @@ def test_digest_covers_names_and_contents_only(tmp_path: Path) -> None:
         ({**GOOD, "authors": "A"}, "authors"),
         ({**GOOD, "authors": []}, "authors"),
         ({**GOOD, "_target_": "os.system"}, "_target_"),
+        ({**GOOD, "needs": "X_val"}, "needs"),
+        ({**GOOD, "needs": ["X_test"]}, "needs must be a list of fields of the task (X, X_val, model"),
         ({key: value for key, value in GOOD.items() if key != "license"}, "license"),
         ("[1, 2]", "keys and values"),
         ("a: [", "not readable YAML"),

@@ -47,11 +47,13 @@ def run(args: Namespace) -> int:
 
 
 def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
-    """``submission=all`` stands for every baseline of the challenge's task; it makes a run a sweep."""
+    """``submission=all`` stands for every baseline that fits the challenge; it makes a run a sweep."""
     if config.submission != "all":
         return [config]
     args.multirun = True
-    return [replace(config, submission=name) for name in baseline_names(config.challenge.track_type.task)]
+    challenge = config.challenge
+    names = baseline_names(challenge.track_type.task, challenge.track.left_out())
+    return [replace(config, submission=name) for name in names]
 
 
 def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:

@@ -30,6 +30,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
 
+    def left_out(self) -> frozenset[str]:
+        """Fields of the task that are None under these settings."""
+        return frozenset()
+
 
 @dataclass(frozen=True)
 class View:

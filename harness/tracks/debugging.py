@@ -31,6 +31,9 @@ class DebuggingSettings(Settings):
     noise_like: str | None = None
     step: int = Field(1, ge=1)
 
+    def left_out(self) -> frozenset[str]:
+        return frozenset(() if self.validation else ("X_val", "y_val"))
+
 
 @dataclass(frozen=True)
 class DebuggingKey:

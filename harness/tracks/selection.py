@@ -29,6 +29,10 @@ class SelectionSettings(Settings):
     noise: float = Field(0.0, ge=0, lt=1)
     floor_draws: int = Field(10, ge=1, le=100)
 
+    def left_out(self) -> frozenset[str]:
+        unlabelled = {"y"} if self.hide_labels else set()
+        return frozenset(unlabelled if self.validation else unlabelled | {"X_val", "y_val"})
+
     @model_validator(mode="after")
     def _within_budget(self) -> Self:
         if self.budget > self.pool:

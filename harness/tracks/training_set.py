@@ -35,6 +35,9 @@ class TrainingSetSettings(Settings):
     copy_distance: float = Field(0.25, ge=0, lt=1)
     skyline: Literal["clean", "test"] = "clean"
 
+    def left_out(self) -> frozenset[str]:
+        return frozenset(() if self.validation else ("X_val", "y_val"))
+
     @model_validator(mode="after")
     def _whole_or_made(self) -> Self:
         if self.raw == 0 and (self.imbalance is not None or self.duplicates):

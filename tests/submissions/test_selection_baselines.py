@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
-from harness import api, submission
+from harness import api, evaluate, submission
+from harness.catalogue import baseline_names
+from harness.challenge import load_challenge
+from harness.errors import ProtocolError
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
 from harness.randomness import generator
@@ -66,14 +70,22 @@ def test_images_and_duplicates(name: str) -> None:
     assert len(set(chosen.tolist())) == 40
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_hidden_labels_are_done_without_or_asked_for_clearly(name: str) -> None:
-    task = clouds(y=None)
-    if name in WITHOUT_LABELS:
-        assert len(baseline("selection", name)(task)) == 12
-    else:
-        with pytest.raises(ValueError, match="this challenge hides them"):
-            baseline("selection", name)(task)
+@pytest.mark.parametrize("name", sorted(WITHOUT_LABELS))
+def test_hidden_labels_are_done_without(name: str) -> None:
+    assert len(baseline("selection", name)(clouds(y=None))) == 12
+
+
+def test_baselines_that_need_labels_are_left_out_where_they_are_hidden() -> None:
+    unlabelled = load_challenge("selection_digits_unlabelled")
+    assert unlabelled.track.left_out() == {"y", "X_val", "y_val"}
+    assert set(baseline_names("selection", unlabelled.track.left_out())) == WITHOUT_LABELS
+    assert baseline_names("selection", load_challenge("selection_digits").track.left_out()) == NAMES
+
+
+def test_a_baseline_that_lacks_what_it_needs_does_not_run(tmp_path: Path) -> None:
+    challenge = load_challenge("selection_digits_unlabelled")
+    with pytest.raises(ProtocolError, match=r"margin needs task\.y, which selection_digits_unlabelled leaves out"):
+        evaluate(challenge, "margin", runs_dir=tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy"}))

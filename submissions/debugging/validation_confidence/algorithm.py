@@ -4,8 +4,6 @@ import numpy as np
 
 
 def rank(task):
-    if task.X_val is None:
-        raise ValueError("validation_confidence needs clean validation rows, and this challenge gives none")
     n = len(task.y)
     confidence = task.model.fit(task.X_val, task.y_val).predict_proba(task.X)[np.arange(n), task.y]
     return np.lexsort((task.rng.permutation(n), confidence))  # ties by chance

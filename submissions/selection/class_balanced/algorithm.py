@@ -8,8 +8,6 @@ import numpy as np
 
 
 def select(task):
-    if task.y is None:
-        raise ValueError("class_balanced needs the pool's labels, and this challenge hides them")
     order = task.rng.permutation(len(task.y))
     turn = np.empty(len(order), np.int64)
     for c in range(task.n_classes):

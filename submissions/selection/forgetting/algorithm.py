@@ -11,8 +11,6 @@ EPOCHS, BATCH, RATE = 50, 32, 0.5
 
 
 def select(task):
-    if task.y is None:
-        raise ValueError("forgetting trains on the pool's labels, and this challenge hides them")
     X = standardise(task.X)
     W = np.zeros((task.n_classes, X.shape[1]), np.float32)
     right, learnt, events = np.zeros(len(X), bool), np.zeros(len(X), bool), np.zeros(len(X))

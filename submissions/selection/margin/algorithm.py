@@ -8,8 +8,6 @@ import numpy as np
 
 
 def select(task):
-    if task.y is None:
-        raise ValueError("margin fits the fixed model on the pool's labels, and this challenge hides them")
     top = np.sort(task.model.fit(task.X, task.y).predict_proba(task.X), axis=1)
     margin = top[:, -1] - top[:, -2]
     order = np.lexsort((task.rng.permutation(len(margin)), margin))  # ties by chance
