@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from harness import sandbox
 from harness.challenge import Challenge
 from harness.errors import HarnessError, ProtocolError, Status
 from harness.models.backend import resolve_device
-from harness.pool import RunCell, compute
+from harness.pool import Engine, RunCell, compute
 from harness.summary import Entrant, References, summarise
 from harness.tracking import ledger, store
 from harness.tracking.record import Record, record_sha256
@@ -35,7 +36,7 @@ class Bench:
     tier: str
     device: str
     runs: RunsDir
-    engine: threading.Lock = field(default_factory=threading.Lock)  # one user of the fixed model at a time
+    engine: Engine = field(default_factory=Engine)  # one user of the fixed model at a time; none once stopped
 
     @classmethod
     def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:
@@ -48,7 +49,8 @@ class Bench:
         except HarnessError as error:  # asking for what this machine lacks is a matter of usage
             raise ProtocolError(error.reason, error.hint) from error
         minimum = "none" if tier == "none" else challenge.minimum_isolation  # asked for by name: runs, never ranks
-        tier = sandbox.resolve_tier(tier, minimum)
+        with ThreadPoolExecutor(1) as aside:  # where Ctrl-C cannot break into the trial of a tier
+            tier = aside.submit(sandbox.resolve_tier, tier, minimum).result()
         dataset = challenge.load_dataset()
         return cls(
             challenge=challenge,
@@ -96,23 +98,28 @@ class Bench:
         for stored in cells.values():
             if on_cell:
                 on_cell(entrant.name, stored)
-        for stored in compute(run_cell, [seed for seed in seeds if seed not in cells], workers):
-            seed = stored.cell.seed
-            cells[seed] = stored
-            self.runs.save_cell(
-                run_id, stored.cell, output=stored.output, items=stored.items, curve=stored.curve, log=stored.log
-            )
-            if on_cell:
-                on_cell(entrant.name, stored)
+        left = [seed for seed in seeds if seed not in cells]
+        with closing(compute(run_cell, left, workers, self.engine)) as ended:  # a full disk ends the others at once
+            for stored in ended:
+                cells[stored.cell.seed] = stored
+                self.runs.save_cell(
+                    run_id, stored.cell, output=stored.output, items=stored.items, curve=stored.curve, log=stored.log
+                )
+                if on_cell:
+                    on_cell(entrant.name, stored)
         return [cells[seed] for seed in seeds]
 
     def record(
         self, entrant: Entrant, cells: list[StoredCell], references: References | None, tracking_uri: str | None
     ) -> Record:
-        """Summarise the cells, write the record, tell the ledger and MLflow, in this order."""
+        """Summarise the cells, write the record, tell the ledger and MLflow, in this order.
+
+        After Ctrl-C nobody waits for MLflow: the next run, board or `harness sync` delivers.
+        """
         summary, replicates, plots = summarise(self, entrant, cells, references)
         store.mark(self.runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
         record = self.runs.save_record(summary, replicates, plots)
         ledger.append(self.runs.path, "run", record.run_id)
-        store.deliver(self.runs.run_dir(record.run_id), tracking_uri)
+        if not self.engine.stopped.is_set():
+            store.deliver(self.runs.run_dir(record.run_id), tracking_uri)
         return record

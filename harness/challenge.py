@@ -272,7 +272,7 @@ def _mapping(group: str, value: object) -> dict[str, Any]:
 
 
 def _problem(error: Any, group: str = "") -> str:
-    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"])) or "config"
+    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"]))[:200] or "config"
     if error["type"] == "extra_forbidden":
         return f"{where} is not a known setting"
     return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r:.80})"
@@ -302,7 +302,7 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
                 hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
                 if "," in wanted:
                     hint = "`harness run -m` sweeps over several."
-                raise ProtocolError(f"There is no challenge {wanted!r}.", hint)
+                raise ProtocolError(f"There is no challenge {wanted!r:.200}.", hint)
     while True:
         try:
             with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
@@ -328,6 +328,6 @@ def _hydra_problem(text: str) -> ProtocolError:
     if option:
         near = difflib.get_close_matches(option[2], option[3].split(), n=3, cutoff=0.4)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {option[3]}."
-        return ProtocolError(f"There is no {option[1]} {option[2]!r}.", hint)
+        return ProtocolError(f"There is no {option[1]} {option[2]!r:.200}.", hint)
     said = text.split(" See https://hydra")[0][:400] or "Hydra does not understand these overrides"
     return ProtocolError(f"The configuration cannot be composed: {said}.", "Overrides look like KEY=VALUE, as seeds=3.")

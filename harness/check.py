@@ -16,6 +16,8 @@ from harness.catalogue import quick_challenge
 from harness.challenge import compose
 from harness.errors import Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
+from harness.pool import compute
+from harness.submission import Submission
 from harness.tracking.runs import StoredCell
 
 _SEEDS = (1_000_003, 1_000_033)  # beyond any seed a challenge may have
@@ -61,11 +63,11 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     bench = Bench.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
-    first = evaluate_cell(bench, entry, _SEEDS[0])
+    first = _cell(bench, entry, _SEEDS[0])
     yield from _ran(first)
     if first.cell.status is not Status.OK:
         return
-    again = evaluate_cell(bench, entry, _SEEDS[0])
+    again = _cell(bench, entry, _SEEDS[0])
     same = first.cell.output_digest == again.cell.output_digest
     yield Finding(
         "reproducible",
@@ -74,12 +76,20 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
         if same
         else "two runs on the same view differ; draw randomness from task.rng alone, not from time or global state",
     )
-    other = evaluate_cell(bench, entry, _SEEDS[1])
+    other = _cell(bench, entry, _SEEDS[1])
     yield Finding(
         "another seed", other.cell.status is Status.OK, other.cell.reason or "a second view is answered as well"
     )
     yield _affordable(bench, first)
     yield _score(bench, first)
+
+
+def _cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
+    """As in a run: in a thread, where Ctrl-C ends the sandbox."""
+    (stored,) = compute(lambda seed: evaluate_cell(bench, entry, seed), [seed], 1, bench.engine)
+    if bench.engine.stopped.is_set():
+        raise KeyboardInterrupt
+    return stored
 
 
 def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:

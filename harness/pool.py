@@ -1,14 +1,16 @@
-"""Cells side by side in this process's threads; each thread waits for its own sandbox."""
+"""Cells side by side in this process's threads; each thread waits for its own sandbox, all take turns at the engine."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from types import FrameType, TracebackType
 
 from harness import sandbox
 from harness.errors import BenchmarkError, NothingToMeasure, ProtocolError, Status, SubmissionError
@@ -17,27 +19,59 @@ from harness.tracking.runs import StoredCell
 
 RunCell = Callable[[int], StoredCell]
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the command line makes all of them a Ctrl-C
+_TICK = 0.2  # seconds between two looks at whether the run was stopped
+_TWICE = 1.0  # seconds after which a second Ctrl-C is meant as one
+_STOPPED = "The run was stopped before this cell ended."
 
-def compute(run_cell: RunCell, seeds: Sequence[int], workers: int | None) -> Iterator[StoredCell]:
+
+class Engine:
+    """The fixed model, used by one cell at a time; once the run was stopped, by none any more.
+
+    ``with engine:`` raises SubmissionError (``cancelled``) from then on.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._turn.acquire()
+        if self.stopped.is_set():
+            self._turn.release()
+            raise SubmissionError(_STOPPED, status=Status.CANCELLED)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._turn.release()
+
+
+def compute(
+    run_cell: RunCell, seeds: Sequence[int], workers: int | None, engine: Engine
+) -> Generator[StoredCell, None, None]:
     """One cell a seed, yielded as they end; ``workers`` at a time (None: one per core).
 
-    A fault of ours in one cell is that cell's ``harness_error`` and the others go on; after Ctrl-C the cells that have
-    not ended come out as ``cancelled``. Raises ProtocolError where the challenge itself cannot be drawn.
+    A fault of ours in one cell is that cell's ``harness_error`` and the others go on. Ctrl-C stops the engine: what is
+    being trained ends, and all other cells come out as ``cancelled``. A second one waits for nothing but the sandboxes.
+    Raises ProtocolError where the challenge itself cannot be drawn; then, and when the caller closes the iterator
+    early, the cells in flight are ended.
     """
     pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
-    with _ctrl_c_stops() as stopped:
-
-        def unless_stopped(seed: int) -> StoredCell:
-            if stopped.is_set():
-                return failed(seed, Status.CANCELLED, "The run was stopped before this cell began.")
-            return _guarded(run_cell, seed)
-
+    with _signals_stop(engine) as hurry:
+        waiting = {pool.submit(_guarded, run_cell, seed, engine) for seed in seeds}
         try:
-            for future in as_completed([pool.submit(unless_stopped, seed) for seed in seeds]):
-                yield future.result()
+            while waiting:
+                ended, waiting = _next(waiting, engine)
+                for future in ended:
+                    yield future.result()
         finally:
-            stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            if waiting:
+                engine.stopped.set()
+            began = time.monotonic()
+            while waiting and not (hurry.is_set() and time.monotonic() > began + _TWICE):
+                _, waiting = _next(waiting, engine)
+            pool.shutdown(wait=not waiting, cancel_futures=True)
 
 
 def failed(
@@ -50,26 +84,49 @@ def failed(
     return StoredCell(cell=cell, output={}, items={}, curve=None, log=log)
 
 
+def _next(waiting: set[Future[StoredCell]], engine: Engine) -> tuple[set[Future[StoredCell]], set[Future[StoredCell]]]:
+    """Wait a tick for cells to end: those that have, those that have not."""
+    if engine.stopped.is_set():
+        sandbox.cancel()  # again and again: one may just be entering its sandbox
+    return wait(waiting, _TICK, FIRST_COMPLETED)
+
+
 @contextmanager
-def _ctrl_c_stops() -> Iterator[threading.Event]:
-    """While cells run, Ctrl-C ends them as ``cancelled`` instead of breaking into whatever is being written."""
-    stopped = threading.Event()
+def _signals_stop(engine: Engine) -> Iterator[threading.Event]:
+    """While cells run, Ctrl-C ends them as ``cancelled`` instead of breaking into whatever is being written.
+
+    A second one is a KeyboardInterrupt, and sets the event yielded. Only signals that would be a KeyboardInterrupt are
+    caught: one that is ignored (nohup, a job in the background) or that somebody else handles stays as it is.
+    """
+    hurry = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield stopped
+        yield hurry
         return
+    first = float("inf")
 
-    def stop(*_: object) -> None:
-        stopped.set()
-        sandbox.cancel()
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal first
+        if not engine.stopped.is_set():
+            first = time.monotonic()
+            engine.stopped.set()
+            os.write(2, b"Stopping. Ctrl-C once more leaves without waiting for what is being scored.\n")
+        elif time.monotonic() > first + _TWICE:
+            hurry.set()
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, stop)
+    caught = [number for number in STOP_SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+    for number in caught:
+        signal.signal(number, stop)
     try:
-        yield stopped
+        yield hurry
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in caught:
+            signal.signal(number, signal.default_int_handler)
 
 
-def _guarded(run_cell: RunCell, seed: int) -> StoredCell:
+def _guarded(run_cell: RunCell, seed: int, engine: Engine) -> StoredCell:
+    if engine.stopped.is_set():
+        return failed(seed, Status.CANCELLED, "The run was stopped before this cell began.")
     try:
         return run_cell(seed)
     except NothingToMeasure as error:

@@ -35,6 +35,8 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     for name in [challenge.baseline, *others[:1]]:
         record = run_submission(bench, name)
+        if bench.engine.stopped.is_set():
+            raise KeyboardInterrupt
         seconds[name] = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
         if record.status in (Status.OK, Status.SUSPICIOUS):
             scores[name] = [cell.score for cell in record.cells]

@@ -97,7 +97,12 @@ def _run_again(
             return evaluate_cell(bench, entry, seed)
 
     seeds = [cell.seed for cell in record.cells]
-    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers)}
+    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, bench.engine)}
+    if bench.engine.stopped.is_set():
+        raise KeyboardInterrupt  # a verdict from half of the cells would be none
+    for cell in again.values():
+        if cell.status is Status.HARNESS_ERROR:
+            return _cannot(record, f"seed {cell.seed}: {cell.reason}")
     tolerance = SAME_DEVICE_TOLERANCE if bench.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
     return _compare(record, [again[seed] for seed in seeds], tolerance)
 

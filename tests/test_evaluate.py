@@ -221,10 +221,14 @@ def test_a_kept_secret_is_in_no_record(tmp_path: Path) -> None:
 SLOW = "import time\ndef rank(task):\n    time.sleep(0.4)\n    return task.rng.permutation(len(task.y))\n"
 
 
-def start(folder: Path, runs: Path, *more: str) -> subprocess.Popen[str]:
+def start(folder: Path, runs: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "harness", "run", *SMALL, "seeds=6", f"submission={folder}", f"runs_dir={runs}"]
     return subprocess.Popen(
-        [*command, "launcher=serial", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "launcher=serial", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **variables},
     )
 
 
@@ -254,21 +258,24 @@ def test_a_kill_loses_at_most_the_cell_in_flight(tmp_path: Path, write_submissio
     assert disturbed.ci95 == undisturbed.ci95
 
 
-def test_ctrl_c_stops_cleanly(tmp_path: Path, write_submission: Write) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_a_sweep_leaves_nothing_behind(tmp_path: Path, write_submission: Write, stop: signal.Signals) -> None:
     folder = write_submission("slow", SLOW)
-    runs = tmp_path / "runs"
-    process = start(folder, runs)
+    runs, temporary = tmp_path / "runs", tmp_path / "tmp"
+    temporary.mkdir()
+    process = start(folder, runs, "-m", f"submission={folder},random", TMPDIR=str(temporary))
     wait_for_cells(runs, 1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in out + error
-    (path,) = runs.glob("*-slow-*/record.json")
+    (path,) = runs.glob("*/record.json")  # nothing of the second submission
     record = json.loads(path.read_text())
     assert record["status"] == "cancelled"
     assert record["cells"][0]["status"] == "ok"
     left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout
     assert not left, f"processes of the submission are left: {left}"
+    assert list(temporary.glob("harness-*")) == []
 
 
 def test_two_harnesses_share_a_runs_directory(tmp_path: Path, write_submission: Write) -> None:

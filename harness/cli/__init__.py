@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if extra:
         args.overrides = [*args.overrides, *extra]
     module, _, function = args.handler.partition(":")
+    _terminate_like_ctrl_c()
     try:
         return int(getattr(import_module(f"harness.cli.{module}"), function)(args))
     except BenchmarkError as error:
@@ -37,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _USAGE if isinstance(error, ProtocolError) else _NOT_OK
     except KeyboardInterrupt:
         print(f"harness {args.command}: cancelled.", file=sys.stderr)
+        if threading.active_count() > 1:  # the second Ctrl-C: a cell is still being scored and will not be waited for
+            sys.stdout.flush()
+            os._exit(_NOT_OK)
         return _NOT_OK
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
@@ -60,6 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _NOT_OK
+
+
+def _terminate_like_ctrl_c() -> None:
+    """SIGTERM and a closed terminal clean up as Ctrl-C does, unless this process was told to ignore them."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+            signal.signal(number, signal.default_int_handler)
 
 
 def _one_paragraph(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
         records.append(record)
         if not args.json:
             _print_line(record) if len(configs) > 1 else _print(record, benches[key].runs)
-        if record.status is Status.CANCELLED:
+        if benches[key].engine.stopped.is_set():
             break
     if args.json:
         contents = [record.model_dump(mode="json") for record in records]

@@ -18,7 +18,7 @@ from harness.bench import Bench
 from harness.challenge import load_challenge
 from harness.errors import Status
 from harness.evaluate import evaluate_cell
-from harness.pool import compute
+from harness.pool import Engine, compute
 from harness.sandbox import cell as cells
 from harness.sandbox.base import Limits
 from harness.tracking.runs import StoredCell
@@ -134,7 +134,7 @@ def _run(
     count, warm, every = len(kinds), min(20, len(kinds) // 5), max(1, len(kinds) // 50)
     statuses: Counter[str] = Counter()
     began = time.monotonic()
-    for done, stored in enumerate(compute(run_cell, range(count), workers), 1):
+    for done, stored in enumerate(compute(run_cell, range(count), workers, Engine()), 1):
         number, status = stored.cell.seed, stored.cell.status
         statuses[status.value] += 1
         if status is Status.HARNESS_ERROR:
