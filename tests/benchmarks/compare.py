@@ -52,7 +52,11 @@ def cpu(work: Callable[[], object]) -> float:
 def abab(ours: Callable[[], object], theirs: Callable[[], object], fits: int, their_fits: int, rounds: int) -> Result:
     """Milliseconds of CPU per fit on both sides and their ratio, median and range over the rounds."""
     ours()  # once before the clock starts: imports and thread pools
-    pairs = [(cpu(ours) / fits * 1e3, cpu(theirs) / their_fits * 1e3) for _ in range(rounds)]
+    return spread([(cpu(ours) / fits * 1e3, cpu(theirs) / their_fits * 1e3) for _ in range(rounds)])
+
+
+def spread(pairs: list[tuple[float, float]]) -> Result:
+    """Medians of (ours, theirs) in milliseconds, median ratio and its range."""
     ratios = [b / a for a, b in pairs]
     return {
         "ours_ms": statistics.median(a for a, _ in pairs),
@@ -213,40 +217,40 @@ def neighbours_values(rounds: int) -> list[Result]:
     return results
 
 
-def pydvl(rounds: int) -> list[Result]:
-    """pyDVL in its own environment, where PYDVL_PYTHON names an interpreter that has it."""
-    interpreter = os.environ.get("PYDVL_PYTHON", "")
+def other_library(library: str, rounds: int) -> list[Result]:
+    """pyDVL or opendataval in its own environment, where e.g. PYDVL_PYTHON names an interpreter that has it."""
+    variable = f"{library.upper()}_PYTHON"
+    interpreter = os.environ.get(variable, "")
     if not interpreter:
-        print("pyDVL: skipped (set PYDVL_PYTHON to a Python that has it)")
+        print(f"{library}: skipped (set {variable} to a Python that has it)")
         return []
     n = 500
     X, y, X_val, y_val = digits(n)
     results = []
     for method, fits in (("leave_one_out", n + 1), ("tmc_shapley", n), ("banzhaf", 200), ("data_oob", 200)):
-        ours = min(cpu(partial(ours_values, method, fits, X, y, X_val, y_val)) for _ in range(rounds)) / fits * 1e3
-        command = [interpreter, str(Path(__file__).with_name("pydvl_side.py")), method, str(n), str(fits)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if done.returncode:
-            print(f"pyDVL {method}: failed: {done.stderr.strip().splitlines()[-1:]}")
-            continue
-        found = json.loads(done.stdout.splitlines()[-1])
-        theirs = found["cpu_s"] / found["fits"] * 1e3
-        result = {
-            "ours_ms": ours,
-            "theirs_ms": theirs,
-            "ratio": theirs / ours,
-            "ratio_range": [theirs / ours] * 2,
-            "fits": fits,
-            "their_fits": found["fits"],
-        }
-        results.append(say(f"pyDVL {method}, n = {n}, per fit", result))
+        script = str(Path(__file__).with_name(f"{library}_side.py"))
+        pairs, their_fits = [], 0
+        ours_values(method, fits, X, y, X_val, y_val)  # once before the clock starts
+        for _ in range(rounds):
+            ours = cpu(partial(ours_values, method, fits, X, y, X_val, y_val)) / fits * 1e3
+            command = [interpreter, script, method, str(n), str(fits)]
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+            if done.returncode:
+                print(f"{library} {method}: failed: {done.stderr.strip().splitlines()[-1:]}")
+                break
+            found = json.loads(done.stdout.splitlines()[-1])
+            their_fits = found["fits"]
+            pairs.append((ours, found["cpu_s"] / their_fits * 1e3))
+        else:
+            result = {**spread(pairs), "fits": fits, "their_fits": their_fits}
+            results.append(say(f"{library} {method}, n = {n}, per fit", result))
     return results
 
 
 def ours_values(
     method: str, fits: int, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
 ) -> np.ndarray:
-    """The four methods through fit_many, at the numbers of fits that :func:`pydvl` counts."""
+    """The four methods through fit_many, at the numbers of fits that :func:`other_library` counts."""
     n, rng, model = len(X), np.random.default_rng(0), load_model("logistic", device="cpu", n_classes=10)
 
     def accuracy(W: np.ndarray) -> np.ndarray:
@@ -308,7 +312,7 @@ def main() -> None:
     beside = Path(__file__).parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or beside))
     parser.add_argument(
-        "--only", default="", help="comma-separated: logistic,nets,debugging,bookkeeping,knn,pydvl,growth"
+        "--only", default="", help="comma-separated: logistic,nets,debugging,bookkeeping,knn,pydvl,opendataval,growth"
     )
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -318,7 +322,8 @@ def main() -> None:
         "debugging": lambda: debugging_against_original(chosen.rounds, chosen.data),
         "bookkeeping": lambda: bookkeeping(chosen.rounds),
         "knn": lambda: neighbours_values(chosen.rounds),
-        "pydvl": lambda: pydvl(chosen.rounds),
+        "pydvl": lambda: other_library("pydvl", chosen.rounds),
+        "opendataval": lambda: other_library("opendataval", chosen.rounds),
         "growth": lambda: growth(chosen.out),
     }
     wanted = chosen.only.split(",") if chosen.only else list(parts)
