@@ -38,12 +38,7 @@ def place() -> Place:
     if "" in mounts and "" in own:
         here = mounts[""] / own[""].lstrip("/")
         for parent in (here, here.parent):
-            enabled = _read(parent / "cgroup.subtree_control").split()
-            if (
-                parent.is_relative_to(mounts[""])
-                and {"memory", "pids"} <= set(enabled)
-                and _works(parent, "memory.max")
-            ):
+            if parent.is_relative_to(mounts[""]) and _delegates(parent) and _works(parent, "memory.max"):
                 return Place(2, parent, parent)
     found: dict[str, Path | None] = {"memory": None, "pids": None}
     for controller, knob in (("memory", "memory.limit_in_bytes"), ("pids", "pids.max")):
@@ -65,6 +60,18 @@ def _mounts() -> dict[str, Path]:
         elif kind == "cgroup":
             mounts.update(dict.fromkeys(options.split(","), Path(point)))
     return mounts
+
+
+def _delegates(parent: Path) -> bool:
+    """Whether groups below it (v2) have both controllers, which may have to be switched on first.
+
+    The kernel refuses that where ``parent`` has processes of its own; the root of all groups is exempt.
+    """
+    control = parent / "cgroup.subtree_control"
+    if not {"memory", "pids"} <= set(_read(control).split()):
+        with suppress(OSError):
+            control.write_text("+memory +pids")
+    return {"memory", "pids"} <= set(_read(control).split())
 
 
 def _works(parent: Path, knob: str) -> bool:

@@ -1,25 +1,166 @@
-"""The container tier: Docker or Podman without network, read-only, without capabilities. Optional."""
+"""The container tier: Podman with the cell's own layout, no image, no network, nothing kept. Optional.
+
+The container's root is an empty directory of the cell with the same read-only binds as bubblewrap's; Podman's own state
+lies in the cell, too, and goes with it. Podman keeps descriptors below a number rather than those it is told, and an
+engine behind a daemon keeps none, so the process inside comes to a socket in its inputs (the door) and is handed what
+it needs there.
+"""
 
 from __future__ import annotations
 
+import csv
+import functools
+import io
+import os
+import resource
+import select
 import shutil
-import subprocess
+import socket
+import struct
+from pathlib import Path
+
+from harness.sandbox import walls
+from harness.sandbox.base import Limits
+from harness.sandbox.cell import Cell
+from harness.sandbox.visible import visible
+
+RUNTIMES = ("crun", "runc")  # Podman's own first choice first; old ones of either fail on some control groups
+_PATIENCE = 10.0  # seconds Podman may take to tidy up after a container
+# What Podman adds to a container unasked, and what root may write in /proc by owning it.
+_MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
+_CONF = '[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n'
 
 
-def engine() -> str | None:
-    """``podman`` or ``docker``, whichever is installed."""
-    return next((name for name in ("podman", "docker") if shutil.which(name)), None)
+def podman() -> str:
+    """Path of the program, as this harness's own PATH finds it; empty where there is none."""
+    return shutil.which("podman") or ""
 
 
-def probe() -> tuple[bool, str]:
-    """Whether the tier works, and why not."""
-    name = engine()
-    if name is None:
-        return False, "neither podman nor docker is installed (optional)"
+@functools.cache
+def trials() -> dict[str, str]:
+    """OCI runtime -> what a probe with it said, up to the first that is "confined"; once per process. Raises OSError."""
+    from harness.sandbox import tiers
+
+    said: dict[str, str] = {}
+    for name in filter(shutil.which, RUNTIMES):
+        said[name] = tiers.run_probe("container", name)
+        if said[name] == "confined":
+            break
+    return said
+
+
+def runtime() -> str:
+    """The OCI runtime that works here; empty where none does."""
+    return next((name for name, said in trials().items() if said == "confined"), "")
+
+
+def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
+    """``podman run`` up to, and without, the program. Makes the container's root and Podman's folders in the cell."""
+    root, state = cell.path / "root", cell.path / "podman"
+    root.mkdir()
+    state.mkdir()
+    (state / "containers.conf").write_text(_CONF)
+    line = [podman(), "--root", str(state / "store"), "--runroot", str(state / "run"), "--tmpdir", str(state / "tmp")]
+    line += ["--storage-driver", "vfs", "--runtime", oci, "run", "--rm", "--conmon-pidfile", str(state / "conmon.pid")]
+    line += [
+        "--network",
+        "none",
+        "--no-hosts",
+        "--ipc",
+        "none",
+        "--cgroupns",
+        "private",
+        "--hostname",
+        "cell",
+        "--log-driver",
+        "none",
+    ]
+    line += ["--read-only", "--read-only-tmpfs=false", "--http-proxy=false", "--passwd=false", "--cap-drop", "all"]
+    for option in ("no-new-privileges", "label=disable", f"mask={_MASKED}"):  # binds of /usr carry no container's label
+        line += ["--security-opt", option]
+    # As in bubblewrap the process is user 1000 of its own namespace and, outside, whoever runs the harness; the user 0
+    # that the runtime sets the container up with is nobody outside.
+    for kind in ("--uidmap", "--gidmap"):
+        line += [kind, "0:65534:1", kind, "1000:0:1"]
+    line += ["--user", "1000:1000", "--workdir", "/tmp"]
+    tasks = max(1024, limits.processes + 2)
+    for name, limit, wanted in (("nofile", resource.RLIMIT_NOFILE, 1024), ("nproc", resource.RLIMIT_NPROC, tasks)):
+        hard = resource.getrlimit(limit)[1]  # Podman's own wishes are above what some machines allow
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        line += ["--ulimit", f"{name}={most}:{most}"]
+    if oci == "crun":
+        line += ["--cgroups", "disabled"]  # the limits are the harness's own groups; runc cannot do without
+    size = walls.scratch_bytes(limits)
+    for path, room in (("/tmp", size), ("/dev/shm", size), ("/cell/out", limits.output_mb * 2**20)):
+        line += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,size={room},mode=1777"]
+    binds = [(path, path) for path in visible().roots]
+    for link in ("/lib", "/lib32", "/lib64", "/bin"):
+        if Path(link).is_symlink():
+            (root / link[1:]).symlink_to(Path(link).readlink())
+        elif Path(link).is_dir():
+            binds.append((link, link))
+    binds += [(str(cell.path / "empty"), mask) for mask in visible().masked]
+    binds += [
+        (str(cell.path / "in"), "/cell/in"),
+        (str(cell.path / "code"), "/cell/code"),
+        (str(folder), "/submission"),
+    ]
+    for source, target in binds:
+        line += ["--mount", _fields("type=bind", f"src={source}", f"dst={target}", "ro=true")]
+    variables = [f"{name}={value}" for name, value in walls.environment("container", cell, folder).items()]
+    return [*line, "--rootfs", str(root), "/usr/bin/env", "-i", *variables]
+
+
+def environment(cell: Cell) -> dict[str, str]:
+    """What Podman itself, outside, gets."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
+    return kept | {"CONTAINERS_CONF": str(cell.path / "podman" / "containers.conf")}
+
+
+def settle(cell: Cell) -> bool:
+    """Wait until Podman's monitor of the container, which tidies up after it, has ended. False if it does not."""
     try:
-        done = subprocess.run([name, "info"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False, f"{name} does not answer"
-    if done.returncode:
-        return False, f"{name} is installed, but its engine does not run: {' '.join(done.stderr.split())[:200]}"
-    return False, f"{name} runs, but this version of the harness does not use it yet"
+        monitor = os.pidfd_open(int((cell.path / "podman" / "conmon.pid").read_text()))
+    except (OSError, ValueError):
+        return True
+    try:
+        return bool(select.select([monitor], [], [], _PATIENCE)[0])
+    finally:
+        os.close(monitor)
+
+
+class Door:
+    """A listening socket ``door`` among the inputs of a cell, for one process to come in."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._folder = os.open(cell.path / "in", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(f"/proc/self/fd/{self._folder}/door")  # short, whatever the folder's path
+        self._socket.listen(1)
+
+    def meet(self, popen_fd: int, patience: float) -> tuple[int, socket.socket] | None:
+        """Who comes: process id as known out here, by the kernel's word, and the connection.
+
+        None where the process of the pidfd ``popen_fd`` ends first or nobody comes within ``patience`` seconds.
+        """
+        ready, _, _ = select.select([self._socket.fileno(), popen_fd], [], [], patience)
+        if self._socket.fileno() not in ready:
+            return None
+        channel, _ = self._socket.accept()
+        pid, _, _ = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return pid, channel
+
+    def close(self) -> None:
+        """Nobody else comes in. May be repeated."""
+        if self._folder >= 0:
+            os.unlink("door", dir_fd=self._folder)
+            self._socket.close()
+            os.close(self._folder)
+            self._folder = -1
+
+
+def _fields(*fields: str) -> str:
+    """One line of CSV: paths may hold commas."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()

@@ -1,16 +1,18 @@
 """First code in the new process: bind it to its limits, then hand over to the worker. Standard library only.
 
-Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap the walls already stand. Elsewhere (``supervise``)
-this process stays outside as guard: it adopts every orphan of the cell, and when the worker ends or the harness asks,
-it kills all that is left before it exits itself, so that nothing outlives the cell.
+Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap and containers the walls already stand. But in
+bubblewrap (``supervise``) this process stays behind as guard: it adopts every orphan of the cell, and when the worker
+ends or the harness asks or dies, it kills all that is left before it exits itself, so that nothing outlives the cell.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
+import select
 import signal
 import sys
 import time
@@ -19,15 +21,20 @@ from typing import Any, NoReturn
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 1, 24, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 1, 4, 24, 36
 
 
 def main(path: str) -> NoReturn:
     """Confine this process as the job says and run the worker (or, for a probe, try the walls)."""
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         job: dict[str, Any] = json.load(file)
+    lifeline = _enter(job) if "door" in job else -1
+    if job["filter"]:
+        from harness.sandbox import seccomp
+
+        seccomp.install(seccomp.program(namespaces=True))
     if job["supervise"]:
-        _guard(job["parent"])
+        _guard(job["parent"], lifeline)
     _limit(job)
     if job["confine"]:
         confine(job["confine"])
@@ -68,13 +75,32 @@ def _limit(job: dict[str, Any]) -> None:
         file.write("1000")  # if memory runs out, the cell goes, not its guard
 
 
-def _guard(parent: int) -> None:
+def _enter(job: dict[str, Any]) -> int:
+    """Into a container no descriptors come: connect to the harness and be handed them, once it has set the limits.
+
+    Standard output and error become the harness's pipe. Returns the read end of one that ends when the harness does.
+    """
+    import socket
+
+    channel = socket.socket(socket.AF_UNIX)
+    channel.connect(job["door"])
+    _, (log, lifeline), _, _ = socket.recv_fds(channel, 1, 2)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    job["channel"] = channel.detach()
+    return lifeline
+
+
+def _guard(parent: int, lifeline: int) -> None:
     """Fork; return in the child. The parent adopts, waits, kills and exits with the child's status."""
     import ctypes
 
     libc = ctypes.CDLL(None)
+    inherited = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, _stop)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the child, the same user in the same container, cannot look in
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     guard = os.getpid()
     if os.getppid() != parent:  # the harness died before the line above
@@ -82,15 +108,20 @@ def _guard(parent: int) -> None:
     worker = os.fork()
     if worker == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != guard:
             os._exit(1)
         os.setsid()
+        if lifeline >= 0:
+            os.close(lifeline)
         return
-    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - the worker's channels are its own
-        if fd > 0:
+    for fd in inherited:  # the worker's channels are its own
+        if fd > 0 and fd != lifeline:
             with contextlib.suppress(OSError):
                 os.close(fd)
+    if lifeline >= 0:
+        _watch(lifeline)
     while True:
         pid, status = os.wait()
         if pid == worker:
@@ -99,6 +130,15 @@ def _guard(parent: int) -> None:
     _kill_all()
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _watch(lifeline: int) -> None:
+    """Stop as soon as nobody holds the other end of this pipe any more."""
+    signal.signal(signal.SIGIO, _stop)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # before the lines above
+        os.kill(os.getpid(), signal.SIGIO)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

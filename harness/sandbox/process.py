@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.sandbox import seccomp, walls
+from harness.sandbox import container, seccomp, walls
 from harness.sandbox.base import Job
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import Group
 
 _PATIENCE = 10.0  # seconds a killed process may take to disappear before that is our fault
+_BIRTH = 60.0  # seconds a container may take to start, likewise
 
 
 @dataclass
@@ -33,12 +34,14 @@ class Process:
     channel: socket.socket
     group: Group
     started: float
+    cell: Cell
     root: int = -1
+    stopped: float = 0.0
 
     def end(self) -> bool:
         """Kill what is left and wait for it. True when nothing of the cell can be alive any more. May be repeated."""
         gone = True
-        if self.tier == "bubblewrap":
+        if self.tier in walls.CONTAINED:
             if self.root >= 0:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(self.root, signal.SIGKILL)
@@ -47,13 +50,18 @@ class Process:
                 self.popen.kill()
         else:
             self.popen.terminate()  # the guard kills its descendants, then ends
+        if self.tier == "container":
+            self.stopped = self.stopped or time.monotonic()  # what follows is Podman's time
         try:
             self.popen.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             gone = False
             self.popen.kill()
             self.popen.wait()
-        if self.tier != "bubblewrap":
+        if self.tier == "container":
+            gone = container.settle(self.cell) and gone
+        self.stopped = self.stopped or time.monotonic()
+        if self.tier not in walls.CONTAINED:
             gone = gone and self.popen.returncode in (*range(256), -signal.SIGTERM)
             if self.group.version:
                 gone = self.group.kill()
@@ -69,7 +77,8 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         stack.enter_context(theirs)
-        walls.prepare(tier, cell, folder, job.limits, _job(job, theirs.fileno()))
+        contained = tier == "container"
+        walls.prepare(tier, cell, folder, job.limits, _job(job, "/cell/in/door" if contained else theirs.fileno()))
         group = Group(cell, job.limits.memory_mb, job.limits.processes + 1)  # and the guard or reaper
         stack.callback(group.close)
         log, log_write = fds.pipe()
@@ -78,32 +87,52 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
         go, go_write = fds.pipe()
         info, info_write = fds.pipe()
         line, give = _command(tier, cell, folder, job, fds, info_write, go)
+        door = stack.enter_context(contextlib.closing(container.Door(cell))) if contained else None
         begun = time.monotonic()
         popen = subprocess.Popen(
             line,
-            stdin=subprocess.DEVNULL if tier == "bubblewrap" else go,
+            stdin=go if tier in ("landlock", "none") else subprocess.DEVNULL,
             stdout=log_write,
             stderr=log_write,
-            env=walls.environment(tier, cell, folder),
+            env=container.environment(cell) if contained else walls.environment(tier, cell, folder),
             cwd=cell.path / "tmp",
-            pass_fds=[theirs.fileno(), *give],
+            pass_fds=[] if contained else [theirs.fileno(), *give],
             start_new_session=True,
         )
-        process = Process(tier, popen, log, ours, group, begun)
+        process = Process(tier, popen, log, ours, group, begun, cell)
         stack.callback(_end_surely, process)
-        fds.close(log_write, go, info_write)
-        theirs.close()
-        first = _first_pid(info) if tier == "bubblewrap" else popen.pid
-        if first:  # else bubblewrap failed, and its message is in the log
+        if door is not None:
+            first = _met(process, door, fds)
+            stack.enter_context(process.channel)
+        else:
+            first = _first_pid(info) if tier == "bubblewrap" else popen.pid
+        if first:  # else bubblewrap or Podman failed, and its message is in the log
             process.root = fds.own(os.pidfd_open(first))
             group.add(first)
-            os.write(go_write, b"go\n")
+            if door is None:
+                os.write(go_write, b"go\n")
+            else:
+                process.started = time.monotonic()  # what went before was Podman's time
+                socket.send_fds(process.channel, [b"R"], [log_write, go])
+        fds.close(log_write, go, info_write)
+        theirs.close()
         yield process
 
 
-def _job(job: Job, channel: int) -> dict[str, object]:
+def _met(process: Process, door: container.Door, fds: _Descriptors) -> int:
+    """The first process of the container, as known out here; 0 where Podman failed."""
+    ended = fds.own(os.pidfd_open(process.popen.pid))
+    met = door.meet(ended, _BIRTH)
+    door.close()
+    if met is None:
+        return 0
+    first, process.channel = met
+    return first
+
+
+def _job(job: Job, channel: int | str) -> dict[str, object]:
     return {
-        "channel": channel,
+        "door" if isinstance(channel, str) else "channel": channel,
         "task": job.task,
         "module": job.module,
         "function": job.function,
@@ -125,6 +154,8 @@ def _command(
         options = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
         options_fd = fds.own(walls.memory_file(options))
         return [walls.bwrap(), "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
+    if tier == "container":
+        return [*container.command(cell, folder, job.limits, container.runtime()), *program], []
     return ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *program], []
 
 

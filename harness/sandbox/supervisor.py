@@ -73,7 +73,7 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
         stack.callback(watch.close)
         ending = watch.until_end()
         dead = process.end()
-        seconds = time.monotonic() - process.started - watch.paused
+        seconds = process.stopped - process.started - watch.paused
         if not dead:
             raise HarnessError("Processes of the cell could not be killed; its output was not read.")
         watch.drain()
@@ -112,7 +112,9 @@ class _Watch:
         self._cancellations = _cancellations[0]
         self._looked = 0.0
         self._looks = 0
-        self._end = os.pidfd_open(process.popen.pid)
+        # Podman lives on a little after its container.
+        contained = process.tier == "container" and process.root >= 0
+        self._end = os.dup(process.root) if contained else os.pidfd_open(process.popen.pid)
         self._poller = select.poll()
         for fd in (self._end, process.log, process.channel.fileno()):
             self._poller.register(fd, select.POLLIN)
@@ -215,7 +217,7 @@ class _Watch:
                 Status.CRASHED, f"The submission started more than its {limits.processes} processes and threads."
             )
         self._looks += 1
-        if self.process.tier != "bubblewrap" and self._looks % 4 == 0:
+        if self.process.tier not in walls.CONTAINED and self._looks % 4 == 0:
             allowed = limits.output_mb * 2**20 + walls.scratch_bytes(limits)
             if _exceeds(self.cell.path, allowed):
                 raise _Over(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
 
 from harness.errors import ProtocolError
-from harness.sandbox import landlock, seccomp, walls
+from harness.sandbox import container, landlock, seccomp, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 
@@ -68,27 +69,34 @@ def _tried(name: str) -> TierReport:
 def _try(name: str) -> TierReport:
     if name == "none":
         return TierReport("none", True, "no isolation at all: for development, never ranks")
-    if name == "container":
-        from harness.sandbox import container
-
-        works, why = container.probe()
-        return TierReport(name, works, why)
     missing = _missing(name)
     if missing:
         return TierReport(name, False, missing)
-    said = _run_probe(name)
+    try:
+        said = _contained() if name == "container" else run_probe(name)
+    except OSError as error:  # no room for the probe's own folder
+        return TierReport(name, False, f"no room for temporary files to try it with (TMPDIR): {error.strerror}")
     if said == "confined":
         return TierReport(name, True, _DESCRIPTIONS[name])
     return TierReport(name, False, f"{said}. {_REMEDIES[name]}")
 
 
+def _contained() -> str:
+    if container.runtime():
+        return "confined"
+    return "; ".join(f"with {oci}, {said}" for oci, said in container.trials().items())
+
+
 _DESCRIPTIONS = {
     "bubblewrap": "all namespaces unshared, read-only binds, no network, no capabilities, seccomp",
+    "container": "Podman: all namespaces unshared, read-only binds, no network, no capabilities, seccomp",
     "landlock": "Landlock, seccomp and resource limits, no namespaces: weaker than bubblewrap",
 }
 _REMEDIES = {
     "bubblewrap": "It needs unprivileged user namespaces: see sysctl kernel.unprivileged_userns_clone, "
     "kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces.",
+    "container": "It needs Podman 4.3 or newer and an OCI runtime that knows this machine's control groups; without "
+    "root also user namespaces, newuidmap and a range of ids in /etc/subuid and /etc/subgid.",
     "landlock": "It needs a Linux kernel 6.2 or newer with Landlock and seccomp enabled.",
 }
 
@@ -98,13 +106,17 @@ def _missing(name: str) -> str:
         return f"no seccomp filter is written for {os.uname().machine} (x86_64 and aarch64 are)"
     if name == "bubblewrap" and not walls.bwrap():
         return "the program bwrap is not installed: apt-get install bubblewrap, or dnf install bubblewrap"
+    if name == "container" and not container.podman():
+        return "the program podman is not installed (optional; Docker cannot take its place)"
+    if name == "container" and not any(map(shutil.which, container.RUNTIMES)):
+        return "Podman has neither crun nor runc to run containers with"
     if name == "landlock" and landlock.abi() < landlock.MINIMUM_ABI:
         return f"this kernel's Landlock has version {landlock.abi()}. {_REMEDIES['landlock']}"
     return ""
 
 
-def _run_probe(tier: str) -> str:
-    """``"confined"``, or what went wrong."""
+def run_probe(tier: str, oci: str = "") -> str:
+    """``"confined"``, or what went wrong. ``oci``: the runtime for the container. Raises OSError: no temporary folder."""
     limits = Limits()
     with Cell() as cell:
         hidden = cell.path / "hidden"
@@ -112,29 +124,35 @@ def _run_probe(tier: str) -> str:
         folder = cell.path / "empty"
         walls.prepare(tier, cell, folder, limits, {"probe": {"hidden": str(hidden), "pid": os.getpid()}})
         line, give = walls.program(tier, cell, folder), []
+        environment = walls.environment(tier, cell, folder)
         if tier == "bubblewrap":
             options = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None)
             give = [walls.memory_file(options)]
             line = [walls.bwrap(), "--args", str(give[0]), *line]
+        elif tier == "container":
+            line = [*container.command(cell, folder, limits, oci), *line]
+            environment = container.environment(cell)
         try:
             done = subprocess.run(
                 line,
-                env=walls.environment(tier, cell, folder),
+                env=environment,
                 cwd=cell.path / "tmp",
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=20,
+                timeout=60 if tier == "container" else 20,
                 start_new_session=True,
                 check=False,
                 pass_fds=give,
             )
         except subprocess.TimeoutExpired:
-            return "a probe of it did not end within 20 s"
+            return "a probe of it did not end in time"
         except OSError as error:
             return f"it cannot be started: {error.strerror}"
         finally:
             for fd in give:
                 os.close(fd)
+            if tier == "container":
+                container.settle(cell)
         said = done.stdout.strip() or " ".join(done.stderr.split())[-300:]
         return said or f"a probe of it ended with status {done.returncode} and said nothing"

@@ -23,6 +23,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+CONTAINED = ("bubblewrap", "container")  # mounts and a pid namespace of its own: with its first process all end
 _SPARE_TASKS = 1024
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")  # safe path, no user site, no site: no .pth, no sitecustomize
@@ -41,7 +42,7 @@ class Paths:
 
 def paths(tier: str, cell: Cell, folder: Path) -> Paths:
     """Short fixed names where there are mounts, real ones elsewhere."""
-    if tier in ("bubblewrap", "container"):
+    if tier in CONTAINED:
         return Paths("/cell/in", "/cell/out", "/cell/code", "/submission", "/tmp")
     inside = cell.path
     return Paths(str(inside / "in"), str(inside / "out"), str(inside / "code"), str(folder), str(inside / "tmp"))
@@ -66,9 +67,10 @@ def prepare(tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str
         target.write_bytes(content)
     where = paths(tier, cell, folder)
     job = {
-        "supervise": tier in ("landlock", "none"),
-        "parent": os.getpid(),
+        "supervise": tier != "bubblewrap",
+        "parent": 0 if tier == "container" else os.getpid(),
         "confine": confinement(cell, folder) if tier == "landlock" else None,
+        "filter": tier == "container",  # bubblewrap loads it, Landlock's own belongs to "confine"
         "rlimits": rlimits(tier, limits),
         "site": list(visible().site),
         "inputs": where.inputs,
@@ -90,7 +92,7 @@ def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
         ("RLIMIT_MEMLOCK", 65536, 65536),
         ("RLIMIT_MSGQUEUE", 0, 0),
     ]
-    if tier == "bubblewrap" and os.getuid() != 0:  # counted in the cell's own user namespace; does not bind root
+    if tier in CONTAINED and os.getuid() != 0:  # counted in the cell's own user namespace; does not bind root
         found.append(("RLIMIT_NPROC", limits.processes + 2, limits.processes + 2))
     if tier in ("landlock", "none") and os.getuid() != 0 and place().pids is None:
         ceiling = _own_tasks() + _SPARE_TASKS  # of this user as a whole, other cells included: a coarse last line

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ProtocolError, Status
-from harness.sandbox import landlock, probe, resolve_tier, run, seccomp, tiers, walls
+from harness.sandbox import container, landlock, probe, resolve_tier, run, seccomp, tiers, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.visible import BUNDLED, code, readable, visible
@@ -22,9 +23,11 @@ from tests.sandbox.helpers import TIERS, job
 def fresh(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Probes are tried anew, before and after."""
     tiers._try.cache_clear()
+    container.trials.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
     tiers._try.cache_clear()
+    container.trials.cache_clear()
 
 
 def test_probe_tells_every_tier() -> None:
@@ -59,6 +62,33 @@ def test_a_bwrap_that_fails_is_not_trusted(fresh: pytest.MonkeyPatch, tmp_path: 
         report = next(report for report in probe() if report.name == "bubblewrap")
         assert not report.works
         assert says in report.why
+
+
+@pytest.mark.skipif("container" not in TIERS, reason="the container tier does not work here")
+def test_a_podman_that_fails_is_said_and_is_ours(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "podman"
+    fake.write_text("#!/bin/sh\necho 'Error: no space in the store' >&2; exit 125\n")
+    fake.chmod(0o755)
+    assert resolve_tier("container", "bubblewrap") == "container"
+    with fresh.context() as patch:
+        patch.setattr(container, "podman", lambda: str(fake))
+        outcome = run(job(tmp_path / "s", "def select(task):\n    return [0]\n"), "container")
+        assert outcome.status is Status.HARNESS_ERROR
+        assert "no space in the store" in outcome.reason
+        tiers._try.cache_clear()
+        container.trials.cache_clear()
+        with pytest.raises(ProtocolError, match="no space in the store"):
+            resolve_tier("container", "none")
+    fresh.setenv("PATH", str(tmp_path / "empty"))
+    tiers._try.cache_clear()
+    assert "podman is not installed" in next(report.why for report in probe() if report.name == "container")
+
+
+def test_without_room_for_temporary_files(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fresh.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ProtocolError, match=r"TMPDIR.*No such file") as caught:
+        resolve_tier("auto", "none")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_probe_without_walls_finds_the_holes(tmp_path: Path) -> None:
