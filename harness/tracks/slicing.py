@@ -74,14 +74,16 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
     Proposals and hidden slices are matched one to one so that the sum of average precisions is largest (Hungarian
     method); a hidden slice without a partner counts 0. Equal scores are ordered by a seeded shuffle. With
     ``empty_every``, only proposals whose confidence (mean of their ``top`` highest scores) is at least
-    :data:`DECLARED` take part, and a seed that plants nothing scores 1 less the false-discovery rate: declared
-    proposals over ``max_slices``, so that a column left out and a column not declared are the same.
+    :data:`DECLARED` take part. On a seed that plants nothing the declared share of the proposals is the
+    false-discovery rate, and each declared proposal costs 1 / ``max_slices`` of the score: the rate itself could be
+    thinned at will with columns that declare nothing.
     """
 
     name = "slicing"
     track = "slicing"
     task = "slicing"
     metric = "precision_at_25"
+    scorer_version = 2  # false_discovery_rate is a share of the proposals returned
     curve_axes = ("highest-scored rows per slice", "precision")
     settings_class = SlicingSettings
 
@@ -144,8 +146,8 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
             position[rows, j], found[:, j] = np.arange(m), key.member[:, j]
             hits[j] = np.cumsum(key.member[rows[: len(curve)], j]) / curve
             recall[j] = key.member[rows[: key.member[:, j].sum()], j].mean()
-        false_discovery = float(declared.sum() / self.settings.max_slices)
-        items = {"position": position, "found": found} if hidden else {"abstained": np.full(m, 1 - false_discovery)}
+        abstained = 1 - float(declared.sum()) / self.settings.max_slices
+        items = {"position": position, "found": found} if hidden else {"abstained": np.full(m, abstained)}
         matched = [precision[partner[j], j] if partner[j] >= 0 else 0.0 for j in range(hidden)]
         gap = planting.error_gaps(key.wrong, key.member)[0]
         nan = float("nan")
@@ -157,7 +159,7 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
             "hidden_error_gap": float(gap.mean()) if hidden else nan,
             "hidden_slices": float(hidden),
             "declared": float(declared.sum()),
-            "false_discovery_rate": nan if hidden else false_discovery,
+            "false_discovery_rate": nan if hidden else float(declared.mean()),
         }
         return Score(
             float(self.statistic(items, np.ones((1, m)))[0]),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-SHARE = 0.8  # of the budget; the rest is kept
 SELLERS = 4  # one in so many is bought from
 
 
@@ -20,7 +19,7 @@ def buy(task):
         consensus = np.median(correlations, axis=0)
         match = correlations @ consensus / max(float(consensus @ consensus), 1e-12)
         best = np.argsort(-match)[: max(1, len(rows) // SELLERS)]
-        bought.append(share(best, rows, prices, SHARE * task.budget))
+        bought.append(share(best, rows, prices, task.budget))
     return np.stack(bought)
 
 

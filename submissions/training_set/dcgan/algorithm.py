@@ -11,7 +11,8 @@ they are returned merged and untouched.
 
 import numpy as np
 
-NOISE, WIDTH, BATCH, STEPS = 32, 16, 64, 500
+NOISE, WIDTH, BATCH, STEPS = 32, 16, 64, 250
+RATE = 0.0024  # twelve times the paper's, since the steps are so few
 
 
 def create_training_set(task):
@@ -85,8 +86,8 @@ def synthesise(X, y, wanted, shape, task):
         planes = functional.one_hot(c, classes).float()[:, :, None, None].expand(-1, -1, height, width)
         return discriminator(torch.cat([x, planes], 1)).squeeze(1)
 
-    steps_g = torch.optim.Adam(generator.parameters(), lr=2e-4 * 4, betas=(0.5, 0.999))
-    steps_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4 * 4, betas=(0.5, 0.999))
+    steps_g = torch.optim.Adam(generator.parameters(), lr=RATE, betas=(0.5, 0.999), fused=True)
+    steps_d = torch.optim.Adam(discriminator.parameters(), lr=RATE, betas=(0.5, 0.999), fused=True)
     bce = functional.binary_cross_entropy_with_logits
     chance = 1.0 / torch.bincount(labels, minlength=classes)[labels]  # every class equally often
     for _ in range(STEPS):
