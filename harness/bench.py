@@ -37,6 +37,7 @@ class Bench:
     device: str
     runs: RunsDir
     engine: Engine = field(default_factory=Engine)  # one user of the fixed model at a time; none once stopped
+    references: list[References] = field(default_factory=list)  # as soon as they are known, one
 
     @classmethod
     def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:

@@ -109,6 +109,8 @@ def run_submission(
 
 def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCell | None = None) -> References:
     """The harness's own rows, floor and skyline: scored like submissions, computed once per fingerprint."""
+    if bench.references:
+        return bench.references[0]
 
     def cells_of(which: Reference) -> list[StoredCell]:
         entrant = Entrant.reference(which)
@@ -123,7 +125,10 @@ def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCel
                 bench.record(entrant, cells, None, tracking_uri)
         return cells
 
-    return References(cells_of("random"), cells_of("skyline"))
+    references = References.of(bench, cells_of("random"), cells_of("skyline"))
+    if references.replicates is not None:
+        bench.references.append(references)
+    return references
 
 
 def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:

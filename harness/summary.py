@@ -59,10 +59,17 @@ class Entrant:
 
 @dataclass(frozen=True)
 class References:
-    """Cells of floor and skyline, seed by seed."""
+    """Cells of floor and skyline on the seeds that can be measured."""
 
     floor: list[StoredCell]
     skyline: list[StoredCell]
+    replicates: FloatArray | None  # [R] of the skyline's score; None unless every cell is ok
+
+    @classmethod
+    def of(cls, bench: Bench, floor: list[StoredCell], skyline: list[StoredCell]) -> References:
+        floor, skyline = _measured(floor), _measured(skyline)
+        whole = skyline and _status([*floor, *skyline])[0] is Status.OK
+        return cls(floor, skyline, _replicates(bench, skyline) if whole else None)
 
 
 def summarise(
@@ -80,7 +87,6 @@ def summarise(
     every, cells = cells, _measured(cells)
     status, reason = _status(cells) if cells else (Status.SKIPPED, every[0].cell.reason)
     if status is Status.OK and references is not None:
-        references = References(_measured(references.floor), _measured(references.skyline))
         status, reason = _status([*references.floor, *references.skyline], "reference ")
     if status is Status.OK and len(cells) < len(every):
         left_out = next(stored.cell for stored in every if stored.cell.status is Status.SKIPPED)
@@ -91,12 +97,11 @@ def summarise(
     if status is Status.OK:
         score = _mean(cells)
         resampled = _replicates(bench, cells)
-    if references is not None and status is Status.OK:
-        floor, skyline = _mean(references.floor), _mean(references.skyline)
-        bound = track.suspicious_above(skyline)
-        if score is not None and resampled is not None:
+        if references is not None and references.replicates is not None:
+            floor, skyline = _mean(references.floor), _mean(references.skyline)
+            bound = track.suspicious_above(skyline)
             normalised = (score - floor) / (skyline - floor) if skyline != floor else None
-            bounds = np.array([track.suspicious_above(v) for v in _replicates(bench, references.skyline)])
+            bounds = np.array([track.suspicious_above(v) for v in references.replicates])
             if interval(sign * (resampled - bounds), len(cells))[0] > 0:
                 status = Status.SUSPICIOUS
                 reason = (
