@@ -1,0 +1,189 @@
+"""Every bad output, at every place in it, on every protocol: refused with the place and the rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.data.base import Dataset
+from harness.errors import Status, SubmissionError
+from harness.tracks import track_class, track_names
+from harness.tracks.base import Track, View
+
+N, C, K = 12, 3, 6  # rows, classes, budget
+X = np.linspace(0, 1, 2 * N, dtype=np.float32).reshape(N, 2)
+DATA = Dataset("made", X, np.arange(N) % 2, ("a", "b", "c"), {})
+LABELS = np.arange(K) % C
+
+
+@dataclass(frozen=True)
+class Case:
+    """A valid output of a protocol, and what each of its arrays holds."""
+
+    view: View
+    output: dict[str, np.ndarray]
+    rows: str = ""  # array of unique rows of the pool
+    labels: str = ""  # array of classes
+    reals: str = ""  # array of finite numbers
+    exactly: bool = False  # as many rows as are there, neither more nor fewer
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def track(self, protocol: str) -> Track[Any, Any]:
+        cls = track_class(protocol)
+        data = DATA if protocol != "acquisition" else Dataset("made", X, DATA.y, ("a", "b"), {})
+        return cls(cls.settings_class.model_validate({"name": protocol, **dict(self.settings)}), data, None, "s")
+
+
+def shown(budget: int = K, **scalars: Any) -> View:
+    arrays = {"X": X, "y": np.arange(N) % C, "X_test": X, "labelled": np.array([N - 1])}
+    return View(
+        arrays | {"rows": np.full((2, 3), 4), "prices": np.ones((2, 3))}, {"n_classes": C, "budget": budget} | scalars
+    )
+
+
+ROWS = np.array([3, 1, 7, 0, 4, 9])
+CASES = {
+    "selection": Case(shown(), {"indices": ROWS}, rows="indices"),
+    "selection_active": Case(shown(rounds=2, batch=3), {"indices": ROWS.reshape(2, 3)}, rows="indices", exactly=True),
+    "selection_legacy_speech": Case(shown(), {"indices": ROWS}, rows="indices"),
+    "selection_legacy_vision": Case(
+        shown(n_concepts=1), {"concepts": np.zeros(K, int), "indices": ROWS, "labels": np.arange(K) % 2}, "indices", "labels"
+    ),
+    "debugging": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
+    "debugging_legacy": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices", exactly=True),
+    "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
+    "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),
+    "valuation_sets": Case(shown(n_sets=4), {"gains": np.zeros(4)}, reals="gains"),
+    "acquisition": Case(
+        shown(9), {"purchases": np.array([[1, 2, 3], [0, 4, 4]])}, settings=(("markets", 2), ("sellers", 3), ("budget", 9.0))
+    ),
+    "training_set": Case(
+        shown(low=0.0, high=1.0, updates=0), {"X": X[:K], "y": LABELS}, labels="y", reals="X", settings=(("cap", K),)
+    ),
+    "test_set": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),
+    "test_set_repair": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),
+}  # fmt: skip
+
+
+def refusal(protocol: str, **changed: np.ndarray) -> str:
+    """What is said to the valid output with some arrays changed."""
+    case = CASES[protocol]
+    with pytest.raises(SubmissionError) as caught:
+        case.track(protocol).read_output(case.output | changed, case.view)
+    assert caught.value.status is Status.CONTRACT_VIOLATION
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def having(kind: str) -> list[str]:
+    return [protocol for protocol, case in CASES.items() if getattr(case, kind)]
+
+
+def test_no_protocol_is_forgotten_and_the_valid_outputs_pass() -> None:
+    assert set(CASES) == set(track_names())
+    for protocol, case in CASES.items():
+        read = case.track(protocol).read_output(case.output, case.view)
+        assert all(np.array_equal(read[name], array) for name, array in case.output.items())
+
+
+@pytest.mark.parametrize("protocol", CASES)
+def test_other_kinds_of_values_and_shapes(protocol: str) -> None:
+    for name, array in CASES[protocol].output.items():
+        exact = array.dtype.kind == "i"
+        kinds = [bool, "U3", complex, *([float] if exact else [])]
+        for kind in kinds:
+            said = refusal(protocol, **{name: array.astype(kind)})
+            assert name in said
+            assert f"dtype {np.dtype(kind)}" in said
+        for shaped in (array[None], array[..., None], array.ravel()[0], array[:0]):
+            assert name in refusal(protocol, **{name: shaped})
+
+
+@settings(max_examples=20)
+@given(place=st.integers(0, K - 1), bad=st.sampled_from([-1, -(2**62), N, 2**62]))
+@pytest.mark.parametrize("protocol", having("rows"))
+def test_rows_that_are_not_there(protocol: str, place: int, bad: int) -> None:
+    name = CASES[protocol].rows
+    array = CASES[protocol].output[name].copy()
+    array.ravel()[place] = bad
+    said = refusal(protocol, **{name: array})
+    assert f"[{place % array.shape[-1]}] is {bad}; row indices run from 0 to {N - 1}" in said
+
+
+@settings(max_examples=20)
+@given(place=st.integers(1, K - 1), of=st.integers(0, K - 1))
+@pytest.mark.parametrize("protocol", having("rows"))
+def test_rows_listed_twice(protocol: str, place: int, of: int) -> None:
+    name, of = CASES[protocol].rows, of % place
+    array = CASES[protocol].output[name].copy()
+    array.ravel()[place] = array.ravel()[of]
+    said = refusal(protocol, **{name: array})
+    width = array.shape[-1]
+    assert f"[{place % width}] repeats row" in said or f"position {place % width} names row" in said
+    assert f"position {of % width}" in said
+
+
+@pytest.mark.parametrize("protocol", having("rows"))
+def test_more_rows_than_allowed_and_fewer_than_asked_for(protocol: str) -> None:
+    name, case = CASES[protocol].rows, CASES[protocol]
+    array = case.output[name]
+    longer = {key: np.concatenate([value, value[:1]]) for key, value in case.output.items()}
+    longer[name] = np.concatenate([array, array[:1] + 2])
+    said = refusal(protocol, **longer)
+    if protocol == "selection_active":
+        assert "2 rounds of 3 rows" in said
+    else:
+        assert f"position {len(array)} is too many" in said
+    if case.exactly:
+        assert "asked for" in refusal(protocol, **{name: array[:-1]})
+
+
+@settings(max_examples=20)
+@given(place=st.integers(0, K - 1), bad=st.sampled_from([-1, C, 2**62]))
+@pytest.mark.parametrize("protocol", having("labels"))
+def test_classes_that_are_not_there(protocol: str, place: int, bad: int) -> None:
+    name = CASES[protocol].labels
+    array = CASES[protocol].output[name].copy()
+    array[place] = bad
+    said = refusal(protocol, **{name: array})
+    assert f"{name}[{place}] is {bad}" in said
+    assert "0 to" in said
+    assert f"{name} has shape [{K - 1}]" in refusal(protocol, **{name: array[:-1]})
+
+
+@settings(max_examples=20)
+@given(place=st.integers(0, 3), bad=st.sampled_from([np.nan, np.inf, -np.inf]))
+@pytest.mark.parametrize("protocol", having("reals"))
+def test_numbers_that_are_none(protocol: str, place: int, bad: float) -> None:
+    name = CASES[protocol].reals
+    array = CASES[protocol].output[name].astype(float)
+    array.ravel()[place] = bad
+    at = ", ".join(str(i) for i in np.unravel_index(place, array.shape))
+    assert f"{name}[{at}] is {bad}; every entry must be finite" in refusal(protocol, **{name: array})
+
+
+@pytest.mark.parametrize(
+    ("protocol", "changed", "says"),
+    [
+        ("selection_legacy_speech", {"indices": np.array([0, 3, 6])}, "class 0 alone; the classifiers need"),
+        ("selection_legacy_vision", {"labels": np.ones(K, int)}, "labels of concept 0 are all 1"),
+        ("selection_legacy_vision", {"concepts": np.ones(K, int)}, r"concepts[0] is 1; it must be 0 to 0"),
+        ("slicing", {"membership": np.zeros((N, 3))}, "column 2 is too many"),
+        ("valuation_sets", {"gains": np.array([0, 0, -1.5, 2])}, "gains[2] is -1.5"),
+        ("acquisition", {"purchases": np.array([[1, 2, 3], [0, -1, 4]])}, "purchases[1, 1] is -1"),
+        ("acquisition", {"purchases": np.array([[1, 5, 3], [0, 4, 4]])}, "no seller has more than task.rows"),
+        ("acquisition", {"purchases": np.array([[1, 2, 3], [0, 0, 0]])}, "purchases[1] buys nothing"),
+        ("acquisition", {"purchases": np.array([[1, 2, 3], [2, 4, 4]])}, "over the budget of 9"),
+        ("training_set", {"y": np.zeros(K, int)}, "no row of class 1 (b), 2 (c)"),
+        ("training_set", {"X": X[:K] - 0.5}, "X[0, 0] is -0.5; values must lie between"),
+        ("training_set", {"X": X[: K + 1], "y": np.arange(K + 1) % C}, "row 6 is one too many"),
+        ("test_set", {"labels": np.array([0, 0, 0, 0, 1, 1])}, "labels claims class 2 (c) 0 times"),
+    ],
+)
+def test_rules_of_one_protocol(protocol: str, changed: dict[str, np.ndarray], says: str) -> None:
+    assert says in refusal(protocol, **changed)
