@@ -107,11 +107,11 @@ class Backend:
         return getattr(self.xp, name)
 
     def put(self, array: npt.NDArray[Any], dtype: str | None = None) -> Tensor:
-        """A numpy array on this device."""
+        """A numpy array on this device; without a copy where there is no need for one."""
+        array = np.ascontiguousarray(array, dtype=dtype)
         if not self.is_torch:
-            return np.ascontiguousarray(array, dtype=dtype)
-        tensor = self.xp.from_numpy(np.ascontiguousarray(array, dtype=dtype))
-        return tensor.to(self.device)
+            return array
+        return self.xp.from_numpy(array if array.flags.writeable else array.copy()).to(self.device)
 
     def get(self, array: Tensor) -> npt.NDArray[Any]:
         """An array of this device as numpy."""
@@ -126,10 +126,6 @@ class Backend:
         if self.is_torch:
             return self.xp.empty(tuple(shape), dtype=self.dtype(dtype), device=self.device)
         return np.empty(tuple(shape), dtype)
-
-    def transposed(self, array: Tensor) -> Tensor:
-        """[B, i, j] -> [B, j, i], a view."""
-        return array.swapaxes(1, 2)
 
     def map(self, work: Callable[[T], R], items: Sequence[T], operations: float = 0.0) -> list[R]:
         """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread.
@@ -153,14 +149,22 @@ class Backend:
         parts: Sequence[npt.NDArray[np.int64]],
         operations: float = 0.0,
     ) -> None:
-        """``work`` on every part; a part for which memory runs out is tried again as two halves."""
+        """``work`` on every part; a part for which memory runs out is tried again as two halves.
+
+        Raises HarnessError where it runs out for a part of one.
+        """
 
         def attempt(part: npt.NDArray[np.int64]) -> None:
             try:
                 work(part)
             except Exception as error:
-                if len(part) < 2 or not self.out_of_memory(error):
+                if not self.out_of_memory(error):
                     raise
+                if len(part) < 2:
+                    raise HarnessError(
+                        f"Memory of the {self.device} device ran out while training one model.",
+                        "Use a smaller data set" + (", or device=cpu." if self.device != "cpu" else "."),
+                    ) from error
             else:
                 return
             attempt(part[: len(part) // 2])
@@ -169,12 +173,12 @@ class Backend:
         self.map(attempt, list(parts), operations)
 
     def free_memory(self) -> int:
-        """Bytes free on a CUDA device; 2 GiB elsewhere."""
-        return int(self.xp.cuda.mem_get_info()[0]) if self.device == "cuda" else 2 * 2**30
+        """Bytes free on a CUDA device, those torch holds in reserve among them; 2 GiB elsewhere."""
+        if self.device != "cuda":
+            return 2 * 2**30
+        cuda = self.xp.cuda
+        return int(cuda.mem_get_info()[0] + cuda.memory_reserved() - cuda.memory_allocated())
 
     def out_of_memory(self, error: Exception) -> bool:
-        """Whether an exception means that this device's memory is full (frees torch's cache if so)."""
-        if self.is_torch and isinstance(error, self.xp.cuda.OutOfMemoryError):
-            self.xp.cuda.empty_cache()
-            return True
-        return isinstance(error, MemoryError)
+        """Whether an exception means that this device's memory is full."""
+        return isinstance(error, (MemoryError, self.xp.OutOfMemoryError) if self.is_torch else MemoryError)

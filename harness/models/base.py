@@ -115,7 +115,7 @@ class FixedModel(ABC):
     ----------
     settings: the pinned settings.
     n_classes: C, or None to infer the largest label + 1 at every call.
-    fits: trainings carried out by this object so far.
+    fits: trainings carried out by this object so far, or since ``reset``.
     """
 
     def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
@@ -127,6 +127,14 @@ class FixedModel(ABC):
     @abstractmethod
     def _fit(self, batch: Batch) -> FittedModels:
         """Train all models of a checked batch."""
+
+    def reset(self) -> None:
+        """As new: no answers kept from earlier calls, no fits counted.
+
+        A kept answer may differ in its last bits from one computed among other requests, so a caller who wants the same
+        bits whatever went before begins with this.
+        """
+        self.fits = 0
 
     def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> FittedModels:
         """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones).

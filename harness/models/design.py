@@ -7,7 +7,6 @@ features than rows: at most n remain) and keep float32 accurate for features far
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +17,10 @@ from harness.api import FloatArray
 from harness.errors import ProtocolError
 from harness.models.backend import blas_threads
 from harness.models.base import BoolArray
+from harness.models.cache import Cache, digest
 
 ROTATE_UP_TO = 2048  # smaller side of X beyond which an eigendecomposition costs more than it saves
 DOUBLE_UP_TO = 20_000_000  # entries of X kept in float64: 160 MB
-_CACHE_BYTES = 256 * 2**20
 
 
 @dataclass
@@ -39,8 +38,7 @@ class Design:
     Z: FloatArray  # [n, r + 1] float64 (float32 for very large X), last column ones
     mean: FloatArray  # [d] float64
     axes: FloatArray | None  # [d, r] float64, orthonormal columns; None: not rotated
-    solved: OrderedDict[bytes, Solution] = field(default_factory=OrderedDict)
-    held: int = 0  # bytes of the solutions
+    solved: Cache[Solution] = field(default_factory=Cache)
 
     @staticmethod
     def of(X: FloatArray) -> Design:
@@ -53,25 +51,23 @@ class Design:
                 axes = _principal_axes(X, mean)
             Z = np.ones((n, (d if axes is None else axes.shape[1]) + 1), _working_dtype(n * d))
             for rows in _blocks(n):
-                centred = X[rows] - mean
-                Z[rows, :-1] = centred if axes is None else centred @ axes
+                Z[rows, :-1] = _turned(X[rows], mean, axes)
         return Design(Z, mean, axes)
 
     def coordinates(self, X: FloatArray) -> FloatArray:
         """New rows X [m, d] in working coordinates, [m, r + 1] float32."""
         if X.shape[1] != len(self.mean):
             raise ProtocolError(f"X has {X.shape[1]} features, the model was fitted on {len(self.mean)}.")
-        Z = X.astype(np.float64) - self.mean
-        if self.axes is not None:
-            Z = Z @ self.axes
-        return np.hstack([Z, np.ones((len(Z), 1))]).astype(np.float32)
+        Z = np.ones((len(X), self.Z.shape[1]), np.float32)
+        for rows in _blocks(len(X)):
+            Z[rows, :-1] = _turned(X[rows], self.mean, self.axes)
+        return Z
 
-    def remember(self, key: bytes, solution: Solution) -> None:
-        """Keep a solution; the oldest ones go when 256 MiB are full."""
-        self.solved[key] = solution
-        self.held += solution.theta.nbytes
-        while self.held > _CACHE_BYTES:
-            self.held -= self.solved.popitem(last=False)[1].theta.nbytes
+
+def _turned(X: FloatArray, mean: FloatArray, axes: FloatArray | None) -> FloatArray:
+    """Rows X [m, d] centred and rotated, [m, r] float64."""
+    centred: FloatArray = X - mean
+    return centred if axes is None else centred @ axes
 
 
 def _working_dtype(entries: int) -> type[np.floating[Any]]:
@@ -115,7 +111,7 @@ class Designs:
 
     def of(self, X: FloatArray) -> Design:
         """The design of X [n, d] float32, C-contiguous; made at most once while it is among the last few."""
-        key = hashlib.blake2b(X.data if X.size else b"", digest_size=16).digest() + repr(X.shape).encode()
+        key = digest(X)
         design = self.known.pop(key, None) or Design.of(X)
         self.known[key] = design
         while len(self.known) > self.keep:

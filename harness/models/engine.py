@@ -122,7 +122,7 @@ def minimise(
             used, r, y_z = pairs[:, : 2 * k], inverse_r[:, :k, :k], gram[:, :k, :k]
             dots = (used @ flat_g[:, :, None])[:, :, 0]
             ru = (r @ dots[:, 0::2, None])[:, :, 0]
-            a = (backend.transposed(r) @ (ru + (y_z @ ru[:, :, None])[:, :, 0] - dots[:, 1::2])[:, :, None])[:, :, 0]
+            a = (r.swapaxes(1, 2) @ (ru + (y_z @ ru[:, :, None])[:, :, 0] - dots[:, 1::2])[:, :, None])[:, :, 0]
             mix = xp.stack([a, -ru], 2).reshape(len(ids), 1, 2 * k)
             step += (mix @ used)[:, 0]
         slope = -(flat_g * step).sum(1)  # minus the squared decrement

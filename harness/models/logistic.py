@@ -13,7 +13,8 @@ from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, Mode
 from harness.models.design import Design, Designs, Solution
 from harness.models.solver import Requests, solve
 
-AT_ONCE = 8192  # models per call of the solver: bounds the memory of very large batches
+AT_ONCE = 8192  # models per call of the solver, fewer where they have
+COEFFICIENTS_AT_ONCE = 2**25  # coefficients: 256 MiB in float64
 
 
 class LogisticSettings(ModelSettings):
@@ -104,6 +105,10 @@ class Logistic(FixedModel):
         super().__init__(settings, device=device, n_classes=n_classes)
         self._designs = Designs()
 
+    def reset(self) -> None:
+        super().reset()
+        self._designs = Designs()
+
     def _fit(self, batch: Batch) -> FittedModels:
         backend = Backend.of(resolve_device(self.requested_device))
         design = self._designs.of(flat_rows(batch.X))
@@ -111,14 +116,11 @@ class Logistic(FixedModel):
         present = batch.present()
         trivial = present.sum(axis=1) < 2
         keys = batch.keys()
-        fresh: dict[bytes, int] = {}
-        for b in np.flatnonzero(~trivial):
-            if keys[b] not in design.solved:
-                fresh.setdefault(keys[b], int(b))
-        found: dict[bytes, Solution] = {k: design.solved[k] for k in set(keys) if k in design.solved}
+        found, fresh = design.solved.split(keys, np.flatnonzero(~trivial))
         todo = list(fresh.items())
-        for start in range(0, len(todo), AT_ONCE):
-            part = todo[start : start + AT_ONCE]
+        at_once = min(AT_ONCE, max(COEFFICIENTS_AT_ONCE // (batch.classes * design.Z.shape[1]), 32))
+        for start in range(0, len(todo), at_once):
+            part = todo[start : start + at_once]
             rows = np.array([row for _, row in part])
             requests = Requests(
                 design.Z,
@@ -130,7 +132,7 @@ class Logistic(FixedModel):
             theta, norms = solve(requests, backend, self.settings.polish)
             for (key, _), one, norm in zip(part, theta.astype(np.float32), norms, strict=True):
                 found[key] = Solution(one, float(norm))
-                design.remember(key, found[key])
+                design.solved.put(key, found[key], one.nbytes)
         K = 1 if batch.classes == 2 else batch.classes
         stacked = np.zeros((batch.size, batch.classes, design.Z.shape[1]), np.float32)
         gradient_norm = np.zeros(batch.size)

@@ -6,7 +6,12 @@ member's weights passes u, so each member draws its own rows in its own order, a
 its weight. Hence a member's answer depends on its own weights and labels alone, not on who is trained beside it.
 
 Members are stacked along a leading axis and trained together: linear layers as batched products, convolutions as
-grouped ones, the sum of their losses by AdamW, which treats every coefficient for itself.
+grouped ones, the sum of their losses by AdamW, which treats every coefficient for itself. On a CPU convolutions gain
+nothing from company, so there members of a ``cnn`` are trained one by one, a core each.
+
+On a GPU products and convolutions take bfloat16 inputs (8 bits of mantissa); weights, loss, gradients and optimiser stay
+float32, and so do predictions. A member's test accuracy is then within 0.02 of the CPU's, its probabilities within 0.02
+on average.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
 from harness.models.backend import Backend, resolve_device, torch_threads
 from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows
+from harness.models.cache import Cache, digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,26 +147,36 @@ class FittedNetwork(FittedModels):
 
         backend = self.model.backend()
         out = np.full((self.size, len(X), self.classes), 1 / self.classes, np.float32)
+        members = np.flatnonzero(self.present.any(axis=1))
+        at_once = 1 if backend.device == "cpu" else 16
 
-        def predict(member: int) -> None:
-            stacked = [backend.put(p[member : member + 1]) for p in self.parameters]
-            barred = torch.from_numpy(~self.present[member]).to(backend.device)
-            mean, spread = self.scale[member]
+        def predict(part: IntArray) -> None:
+            stacked = [backend.put(p[part]) for p in self.parameters]
+            barred = backend.put(~self.present[part])[:, None]
+            mean, spread = stacked_scale(backend, self.scale[part], X.ndim)
             for start in range(0, len(X), 2048):
                 x = (backend.put(X[None, start : start + 2048]) - mean) / spread
-                z = self.model.settings.logits(x, stacked)[0].masked_fill(barred, -torch.inf)
-                out[member, start : start + 2048] = backend.get(z.softmax(-1))
+                z = self.model.settings.logits(x, stacked).masked_fill(barred, -torch.inf)
+                out[part, start : start + 2048] = backend.get(z.softmax(-1))
 
         with torch.no_grad():
-            for member in np.flatnonzero(self.present.any(axis=1)):
-                predict(int(member))
+            for start in range(0, len(members), at_once):
+                predict(members[start : start + at_once])
         return out
 
 
 class Network(FixedModel):
-    """A network of this page as a fixed model."""
+    """A network of this page as a fixed model. Equal requests are trained once, and remembered."""
 
     settings: NetSettings
+
+    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+        super().__init__(settings, device=device, n_classes=n_classes)
+        self._trained: Cache[list[FloatArray]] = Cache()
+
+    def reset(self) -> None:
+        super().reset()
+        self._trained = Cache()
 
     def backend(self) -> Backend:
         """Torch on the resolved device."""
@@ -169,38 +185,60 @@ class Network(FixedModel):
     def _fit(self, batch: Batch) -> FittedModels:
         settings, backend = self.settings, self.backend()
         start = initial_weights(settings.layers(batch.X.shape[1:], batch.classes), settings.seed)
-        present, keys = batch.present(), batch.keys()
-        first: dict[bytes, int] = {}
-        for b in np.flatnonzero(present.any(axis=1)):
-            first.setdefault(keys[int(b)], int(b))
-        members = np.fromiter(first.values(), np.int64)
-        parameters = [np.zeros((batch.size, *p.shape), np.float32) for p in start]
-        scale = np.ones((batch.size, 2), np.float32)
-        flat = flat_rows(batch.X)
-        moments = np.stack([flat.mean(axis=1, dtype=np.float64), np.square(flat, dtype=np.float64).mean(axis=1)])
-        for b in members:
-            weights = batch.row(b)[0].astype(np.float64)
-            mean, square = moments @ weights / weights.sum()
-            scale[b] = mean, np.sqrt(max(square - mean**2, 0.0)) or 1.0
+        present, data, requests = batch.present(), digest(batch.X), batch.keys()
+        keys = [data + request for request in requests]
+        wanted = np.flatnonzero(present.any(axis=1))
+        found, fresh = self._trained.split(keys, wanted)
+        scale = member_scales(batch, np.fromiter(fresh.values(), np.int64))
 
         def work(part: IntArray) -> None:
-            for name, trained in enumerate(train(settings, batch, part, start, scale, present, backend)):
-                parameters[name][part] = trained
+            answers = train(settings, batch, part, start, scale, present, backend)
+            for i, b in enumerate(part):
+                found[keys[b]] = [scale[b], *(p[i].copy() for p in answers)]
 
-        together = 1 if isinstance(settings, CnnSettings) and backend.device == "cpu" else 16
-        if backend.device != "cpu":
-            floats = 8 * sum(p.size for p in start) + 40 * settings.batch_size * (flat.shape[1] + 20_000)
-            together = int(np.clip(backend.free_memory() // (8 * floats), 1, 512))
+        members, at_once = np.fromiter(fresh.values(), np.int64), members_at_once(settings, backend, start, batch)
         with torch_threads(1):
-            backend.map_halving(work, [members[i : i + together] for i in range(0, len(members), together)])
-        for copy, key in enumerate(keys):
-            if first.get(key, copy) != copy:
-                scale[copy] = scale[first[key]]
-                for p in parameters:
-                    p[copy] = p[first[key]]
-        fitted = FittedNetwork(self, parameters, scale, present)
-        fitted.fits = len(members)
+            backend.map_halving(work, [members[i : i + at_once] for i in range(0, len(members), at_once)])
+        for key in fresh:
+            self._trained.put(key, found[key], sum(p.nbytes for p in found[key]))
+        stacked = [np.ones((batch.size, 2), np.float32), *(np.zeros((batch.size, *p.shape), np.float32) for p in start)]
+        for b in wanted:
+            for array, one in zip(stacked, found[keys[b]], strict=True):
+                array[b] = one
+        fitted = FittedNetwork(self, stacked[1:], stacked[0], present)
+        fitted.fits = len(fresh)
         return fitted
+
+
+def member_scales(batch: Batch, members: IntArray) -> FloatArray:
+    """Weighted mean and standard deviation of all features of each member's rows, [B, 2] float32; (1, 1) for others."""
+    flat = flat_rows(batch.X)
+    moments = np.stack([flat.mean(axis=1, dtype=np.float64), np.square(flat, dtype=np.float64).mean(axis=1)])
+    scale = np.ones((batch.size, 2), np.float32)
+    for b in members:
+        weights = batch.row(b)[0].astype(np.float64)
+        mean, square = moments @ weights / weights.sum()
+        scale[b] = mean, np.sqrt(max(square - mean**2, 0.0)) or 1.0
+    return scale
+
+
+def members_at_once(settings: NetSettings, backend: Backend, start: list[FloatArray], batch: Batch) -> int:
+    """How many members are trained together: what the free memory of a GPU holds, 16 or 1 on the CPU."""
+    if backend.device == "cpu":
+        return 1 if isinstance(settings, CnnSettings) else 16
+    floats = 8 * sum(p.size for p in start) + 40 * settings.batch_size * (int(np.prod(batch.X.shape[1:])) + 20_000)
+    return int(np.clip(backend.free_memory() // (8 * floats), 1, 512))
+
+
+def mixed_precision(backend: Backend) -> bool:
+    """Whether forward and backward passes take bfloat16 inputs."""
+    return backend.device != "cpu"
+
+
+def stacked_scale(backend: Backend, scale: FloatArray, axes: int) -> tuple[Tensor, Tensor]:
+    """Means and spreads [B, 2] as two tensors [B, 1, ...] that fit stacked rows [B, m, ...] of 1 + ``axes`` axes."""
+    mean, spread = (backend.put(scale[:, i]).reshape(-1, *[1] * axes) for i in range(2))
+    return mean, spread
 
 
 def train(
@@ -220,15 +258,19 @@ def train(
     X = backend.put(batch.X)
     y = backend.put(np.stack([batch.row(b)[1] for b in members]))
     own = torch.arange(len(members), device=X.device)[:, None]
-    mean, spread = (backend.put(scale[members, i]).reshape(-1, *[1] * (X.ndim)) for i in range(2))
+    mean, spread = stacked_scale(backend, scale[members], X.ndim)
     barred = backend.put(~present[members])[:, None]
+    mixed = mixed_precision(backend)
     parameters = [backend.put(np.repeat(p[None], len(members), axis=0)).requires_grad_() for p in start]
     optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
         for update in range(settings.updates):
             optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - update / settings.updates)
             chosen = rows[update]
-            z = settings.logits((X[chosen] - mean) / spread, parameters).masked_fill(barred, -torch.inf)
+            x = (X[chosen] - mean) / spread
+            with torch.autocast(X.device.type, torch.bfloat16, enabled=mixed):
+                z = settings.logits(x, parameters).float()
+            z = z.masked_fill(barred, -torch.inf)
             loss = -z.log_softmax(-1).gather(2, y[own, chosen][..., None]).mean((1, 2)).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

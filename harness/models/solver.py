@@ -175,7 +175,7 @@ class _Pool:
         with blas_threads(2.0 * self.requests.Z.size * self.requests.K * 10):
             precondition = self._preconditioner(dtype, self.backend, near=True)
         live = np.count_nonzero(self.requests.weights[models], axis=1)
-        order = models[np.argsort(live, kind="stable")] if len(models) > 1 else models
+        order = models[np.argsort(live, kind="stable")]
         rows = int(live.max())
         gather = rows < GATHER_BELOW * len(self.requests.Z)
         shared = None if gather else self._shared(dtype)
@@ -217,7 +217,7 @@ class _Pool:
             index = np.argsort(weights == 0, axis=1, kind="stable")[:, :rows]
             weights, labels = np.take_along_axis(weights, index, 1), np.take_along_axis(labels, index, 1)
             design = put(self.Z32 if dtype == "float32" else requests.Z, dtype)[put(index)]
-            design_t = self.backend.transposed(design)
+            design_t = design.swapaxes(1, 2)
         else:
             design, design_t = shared
         w, classes = put(weights, dtype), put(self.onehot[-requests.K :])
