@@ -15,6 +15,7 @@ from harness.challenge import Challenge
 from harness.errors import HarnessError, ProtocolError, Status
 from harness.models.backend import resolve_device
 from harness.pool import Engine, RunCell, compute
+from harness.sandbox import gpu
 from harness.summary import Entrant, References, summarise
 from harness.tracking import ledger, store
 from harness.tracking.record import Record, record_sha256
@@ -43,7 +44,7 @@ class Bench:
     def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:
         """Load data and model of a challenge and resolve device and tier.
 
-        Raises ProtocolError where this machine has not got the data, the device or the tier.
+        Raises ProtocolError where this machine has not got the data, the device, the tier or a GPU for submissions.
         """
         try:
             device = resolve_device(device)
@@ -52,6 +53,8 @@ class Bench:
         minimum = "none" if tier == "none" else challenge.minimum_isolation  # asked for by name: runs, never ranks
         with ThreadPoolExecutor(1) as aside:  # where Ctrl-C cannot break into the trial of a tier
             tier = aside.submit(sandbox.resolve_tier, tier, minimum).result()
+        if challenge.limits.gpu:
+            gpu.require(tier)
         dataset = challenge.load_dataset()
         return cls(
             challenge=challenge,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -150,7 +151,8 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
         limits=challenge.limits,
         reply=session.reply if session else None,
     )
-    outcome = sandbox.run(job, bench.tier)
+    with bench.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
+        outcome = sandbox.run(job, bench.tier)
     if outcome.arrays is None:
         return failed(seed, outcome.status, outcome.reason, outcome.seconds, outcome.peak_memory_mb, outcome.log)
     started = time.perf_counter()

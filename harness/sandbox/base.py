@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import Status
 from harness.tracks.base import Arrays, View
@@ -21,6 +22,13 @@ class Limits(BaseModel):
     processes: int = Field(64, ge=1)  # processes and threads together
     output_mb: int = Field(64, ge=1)  # all files it may leave
     log_kb: int = Field(256, ge=1)  # of stdout and stderr kept; the rest is dropped and flagged
+    gpu: bool = Field(False, strict=True)  # one NVIDIA device handed in; bubblewrap only
+
+    @model_serializer(mode="wrap")
+    def _named_where_granted(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``gpu`` is left out where it is not granted: older challenges keep their fingerprints."""
+        facts: dict[str, Any] = plain(self)
+        return facts if self.gpu else {name: value for name, value in facts.items() if name != "gpu"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.sandbox import tiers, verdict, walls, wire
+from harness.sandbox import gpu, tiers, verdict, walls, wire
 from harness.sandbox.base import Job, Outcome
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import Log, clean
@@ -41,9 +41,11 @@ def run(job: Job, tier: str = "auto") -> Outcome:
 
     Raises
     ------
-    ProtocolError: the tier does not work here. All else, failures of the harness included, is an Outcome.
+    ProtocolError: the tier, or a GPU that the limits grant, is not to be had here. All else, failures of the harness included, is an Outcome.
     """
     tier = tiers.resolve_tier(tier, "none")
+    if job.limits.gpu:
+        gpu.require(tier)
     if tier == "none":
         warnings.warn("sandbox tier none: the submission runs without isolation", stacklevel=2)
     began = time.monotonic()
@@ -67,6 +69,7 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
         except SubmissionError as error:  # of the track's making, not the participant's
             raise HarnessError(f"The view's {name} cannot be handed over: {error.reason}") from error
+    before = gpu.foreign() if job.limits.gpu else ""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(started(job, tier, cell))
         watch = _Watch(process, job, cell)
@@ -88,6 +91,8 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
         status, reason, arrays = verdict.judge(found, job)
         peak = process.group.peak_mb()
         text, cut = watch.log.text(), watch.log.truncated
+        if job.limits.gpu and (shared := " and ".join(sorted({before, gpu.foreign()} - {""}))):
+            text += f"\n[The GPU was shared with: {clean(shared, 500)}]\n"
         return Outcome(status, clean(reason, 2000), arrays, seconds, peak, text, cut, tier)
 
 

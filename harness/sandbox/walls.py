@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import landlock
+from harness.sandbox import gpu, landlock
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import place
@@ -72,6 +72,7 @@ def prepare(tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str
         "confine": confinement(cell, folder) if tier == "landlock" else None,
         "filter": tier == "container",  # bubblewrap loads it, Landlock's own belongs to "confine"
         "rlimits": rlimits(tier, limits),
+        "gpu": limits.gpu,
         "site": list(visible().site),
         "inputs": where.inputs,
         "outputs": where.outputs,
@@ -97,7 +98,7 @@ def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
     if tier in ("landlock", "none") and os.getuid() != 0 and place().pids is None:
         ceiling = _own_tasks() + _SPARE_TASKS  # of this user as a whole, other cells included: a coarse last line
         found.append(("RLIMIT_NPROC", ceiling, ceiling))
-    if place().memory is None:  # before the watchdog sees it; of each process
+    if place().memory is None and not limits.gpu:  # before the watchdog sees it; of each process; CUDA maps far more
         found.append(("RLIMIT_DATA", limits.memory_mb * 2**20, limits.memory_mb * 2**20))
     return found
 
@@ -157,9 +158,10 @@ def bubblewrap(
         size,
         "--tmpfs",
         "/dev/shm",
-        "--remount-ro",
-        "/dev",
     ]
+    if limits.gpu:
+        line += gpu.options()
+    line += ["--remount-ro", "/dev"]
     line += ["--size", size, "--tmpfs", "/tmp"]
     line += _binds(seen.roots)
     for mask in seen.masked:

@@ -8,6 +8,7 @@ the only parts of the harness that exist in this process.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import errno
 import importlib.machinery
@@ -33,6 +34,8 @@ def main(job: dict[str, Any]) -> NoReturn:
     np.set_printoptions(threshold=100)
     channel = socket.socket(fileno=job["channel"])
     channel.set_inheritable(False)
+    if job["gpu"] and not gpu_visible():
+        raise RuntimeError("The challenge grants a GPU, but the driver shows none inside the sandbox.")
     inside = Path(job["inputs"])
     fields: dict[str, Any] = {f.name: None for f in dataclasses.fields(api.TASKS[job["task"]])}
     fields |= job["scalars"]
@@ -62,6 +65,18 @@ def main(job: dict[str, Any]) -> NoReturn:
     with contextlib.suppress(OSError):
         os.close(spare)
     _finish(directory, status, reason)
+
+
+def gpu_visible() -> bool:
+    """Whether the driver shows a device, asked in a child: a process that has asked itself cannot fork users of it."""
+    child = os.fork()
+    if child == 0:
+        seen = False
+        with contextlib.suppress(BaseException):
+            driver, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+            seen = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+        os._exit(0 if seen else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def _finish(directory: int, status: Status, reason: str) -> NoReturn:
