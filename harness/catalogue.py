@@ -67,16 +67,21 @@ def baseline_names(task: str, left_out: frozenset[str] = frozenset()) -> list[st
     return [folder.name for folder in folders if left_out.isdisjoint(submissions.load(folder).needs)]
 
 
+def quick_challenges() -> list[str]:
+    """Names of the shipped challenges on data bundled with scikit-learn: nothing is fetched for them."""
+    return [entry.name for entry in challenges() if entry.detail.split(", ")[1] in BUNDLED]
+
+
 def quick_challenge(task: str) -> str:
-    """The challenge of a task kind to try things on: on data bundled with scikit-learn, so nothing is fetched.
+    """The challenge of a task kind to try things on: a quick one if there is any.
 
     Raises ProtocolError where no shipped challenge has this task kind.
     """
     fitting = [entry for entry in challenges() if entry.task == task]
     if not fitting:
         raise ProtocolError(f"No shipped challenge takes {task} submissions.", "Name one with challenge=NAME.")
-    bundled = [entry for entry in fitting if entry.detail.split(", ")[1] in BUNDLED]
-    names = [entry.name for entry in bundled or fitting]
+    quick = quick_challenges()
+    names = [entry.name for entry in fitting if entry.name in quick] or [entry.name for entry in fitting]
     return f"{task}_digits" if f"{task}_digits" in names else names[0]
 
 

@@ -20,8 +20,6 @@ from harness.tracks.planting import Kind
 DECLARED = 0.5
 """Confidence from which a proposal is declared: the mean of its ``top`` highest scores."""
 
-_BLOCK = 10_000_000  # resampled weights sorted at once
-
 
 class SlicingSettings(Settings):
     """See ``conf/track/slicing.yaml``."""
@@ -184,13 +182,13 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
         top, (m, hidden) = self.settings.top, items["position"].shape
         value = np.zeros(len(weights))
         for j in range(hidden):
-            rows = np.argsort(items["position"][:, j])
-            hit = items["found"][rows, j].astype(np.float64)
-            for start in range(0, len(weights), max(1, _BLOCK // m)):
-                block = slice(start, start + max(1, _BLOCK // m))
-                w = np.asarray(weights[block], np.float64)[:, rows]
-                counted = np.clip(top - (np.cumsum(w, axis=1) - w), 0, w)  # of each row, until ``top`` are reached
-                value[block] += counted @ hit / (top * hidden)
+            order, reach = np.argsort(items["position"][:, j]), min(8 * top, m)
+            while (weights[:, order[:reach]].sum(axis=1) < top).any() and reach < m:
+                reach = min(2 * reach, m)  # rows after the ``top``-th count nothing: look no farther than needed
+            rows = order[:reach]
+            w = np.asarray(weights[:, rows], np.float64)
+            counted = np.clip(top - (np.cumsum(w, axis=1) - w), 0, w)  # of each row, until ``top`` are reached
+            value += counted @ items["found"][rows, j] / (top * hidden)
         return value
 
     def _plant(self, train: IntArray, test: IntArray, seed: int) -> tuple[IntArray, planting.Training]:
