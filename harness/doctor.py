@@ -11,15 +11,17 @@ from harness.catalogue import BUNDLED
 from harness.data import dataset_names, settings_class
 from harness.data.fetch import find
 from harness.errors import BenchmarkError
+from harness.sandbox import cgroup
 from harness.summary import versions
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """Isolation tiers (probed), devices, data sets found, versions: heading -> name -> finding."""
+    """Isolation tiers (probed), what keeps limits, devices, data sets found, versions: heading -> name -> finding."""
     return {
         "isolation": {
             report.name: "works" if report.works else f"does not work: {report.why}" for report in sandbox.probe()
         },
+        "limits": {"memory and processes": cgroup.explain()},
         "devices": _devices(),
         "data": {name: _data(name) for name in dataset_names()},
         "versions": versions(),

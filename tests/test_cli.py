@@ -169,7 +169,8 @@ def test_a_sweep_runs_every_combination(capsys: pytest.CaptureFixture[str], tmp_
 def test_doctor_names_tiers_devices_and_data(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = call(capsys, "doctor", "--json")
     report = json.loads(out)
-    assert set(report) == {"isolation", "devices", "data", "versions"}
+    assert set(report) == {"isolation", "limits", "devices", "data", "versions"}
+    assert "control groups" in report["limits"]["memory and processes"]
     assert set(report["isolation"]) >= {"bubblewrap", "landlock", "container", "none"}
     ranks = any(value.startswith("works") for name, value in report["isolation"].items() if name != "none")
     assert status == (0 if ranks else 1)

@@ -50,6 +50,18 @@ def place() -> Place:
     return Place(1 if any(found.values()) else 0, found["memory"], found["pids"])
 
 
+def explain() -> str:
+    """What keeps memory and processes within their limits here, for people."""
+    where = place()
+    if not where.version:
+        return (
+            "looked at twenty times a second, since no control group can be made here; root can, and so can a user of "
+            "systemd and control groups v2: systemd-run --user --scope -p Delegate=yes harness run ..."
+        )
+    missing = [name for name, found in (("memory", where.memory), ("processes", where.pids)) if found is None]
+    return f"control groups v{where.version}" + "".join(f", but {name} looked at" for name in missing)
+
+
 def _mounts() -> dict[str, Path]:
     """Controller -> mount point; the unified hierarchy under the empty name."""
     mounts = {}

@@ -31,7 +31,8 @@ def nodes() -> list[str]:
 def options() -> list[str]:
     """What bubblewrap needs besides: the nodes, the devices' description in /sys (without control groups), one device."""
     line = [word for node in nodes() for word in ("--dev-bind", node, node)]
-    return [*line, "--ro-bind", "/sys", "/sys", "--tmpfs", "/sys/fs/cgroup", "--setenv", "CUDA_VISIBLE_DEVICES", "0"]
+    line += ["--ro-bind", "/sys", "/sys", "--tmpfs", "/sys/fs/cgroup", "--remount-ro", "/sys/fs/cgroup"]
+    return [*line, "--setenv", "CUDA_VISIBLE_DEVICES", "0"]
 
 
 def require(tier: str) -> None:
