@@ -178,17 +178,26 @@ class FixedModel(ABC):
         return fitted
 
 
+LARGEST = 1e18  # entry of X: squares of larger ones leave float32
+
+
 def rows_array(X: Any, name: str) -> FloatArray:
-    """X as C-contiguous float32 [n, ...] with finite entries, or ProtocolError."""
+    """X as C-contiguous float32 [n, ...] with features and finite entries of bearable size, or ProtocolError."""
     try:
         array = np.ascontiguousarray(X, dtype=np.float32)
     except (TypeError, ValueError):
         raise ProtocolError(f"{name} must be an array of numbers, got {type(X).__name__}.") from None
     if array.ndim < 2:
         raise ProtocolError(f"{name} must have shape [n, ...] with at least two axes, got {list(array.shape)}.")
-    if not np.isfinite(array).all():
-        row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise ProtocolError(f"{name} holds NaN or an infinite value, first in row {row}.", "Clean or drop such rows.")
+    if 0 in array.shape[1:]:
+        raise ProtocolError(f"{name} has rows without a single feature: its shape is {list(array.shape)}.")
+    bad = ~(abs(array) <= LARGEST)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ProtocolError(
+            f"{name} holds NaN, an infinite value or one beyond {LARGEST:g}, first in row {row}.",
+            "Clean or drop such rows.",
+        )
     return array
 
 

@@ -76,7 +76,7 @@ class FittedVote(FittedModels):
     def _proba(self, X: FloatArray) -> FloatArray:
         flat = flat_rows(X)
         out = np.zeros((self.size, len(X), self.classes), np.float32)
-        for b, voter in enumerate(self.voters):
+        for b, voter in enumerate(self.voters if len(X) else []):
             if voter is not None:
                 out[b][:, voter.classes_] = voter.predict_proba(flat)
             else:

@@ -13,6 +13,19 @@ import pytest
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+"""A parameter of tests that have another one for the same code on the CPU."""
+
+
+@pytest.fixture(autouse=True)
+def _gpu_where_there_is_one(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+
+
 @pytest.fixture(scope="session")
 def digits() -> Split:
     """X [600, 64] in 0..1, y, X_test [300, 64], y_test."""

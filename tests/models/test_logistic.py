@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_wine
 
-from harness.errors import BenchmarkError, ProtocolError
+from harness.errors import BenchmarkError, HarnessError, ProtocolError
 from harness.models import load_model, solver
 from harness.models.backend import Backend
+from harness.models.engine import Chunk
 from harness.models.newton import damped_newton
-from tests.models.conftest import Split
+from tests.models.conftest import CUDA, Split
 
 Proba = Callable[..., np.ndarray]
 TOLERANCE = 5e-4  # the contract says 1e-3
@@ -206,7 +207,7 @@ def test_gradient_norms_are_reported_and_polish_lowers_them(digits: Split, sklea
     assert abs(fine.predict_proba(X_test)[2] - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("where", ["torch", "not rotated", "no class blocks"])
+@pytest.mark.parametrize("where", ["torch", CUDA, "not rotated", "no class blocks"])
 def test_other_ways_through_the_engine_agree(digits: Split, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, X_test, _ = digits
     W = np.concatenate([coalitions(len(X), 0.2, 60), coalitions(len(X), 0.8, 60)])
@@ -216,21 +217,11 @@ def test_other_ways_through_the_engine_agree(digits: Split, where: str, monkeypa
         monkeypatch.setattr("harness.models.logistic.Backend", there)
     elif where == "not rotated":
         monkeypatch.setattr("harness.models.design.ROTATE_UP_TO", 0)
-    else:
+    elif where == "no class blocks":
         monkeypatch.setattr(solver, "ROTATE_UP_TO", 0)
-    other = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
+    device = where if where == "cuda" else "cpu"
+    other = load_model("logistic", device=device).fit_many(X, y, weights=W).predict_proba(X_test)
     assert abs(usual - other).max() < TOLERANCE
-
-
-@pytest.mark.gpu
-def test_cuda_agrees_with_cpu(digits: Split) -> None:
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    X, y, X_test, _ = digits
-    W = np.concatenate([coalitions(len(X), 0.2, 60), coalitions(len(X), 0.8, 60)])
-    P = [load_model("logistic", device=d).fit_many(X, y, weights=W).predict_proba(X_test) for d in ("cpu", "cuda")]
-    assert abs(P[0] - P[1]).max() < TOLERANCE
 
 
 def test_what_the_engine_leaves_is_solved_by_newton(
@@ -268,18 +259,82 @@ def test_newton_alone_for_two_and_three_classes(sklearn_proba: Proba) -> None:
         assert abs(p / p.sum(1, keepdims=True) - expected).max() < 1e-5
 
 
-def test_full_memory_halves_the_part() -> None:
+@pytest.mark.parametrize("on_torch", [False, True])
+def test_full_memory_halves_the_part(on_torch: bool) -> None:
+    import torch
+
     done: list[int] = []
 
     def work(part: np.ndarray) -> None:
-        if len(part) > 3:
-            raise MemoryError
+        if len(part) > 3 or 99 in part:
+            raise torch.OutOfMemoryError if on_torch else MemoryError
         done.extend(part.tolist())
 
-    Backend.of("cpu").map_halving(work, [np.arange(10), np.arange(10, 12)])
+    backend = Backend.of("cpu", torch_on_cpu=on_torch)
+    backend.map_halving(work, [np.arange(10), np.arange(10, 12)])
     assert sorted(done) == list(range(12))
+    with pytest.raises(HarnessError, match="ran out while training one model"):
+        backend.map_halving(work, [np.array([99])])
     with pytest.raises(ValueError, match="not memory"):
-        Backend.of("cpu").map_halving(lambda part: (_ for _ in ()).throw(ValueError("not memory")), [np.arange(4)])
+        backend.map_halving(lambda part: (_ for _ in ()).throw(ValueError("not memory")), [np.arange(4)])
+
+
+def test_chunks_too_large_for_the_device_are_halved(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    X, y, X_test, _ = digits
+    W = coalitions(len(X), 0.7, 24)
+    whole = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
+    there = SimpleNamespace(of=lambda device: Backend.of(device, torch_on_cpu=True))
+    monkeypatch.setattr("harness.models.logistic.Backend", there)
+    minimise, sizes = solver.minimise, []
+
+    def small_device(backend: Backend, chunk: Chunk, *rest: object, **named: object) -> object:
+        sizes.append(len(chunk.weights))
+        if len(chunk.weights) > 6:
+            raise torch.OutOfMemoryError
+        return minimise(backend, chunk, *rest, **named)
+
+    monkeypatch.setattr(solver, "minimise", small_device)
+    parts = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
+    assert {24, 12, 6} <= set(sizes)
+    assert abs(parts - whole).max() < TOLERANCE
+
+
+def test_kept_answers_are_bounded_and_forgotten_on_request(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, X_test, _ = digits
+    W = coalitions(len(X), 0.5, 40)
+    model = load_model("logistic", device="cpu", n_classes=10)
+    first = model.fit_many(X, y, weights=W).predict_proba(X_test)
+    model.reset()
+    assert model.fits == 0
+    again = model.fit_many(X, y, weights=W)
+    assert again.fits == model.fits == 40
+    np.testing.assert_array_equal(again.predict_proba(X_test), first)
+    model.reset()
+    monkeypatch.setattr("harness.models.cache.BYTES", 10 * 10 * 65 * 4)  # ten models of 10 x 65 float32
+    model.fit_many(X, y, weights=W)
+    assert model.fit_many(X, y, weights=W[:30]).fits == 30
+    assert model.fit_many(X, y, weights=W[20:30]).fits == 0
+
+
+@pytest.mark.parametrize("C", [1e6, 1e9])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separable_rows_and_a_huge_C(classes: int, C: float) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % classes
+    X = (rng.normal(size=(90, 3)) + 10 * y[:, None]).astype(np.float32)
+    f = load_model("logistic", device="cpu", C=C).fit_many(X, y, weights=coalitions(90, 0.8, 3))
+    assert f.gradient_norm.max() < 1e-6
+    assert (f.predict(X) == y).all()
+    assert np.isfinite(f.predict_proba(X)).all()
+
+
+def test_nothing_but_constant_features_leaves_the_shares_of_the_classes() -> None:
+    X, y = np.ones((20, 3)), np.arange(20) % 4 // 3
+    np.testing.assert_allclose(
+        load_model("logistic", device="cpu").fit(X, y).predict_proba(X)[0], [0.75, 0.25], atol=1e-4
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -311,6 +366,8 @@ def test_any_small_problem_ends_at_its_optimum(n: int, d: int, C: int, B: int, s
     ("change", "says"),
     [
         ({"X": np.full((6, 2), np.nan)}, "NaN"),
+        ({"X": np.full((6, 2), 1e20)}, "beyond 1e"),
+        ({"X": np.ones((6, 0))}, "without a single feature"),
         ({"X": np.ones(6)}, "at least two axes"),
         ({"X": "text"}, "array of numbers"),
         ({"y": np.zeros(5, int)}, "n = 6"),
