@@ -93,12 +93,22 @@ class Bench:
         force: bool = False,
         on_cell: OnCell | None = None,
     ) -> list[StoredCell]:
-        """Cells of all seeds: those finished ``ok`` from disk, the others run now, each kept the moment it ends."""
+        """Cells of all seeds: those finished ``ok`` from disk, the others run now, each kept the moment it ends.
+
+        A cell from disk that is not what the record says of it was edited, and is run again.
+        """
         run_id = self.run_id(entrant)
         if force:
             self.runs.clear_cells(run_id)
         seeds = range(self.challenge.seeds)
-        cells = {seed: stored for seed in seeds if (stored := self.runs.load_cell(run_id, seed))}
+        recorded = self.runs.load_record(run_id).cells if run_id in self.runs.run_ids() else ()
+        known = {cell.seed: cell.result for cell in recorded if cell.status is Status.OK}
+        cells = {
+            seed: stored
+            for seed in seeds
+            if (stored := self.runs.load_cell(run_id, seed))
+            and stored.cell.result == known.get(seed, stored.cell.result)
+        }
         for stored in cells.values():
             if on_cell:
                 on_cell(entrant.name, stored)

@@ -1,7 +1,7 @@
 """The ledger: one line for whatever was recorded, released or reproduced; appended, never changed.
 
-Each line carries the SHA-256 of the line before it, so an edited, reordered or missing line breaks the chain, and the
-SHA-256 of the record it speaks of, so an edited record shows. A line without its newline is what a kill left in the
+Each line carries the SHA-256 of the line before it and of itself, so an edited, reordered or missing line breaks the
+chain, and the SHA-256 of the record it speaks of, so an edited record shows. A line without its newline is what a kill left in the
 middle of an append: it was never acknowledged, and the next append removes it.
 """
 
@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ class Entry:
     who: str
     note: str
     prev: str  # SHA-256 of the line before, START for the first
+    sha256: str = ""  # of this line with an empty text here: nothing follows the last line yet
+
+    def sealed(self) -> Entry:
+        """The same entry with its own digest."""
+        return replace(self, sha256=hashlib.sha256(replace(self, sha256="").line()).hexdigest())
 
     def line(self) -> bytes:
         """The entry as written, newline included."""
@@ -84,7 +89,7 @@ class Ledger:
                 who=who or user(),
                 note=note[:2000],
                 prev=hashlib.sha256(lines[-1]).hexdigest() if lines else START,
-            )
+            ).sealed()
             with disk_errors(f"write {self.path}"):
                 _extend(self.path, len(whole), entry.line())
                 if not content:
@@ -102,7 +107,7 @@ class Ledger:
             parsed = self._parsed()
         except HarnessError as error:
             return [error.reason]
-        previous = START
+        previous, sealed = START, False
         for number, (entry, line) in enumerate(parsed, 1):
             if entry.seq != number:
                 problems.append(
@@ -114,6 +119,9 @@ class Ledger:
                     f"{LEDGER} line {number} ({entry.kind} {entry.run_id}) does not follow from the line before it: "
                     f"line {max(1, number - 1)} or {number} was edited."
                 )
+            sealed = sealed or bool(entry.sha256)  # the first lines of an old ledger are not
+            if sealed and entry != entry.sealed():
+                problems.append(f"{LEDGER} line {number} ({entry.kind} {entry.run_id}) was edited.")
             previous = hashlib.sha256(line).hexdigest()
         latest = self._latest_records([entry for entry, _ in parsed])
         for run_id, expected in latest.items():

@@ -64,6 +64,11 @@ class CellRecord(_Model):
     seconds: Seconds = Seconds()
     peak_memory_mb: Number = None
 
+    @property
+    def result(self) -> tuple[object, ...]:
+        """What the same work gives again, whatever it costs."""
+        return self.score, self.metrics, self.output_digest
+
 
 class Record(_Model):
     """One run: a submission on all seeds of a challenge. A failed run has one too, with ``score`` null."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from harness.challenge import Challenge, load_challenge
 from harness.leaderboard.board import Board, build
-from tests.tracking.made import FINGERPRINT, SEEDS, made_run
+from tests.tracking.made import FINGERPRINT, SEEDS, copied, made_run
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,15 +38,8 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs_dir(tmp_path: Path, _made_once: Path) -> Path:
-    """Three submissions and both references, delivered; a copy whose MLflow store points into itself."""
-    place = tmp_path / "runs"
-    shutil.copytree(_made_once, place)
-    with closing(sqlite3.connect(place / "mlflow.db")) as database:
-        paths = (str(_made_once), str(place))
-        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", paths)
-        database.execute("UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", paths)
-        database.commit()
-    return place
+    """Three submissions and both references, delivered."""
+    return copied(_made_once, tmp_path / "runs")
 
 
 @pytest.fixture

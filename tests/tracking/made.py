@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +87,14 @@ def made_run(runs_dir: Path, name: str, skill: float = 0.7, *, deliver: bool = T
     if deliver:
         assert store.deliver(runs.run_dir(run_id)) is not None
     return record
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A copy of a runs directory whose MLflow store points into itself."""
+    shutil.copytree(source, target)
+    with closing(sqlite3.connect(target / "mlflow.db")) as database:
+        paths = (str(source), str(target))
+        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", paths)
+        database.execute("UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", paths)
+        database.commit()
+    return target

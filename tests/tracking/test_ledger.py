@@ -58,6 +58,9 @@ def test_every_kind_of_tampering_is_named(tmp_path: Path) -> None:
     record.write_bytes(original)
     ledger.path.write_bytes(whole.replace(b'"who": "', b'"who": "x', 1))
     assert "line 1 or 2 was edited" in problems()
+    for edited in (b'"who": "x', b'"sha256": "", "who": "x'):
+        ledger.path.write_bytes(lines[0] + lines[1] + lines[2].replace(b'"who": "', edited, 1))
+        assert "line 3 (run made-c) was edited" in problems()  # nothing follows it
     ledger.path.write_bytes(lines[0] + lines[2])
     assert "line 2 has seq 3" in problems()
     ledger.path.write_bytes(lines[1] + lines[0] + lines[2])
@@ -72,6 +75,21 @@ def test_every_kind_of_tampering_is_named(tmp_path: Path) -> None:
     assert problems().count("no line for it") == 3
     ledger.path.write_bytes(whole)
     assert problems() == ""
+
+
+def test_a_ledger_begun_by_an_older_version_goes_on(tmp_path: Path) -> None:
+    """Its lines have no digest of themselves."""
+    ledger = Ledger(tmp_path)
+    ledger.append("release", "a", who="me")
+    plain = json.loads(ledger.path.read_text())
+    del plain["sha256"]
+    ledger.path.write_text(json.dumps(plain) + "\n")
+    assert ledger.verify() == []
+    ledger.append("release", "b", who="me")
+    assert ledger.verify() == []
+    lines = ledger.path.read_bytes().splitlines(keepends=True)
+    ledger.path.write_bytes(lines[0] + lines[1].replace(b'"who": "me"', b'"who": "us"'))
+    assert ledger.verify() == ["ledger.jsonl line 2 (release b) was edited."]
 
 
 def test_a_run_can_be_withdrawn(tmp_path: Path) -> None:

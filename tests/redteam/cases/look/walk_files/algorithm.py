@@ -18,7 +18,6 @@ def select(task):
         "/tmp",
         "/home",
         "/root",
-        "/work",
         "/var",
         "/etc",
         "/mnt",
