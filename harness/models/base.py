@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -108,6 +110,33 @@ class FittedModels(ABC):
         return classes[0] if self.single else classes
 
 
+@dataclass
+class FitCount:
+    """Trainings carried out inside :func:`counting_fits`."""
+
+    fits: int = 0
+
+
+_COUNT: ContextVar[FitCount | None] = ContextVar("fits", default=None)
+
+
+@contextmanager
+def counting_fits() -> Iterator[FitCount]:
+    """``with counting_fits() as count:`` leaves in ``count.fits`` how many models of any kind this thread trained inside."""
+    count = FitCount()
+    token = _COUNT.set(count)
+    try:
+        yield count
+    finally:
+        _COUNT.reset(token)
+
+
+def count_fits(trained: int) -> None:
+    """Add to the count of whoever counts in this thread."""
+    if count := _COUNT.get():
+        count.fits += trained
+
+
 class FixedModel(ABC):
     """A fixed model, unfitted; implements :class:`harness.api.Model`.
 
@@ -175,6 +204,7 @@ class FixedModel(ABC):
         fitted = self._fit(batch)
         fitted.single = single
         self.fits += fitted.fits
+        count_fits(fitted.fits)
         return fitted
 
 

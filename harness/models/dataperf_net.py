@@ -21,7 +21,7 @@ import numpy as np
 from harness.api import FloatArray, IntArray
 from harness.errors import ProtocolError
 from harness.models.backend import Backend, torch_threads
-from harness.models.base import BoolArray
+from harness.models.base import BoolArray, count_fits
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +74,7 @@ def legacy_accuracies(
 
     with torch_threads(1):
         answers = Backend.of("cpu", torch_on_cpu=True).map(correct, list(distinct))
+    count_fits(len(distinct))
     right = np.array(answers, bool).reshape(len(distinct), len(y_test))[inverse.reshape(-1)]
     return np.round(right.mean(axis=1), 2), right
 

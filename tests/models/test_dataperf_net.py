@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.errors import ProtocolError
-from harness.models import dataperf_net
+from harness.models import dataperf_net, load_model
+from harness.models.base import counting_fits
 from harness.models.dataperf_net import best_threshold, legacy_accuracies, train_as_original, train_fast
 
 Task = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -78,13 +79,17 @@ def test_doubtful_answers_are_trained_as_in_the_original(monkeypatch: pytest.Mon
     rng = np.random.default_rng(0)
     X, X_test = rng.random((80, 20), np.float32), rng.random((30, 20), np.float32)
     Y, y_test = rng.integers(0, 2, (3, 80)), rng.integers(0, 2, 30)
-    usual = legacy_accuracies(X, Y, X_test, y_test)
+    with counting_fits() as count:
+        usual = legacy_accuracies(X, Y[[0, 1, 2, 1]], X_test, y_test)
+        load_model("logistic", device="cpu").fit_many(X, labels=Y)
+    assert count.fits == 3 + 3
     calls = []
     original = dataperf_net.train_as_original
     monkeypatch.setattr(dataperf_net, "DOUBT", 1.0)  # everything is in doubt
     monkeypatch.setattr(dataperf_net, "train_as_original", lambda *a: calls.append(1) or original(*a))
-    np.testing.assert_array_equal(legacy_accuracies(X, Y, X_test, y_test)[1], usual[1])
+    np.testing.assert_array_equal(legacy_accuracies(X, Y, X_test, y_test)[1], usual[1][:3])
     assert len(calls) == 3
+    assert count.fits == 6  # nobody counts outside
 
 
 def test_trainings_side_by_side_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
