@@ -21,11 +21,10 @@ from pathlib import Path
 
 from harness.sandbox import walls
 from harness.sandbox.base import Limits
-from harness.sandbox.cell import Cell
+from harness.sandbox.cell import MONITOR, Cell
 from harness.sandbox.visible import visible
 
 RUNTIMES = ("crun", "runc")  # Podman's own first choice first; old ones of either fail on some control groups
-_PATIENCE = 10.0  # seconds Podman may take to tidy up after a container
 # What Podman adds to a container unasked, and what root may write in /proc by owning it.
 _MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
 _CONF = '[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n'
@@ -61,7 +60,18 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
     state.mkdir()
     (state / "containers.conf").write_text(_CONF)
     line = [podman(), "--root", str(state / "store"), "--runroot", str(state / "run"), "--tmpdir", str(state / "tmp")]
-    line += ["--storage-driver", "vfs", "--runtime", oci, "run", "--rm", "--conmon-pidfile", str(state / "conmon.pid")]
+    line += [
+        "--log-level",
+        "error",
+        "--storage-driver",
+        "vfs",
+        "--runtime",
+        oci,
+        "run",
+        "--rm",
+        "--conmon-pidfile",
+        str(cell.path / MONITOR),
+    ]
     line += [
         "--network",
         "none",
@@ -115,18 +125,6 @@ def environment(cell: Cell) -> dict[str, str]:
     """What Podman itself, outside, gets."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
     return kept | {"CONTAINERS_CONF": str(cell.path / "podman" / "containers.conf")}
-
-
-def settle(cell: Cell) -> bool:
-    """Wait until Podman's monitor of the container, which tidies up after it, has ended. False if it does not."""
-    try:
-        monitor = os.pidfd_open(int((cell.path / "podman" / "conmon.pid").read_text()))
-    except (OSError, ValueError):
-        return True
-    try:
-        return bool(select.select([monitor], [], [], _PATIENCE)[0])
-    finally:
-        os.close(monitor)
 
 
 class Door:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.sandbox import container, seccomp, walls
 from harness.sandbox.base import Job
-from harness.sandbox.cell import Cell
+from harness.sandbox.cell import Cell, settle
 from harness.sandbox.cgroup import Group
 
 _PATIENCE = 10.0  # seconds a killed process may take to disappear before that is our fault
@@ -59,7 +59,7 @@ class Process:
             self.popen.kill()
             self.popen.wait()
         if self.tier == "container":
-            gone = container.settle(self.cell) and gone
+            gone = settle(self.cell.path) and gone
         self.stopped = self.stopped or time.monotonic()
         if self.tier not in walls.CONTAINED:
             gone = gone and self.popen.returncode in (*range(256), -signal.SIGTERM)

@@ -69,10 +69,11 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
         except SubmissionError as error:  # of the track's making, not the participant's
             raise HarnessError(f"The view's {name} cannot be handed over: {error.reason}") from error
+    cancellations = _cancellations[0]
     before = gpu.foreign() if job.limits.gpu else ""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(started(job, tier, cell))
-        watch = _Watch(process, job, cell)
+        watch = _Watch(process, job, cell, cancellations)
         stack.callback(watch.close)
         ending = watch.until_end()
         dead = process.end()
@@ -107,14 +108,14 @@ class _Over(Exception):
 class _Watch:
     """Looks after one process until it ends or passes a limit."""
 
-    def __init__(self, process: Process, job: Job, cell: Cell) -> None:
+    def __init__(self, process: Process, job: Job, cell: Cell, cancellations: int) -> None:
         self.process, self.job, self.cell = process, job, cell
         self.log = Log(job.limits.log_kb * 1024)
         self.outputs = -1  # the output directory, handed over before any of the submission's code is loaded
         self.arrays: Arrays | None = None  # of the last round
         self.paused = 0.0  # seconds spent in job.reply
         self._rounds = 0
-        self._cancellations = _cancellations[0]
+        self._cancellations = cancellations
         self._looked = 0.0
         self._looks = 0
         # Podman lives on a little after its container.

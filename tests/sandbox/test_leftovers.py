@@ -118,9 +118,7 @@ def test_ctrl_c(times: int, tier: str, tmp_path: Path) -> None:
     if times == 1:  # a second Ctrl-C may interrupt the tidying itself; the next harness then sweeps
         assert not made & directories()
         assert groups(made) == []
-    swept()
-    assert not made & directories()
-    assert groups(made) == []
+    assert swept_away(made)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -131,9 +129,17 @@ def test_a_killed_harness(number: signal.Signals, tier: str, tmp_path: Path) -> 
     process.send_signal(number)
     process.wait(timeout=10)
     assert wait_until_dead(pids) == set()
-    swept()
-    assert not made & directories()
-    assert groups(made) == []
+    assert swept_away(made)
+
+
+def swept_away(made: set[str]) -> bool:
+    """Whether the next harness removes directories and groups; another one may just be at it."""
+    deadline = time.monotonic() + 10
+    while made & directories() or groups(made):
+        if time.monotonic() > deadline:
+            return False
+        swept()
+    return True
 
 
 def swept() -> None:
