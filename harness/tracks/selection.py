@@ -113,6 +113,13 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         mean: FloatArray = np.mean(f1, axis=0)
         return mean
 
+    def suspicious_above(self, skyline: float) -> float:
+        """Half-way between the skyline and 1: all rows are no bound.
+
+        With few updates a part of them honestly does better: 30 % of Fashion-MNIST .826, all .824 after 500 updates.
+        """
+        return (1 + skyline) / 2
+
     def _train_and_test(self, chosen: IntArray, labels: IntArray, view: View, key: SelectionKey) -> Score:
         shorter = [b for b in self.settings.budgets if b < len(chosen)]
         subsets = [chosen[:b] for b in shorter] + [chosen]
