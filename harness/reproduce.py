@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from harness import submission
 from harness.bench import Bench
 from harness.challenge import Challenge, load_challenge
-from harness.errors import BenchmarkError, Status
+from harness.errors import BenchmarkError, HarnessError, Status
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
 from harness.tracking import ledger
@@ -57,7 +58,10 @@ def reproduce(
         verdict = _run_again(record, runs, config_dir, device, workers)
     except BenchmarkError as error:
         verdict = _cannot(record, str(error))
-    ledger.append(runs.path, "reproduce", run_id, note=f"{verdict.verdict}: {verdict.detail}")
+    try:
+        ledger.append(runs.path, "reproduce", run_id, note=f"{verdict.verdict}: {verdict.detail}")
+    except HarnessError as error:  # somebody else's runs, which may be read only
+        warnings.warn(f"The verdict is not in the ledger: {error.reason}", stacklevel=2)
     return verdict
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import HarnessError
-from harness.tracking.ledger import Ledger
+from harness.tracking.ledger import Entry, Ledger, latest_records
 from harness.tracking.mlflow_store import open_store, store_errors, tracking_uri
 from harness.tracking.record import Record, parse_record
 from harness.tracking.runs import RunsDir
@@ -42,20 +42,42 @@ class Verified:
 def verified_runs(challenge: str, fingerprint: str, runs_dir: Path, uri: str | None) -> list[Verified]:
     """All delivered runs of one fingerprint, by run id.
 
+    Other harnesses may go on recording runs meanwhile: what does not agree is looked at again as long as the ledger grows.
+
     Raises
     ------
     BoardRefused: an edited record, ledger or MLflow metric, a row without a run, a run without its row.
     HarnessError: the store cannot be opened.
     """
     ledger = Ledger(runs_dir)
-    problems = ledger.verify()
-    if problems:
-        raise _refused(challenge, problems)
-    if not RunsDir(runs_dir).run_ids():
-        return []
-    latest = ledger.latest_records()
-    earlier = {(entry.run_id, entry.record_sha256) for entry in ledger.read() if entry.kind == "run"}
-    client = open_store(tracking_uri(runs_dir, uri))
+    while True:
+        problems = ledger.verify()
+        entries = [] if problems else ledger.read()
+        found: dict[str, Verified] = {}
+        if entries:
+            client = open_store(tracking_uri(ledger.runs.path, uri))
+            found = _compared(client, challenge, fingerprint, ledger.runs, entries, problems)
+        if not problems:
+            return [found[run_id] for run_id in sorted(found)]
+        if not entries or ledger.read() == entries:
+            raise _refused(challenge, problems)
+
+
+def _compared(
+    client: MlflowClient,
+    challenge: str,
+    fingerprint: str,
+    runs: RunsDir,
+    entries: list[Entry],
+    problems: list[str],
+) -> dict[str, Verified]:
+    """The runs on which MLflow, ledger and record agree; what does not agree is added to ``problems``.
+
+    A run's mark is set before its ledger line is written and removed after its delivery, so it is read between the two.
+    """
+    latest = latest_records(entries)
+    earlier = {(entry.run_id, entry.record_sha256) for entry in entries if entry.kind == "run"}
+    waiting = set(undelivered(runs.path))
     found: dict[str, Verified] = {}
     stale: dict[str, str] = {}
     for run in runs_of(client, challenge, fingerprint):
@@ -67,7 +89,10 @@ def verified_runs(challenge: str, fingerprint: str, runs_dir: Path, uri: str | N
             problems.append(f"{where} has no line in the ledger: a row without a run.")
         elif (digest := run.data.tags.get("record_sha256")) != latest[run_id]:
             what = f"{where} is not of the record that the ledger holds for it."
-            if (run_id, digest) in earlier:  # a kill may have come before the old delivery was deleted
+            if (
+                run_id,
+                digest,
+            ) in earlier:  # the new delivery is to come, or a kill came before the old one was deleted
                 stale[run_id] = what
             else:
                 problems.append(what)
@@ -75,13 +100,11 @@ def verified_runs(challenge: str, fingerprint: str, runs_dir: Path, uri: str | N
             checked = _check(client, run, latest[run_id], where, problems)
             if checked is not None:
                 found[run_id] = checked
-    problems += [problem for run_id, problem in stale.items() if run_id not in found]
-    problems += _missing(challenge, fingerprint, RunsDir(runs_dir), set(latest) - set(found) - set(stale))
+    problems += [problem for run_id, problem in stale.items() if run_id not in found and run_id not in waiting]
+    problems += _missing(challenge, fingerprint, runs, set(latest) - set(found) - set(stale) - waiting)
     wrong = [run_id for run_id, row in found.items() if row.record.fingerprint != fingerprint]
     problems += [f"Run {run_id} has another fingerprint than the board." for run_id in wrong]
-    if problems:
-        raise _refused(challenge, problems)
-    return [found[run_id] for run_id in sorted(found)]
+    return found
 
 
 def _check(client: MlflowClient, run: Run, digest: str, where: str, problems: list[str]) -> Verified | None:
@@ -125,9 +148,8 @@ def _metric_problems(client: MlflowClient, run: Run, record: Record) -> Iterator
 
 
 def _missing(challenge: str, fingerprint: str, runs: RunsDir, candidates: set[str]) -> Iterator[str]:
-    """Runs of this board that were recorded here but that MLflow does not hold (and that are not waiting for it)."""
-    waiting = set(undelivered(runs.path))
-    for run_id in sorted(candidates - waiting):
+    """Runs of this board that were recorded here but that MLflow does not hold."""
+    for run_id in sorted(candidates):
         record = runs.load_record(run_id)
         if (record.challenge, record.fingerprint) == (challenge, fingerprint):
             yield f"Run {run_id} is in the ledger, but MLflow does not have it; running it again delivers it."

@@ -258,6 +258,20 @@ class RunsDir:
                 _sweep(self.run_dir(run_id) / place)
             yield
 
+    def being_written(self, run_id: str) -> bool:
+        """Whether somebody holds the run's lock now."""
+        try:
+            descriptor = os.open(self.run_dir(run_id) / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
 
 @contextmanager
 def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:

@@ -226,6 +226,21 @@ def test_an_old_delivery_left_by_a_kill_is_no_tampering(
     assert rows["fair"] == changed.score
 
 
+def test_a_run_recorded_meanwhile_is_no_tampering(
+    challenge: Challenge, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another harness records a run between the reading of ledger and store: the board looks again."""
+    late = iter(["late"])
+
+    def meanwhile(*args: str) -> object:
+        for name in late:
+            made_run(runs_dir, name, 0.8)
+        return store.runs_of(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("harness.leaderboard.verify.runs_of", meanwhile)
+    assert "late" in {row.submission for row in build(challenge, FINGERPRINT, runs_dir).ranked}
+
+
 def test_replicates_of_another_length_are_not_paired(
     challenge: Challenge, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
