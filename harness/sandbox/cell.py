@@ -6,9 +6,7 @@ import contextlib
 import fcntl
 import functools
 import os
-import select
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
@@ -17,9 +15,6 @@ from pathlib import Path
 from types import TracebackType
 
 PREFIX = "harness-cell-"
-MONITOR = "podman/conmon.pid"  # in a container's cell: the process that tidies up after it
-_PAUSE = "podman/tmp/pause.pid"  # and the one that keeps Podman's user namespace, where it is not root's
-_PATIENCE = 10.0  # seconds it may take
 
 
 class Cell:
@@ -52,25 +47,6 @@ class Cell:
             file.write(f"{directory}\n")
 
 
-def settle(path: Path) -> bool:
-    """Wait until the monitor of the container of a cell, if there is one, has ended, and end what is left of Podman.
-
-    False if the monitor does not end.
-    """
-    ended = True
-    with contextlib.suppress(OSError, ValueError):
-        pid = int((path / MONITOR).read_text())
-        if os.fsencode(path) in Path(f"/proc/{pid}/cmdline").read_bytes():  # else that was long ago
-            monitor = os.pidfd_open(pid)
-            ended = bool(select.select([monitor], [], [], _PATIENCE)[0])
-            os.close(monitor)
-    with contextlib.suppress(OSError, ValueError):
-        pid = int((path / _PAUSE).read_text())
-        if Path(f"/proc/{pid}/exe").readlink().name in ("podman", "catatonit"):
-            os.kill(pid, signal.SIGKILL)
-    return ended
-
-
 def remove(path: Path) -> None:
     """Delete a tree that a stranger may have filled: any depth, any number, any mode. The lock goes last."""
     try:
@@ -101,7 +77,10 @@ def sweep() -> int:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            settle(path)
+            if (path / "podman").is_dir():
+                from harness.sandbox import container
+
+                container.settle(path)
             _remove_groups(path / "cgroups")
             remove(path)
             removed += 1

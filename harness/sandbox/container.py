@@ -8,6 +8,7 @@ it needs there.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import io
@@ -15,19 +16,22 @@ import os
 import resource
 import select
 import shutil
+import signal
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 from harness.sandbox import walls
 from harness.sandbox.base import Limits
-from harness.sandbox.cell import MONITOR, Cell
+from harness.sandbox.cell import Cell
 from harness.sandbox.visible import visible
 
 RUNTIMES = ("crun", "runc")  # Podman's own first choice first; old ones of either fail on some control groups
 # What Podman adds to a container unasked, and what root may write in /proc by owning it.
 _MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
-_CONF = '[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n'
+_CONF, _MONITOR, _PAUSE = "podman/containers.conf", "podman/conmon.pid", "podman/state/pause.pid"
+_PATIENCE = 10.0  # seconds Podman may take to tidy up after a container
 
 
 def podman() -> str:
@@ -55,37 +59,16 @@ def runtime() -> str:
 
 def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
     """``podman run`` up to, and without, the program. Makes the container's root and Podman's folders in the cell."""
-    root, state = cell.path / "root", cell.path / "podman"
+    root = cell.path / "root"
     root.mkdir()
-    state.mkdir()
-    (state / "containers.conf").write_text(_CONF)
-    line = [podman(), "--root", str(state / "store"), "--runroot", str(state / "run"), "--tmpdir", str(state / "tmp")]
-    line += [
-        "--log-level",
-        "error",
-        "--storage-driver",
-        "vfs",
-        "--runtime",
-        oci,
-        "run",
-        "--rm",
-        "--conmon-pidfile",
-        str(cell.path / MONITOR),
-    ]
-    line += [
-        "--network",
-        "none",
-        "--no-hosts",
-        "--ipc",
-        "none",
-        "--cgroupns",
-        "private",
-        "--hostname",
-        "cell",
-        "--log-driver",
-        "none",
-    ]
-    line += ["--read-only", "--read-only-tmpfs=false", "--http-proxy=false", "--passwd=false", "--cap-drop", "all"]
+    (cell.path / "podman").mkdir()
+    (cell.path / _CONF).write_text(
+        '[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n'
+    )
+    line = [*_podman(cell.path), "--runtime", oci, "run", "--rm", "--conmon-pidfile", str(cell.path / _MONITOR)]
+    line += ["--network", "none", "--no-hosts", "--ipc", "none", "--cgroupns", "private", "--hostname", "cell"]
+    line += ["--log-driver", "none", "--read-only", "--read-only-tmpfs=false", "--http-proxy=false", "--passwd=false"]
+    line += ["--cap-drop", "all"]
     for option in ("no-new-privileges", "label=disable", f"mask={_MASKED}"):  # binds of /usr carry no container's label
         line += ["--security-opt", option]
     # As in bubblewrap the process is user 1000 of its own namespace and, outside, whoever runs the harness; the user 0
@@ -121,10 +104,49 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
     return [*line, "--rootfs", str(root), "/usr/bin/env", "-i", *variables]
 
 
-def environment(cell: Cell) -> dict[str, str]:
+def environment(cell: Path) -> dict[str, str]:
     """What Podman itself, outside, gets."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
-    return kept | {"CONTAINERS_CONF": str(cell.path / "podman" / "containers.conf")}
+    return kept | {"CONTAINERS_CONF": str(cell / _CONF)}
+
+
+def _podman(cell: Path) -> list[str]:
+    """Podman with all that it keeps inside the cell."""
+    line = [podman(), "--log-level", "error", "--storage-driver", "vfs"]
+    for option, name in (("--root", "store"), ("--runroot", "run"), ("--tmpdir", "state")):
+        line += [option, str(cell / "podman" / name)]
+    return line
+
+
+def settle(cell: Path) -> bool:
+    """Wait until the monitor of a cell's container has ended, then end and remove what else Podman leaves.
+
+    False if the monitor does not end. Without root, Podman leaves a process that keeps its user namespace, and files
+    of users that exist only there.
+    """
+    ended = True
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((cell / _MONITOR).read_text())
+        if os.fsencode(cell) in Path(f"/proc/{pid}/cmdline").read_bytes():  # else that was long ago
+            monitor = os.pidfd_open(pid)
+            ended = bool(select.select([monitor], [], [], _PATIENCE)[0])
+            os.close(monitor)
+    if os.getuid() != 0 and podman():
+        rubbish = [str(cell / name) for name in ("podman/store", "podman/run", "root")]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                [*_podman(cell), "unshare", "rm", "-rf", "--", *rubbish],
+                env=environment(cell),
+                timeout=_PATIENCE,
+                capture_output=True,
+                start_new_session=True,
+                check=False,
+            )
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((cell / _PAUSE).read_text())
+            if Path(f"/proc/{pid}/exe").readlink().name in ("podman", "catatonit"):
+                os.kill(pid, signal.SIGKILL)
+    return ended
 
 
 class Door:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.sandbox import container, seccomp, walls
 from harness.sandbox.base import Job
-from harness.sandbox.cell import Cell, settle
+from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import Group
 
 _PATIENCE = 10.0  # seconds a killed process may take to disappear before that is our fault
@@ -59,7 +59,7 @@ class Process:
             self.popen.kill()
             self.popen.wait()
         if self.tier == "container":
-            gone = settle(self.cell.path) and gone
+            gone = container.settle(self.cell.path) and gone
         self.stopped = self.stopped or time.monotonic()
         if self.tier not in walls.CONTAINED:
             gone = gone and self.popen.returncode in (*range(256), -signal.SIGTERM)
@@ -94,7 +94,7 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
             stdin=go if tier in ("landlock", "none") else subprocess.DEVNULL,
             stdout=log_write,
             stderr=log_write,
-            env=container.environment(cell) if contained else walls.environment(tier, cell, folder),
+            env=container.environment(cell.path) if contained else walls.environment(tier, cell, folder),
             cwd=cell.path / "tmp",
             pass_fds=[] if contained else [theirs.fileno(), *give],
             start_new_session=True,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.errors import ProtocolError
 from harness.sandbox import container, landlock, seccomp, walls
 from harness.sandbox.base import Limits
-from harness.sandbox.cell import Cell, settle
+from harness.sandbox.cell import Cell
 
 STRENGTH = {"none": 0, "landlock": 1, "container": 2, "bubblewrap": 2}
 AUTO = ("bubblewrap", "landlock")  # strongest first; the container is asked for by name
@@ -131,7 +131,7 @@ def run_probe(tier: str, oci: str = "") -> str:
             line = [walls.bwrap(), "--args", str(give[0]), *line]
         elif tier == "container":
             line = [*container.command(cell, folder, limits, oci), *line]
-            environment = container.environment(cell)
+            environment = container.environment(cell.path)
         try:
             done = subprocess.run(
                 line,
@@ -153,6 +153,6 @@ def run_probe(tier: str, oci: str = "") -> str:
             for fd in give:
                 os.close(fd)
             if tier == "container":
-                settle(cell.path)
+                container.settle(cell.path)
         said = done.stdout.strip() or " ".join(done.stderr.split())[-300:]
         return said or f"a probe of it ended with status {done.returncode} and said nothing"
