@@ -30,17 +30,21 @@ class VoteSettings(ModelSettings):
 
 
 class Vote(FixedModel):
-    """Weights go to both members as sample weights; rows of weight 0 are left out before either sees them."""
+    """Weights go to both members as sample weights; rows of weight 0 are left out before either sees them.
+
+    Equal requests of one call are fitted once.
+    """
 
     settings: VoteSettings
 
     def _fit(self, batch: Batch) -> FittedModels:
-        present = batch.present()
-        X = flat_rows(batch.X)
-        fitted = FittedVote(
-            [self._one(batch, b, X) if present[b].sum() > 1 else None for b in range(batch.size)], present
-        )
-        fitted.fits = int((present.sum(axis=1) > 1).sum())
+        present, keys, X = batch.present(), batch.keys(), flat_rows(batch.X)
+        voters: dict[bytes, Any] = {}
+        for b in np.flatnonzero(present.sum(axis=1) > 1):
+            if keys[b] not in voters:
+                voters[keys[b]] = self._one(batch, int(b), X)
+        fitted = FittedVote([voters.get(key) for key in keys], present)
+        fitted.fits = len(voters)
         return fitted
 
     def _one(self, batch: Batch, b: int, X: FloatArray) -> Any:

@@ -52,7 +52,7 @@ def main(method: str, rows: int, fits: int) -> None:
     elif method == "tmc_shapley":
         valuation = TMCShapleyValuation(utility, NoTruncation(), MaxUpdates(max(fits // rows, 1)), seed=0)
     elif method == "banzhaf":
-        valuation = MSRBanzhafValuation(utility, MaxUpdates(fits), seed=0)
+        valuation = MSRBanzhafValuation(utility, MaxUpdates(fits // 2), seed=0)  # two fits an update
     else:
         bags = BaggingClassifier(model, n_estimators=fits, random_state=0)
     start = time.process_time()
