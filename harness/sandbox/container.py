@@ -81,8 +81,8 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
         hard = resource.getrlimit(limit)[1]  # Podman's own wishes are above what some machines allow
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         line += ["--ulimit", f"{name}={most}:{most}"]
-    if oci == "crun":
-        line += ["--cgroups", "disabled"]  # the limits are the harness's own groups; runc cannot do without
+    # The limits are the harness's own groups. runc cannot do without some of Podman's; they go with the container.
+    line += ["--cgroups", "disabled"] if oci == "crun" else ["--cgroups", "no-conmon", "--cgroup-parent", "/"]
     size = walls.scratch_bytes(limits)
     for path, room in (("/tmp", size), ("/dev/shm", size), ("/cell/out", limits.output_mb * 2**20)):
         line += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,size={room},mode=1777"]

@@ -239,5 +239,8 @@ def test_time_limits_hold_to_a_second(table: dict[str, dict[str, str]], targets:
                 view(), "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=seconds)
             )
             before = time.monotonic()
-            assert run(job, tier).status is Status.TIMEOUT
-            assert time.monotonic() - before < seconds + 1.0
+            outcome = run(job, tier)
+            assert outcome.status is Status.TIMEOUT
+            assert outcome.seconds < seconds + 1.0
+            if tier != "container":  # Podman takes its time before and after
+                assert time.monotonic() - before < seconds + 1.0
