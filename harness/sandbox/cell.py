@@ -38,7 +38,8 @@ class Cell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        remove(self.path)
+        if _remove_groups(self.path / "cgroups"):  # else what names them stays for the next harness's sweep
+            remove(self.path)
         os.close(self._lock)
 
     def note_cgroup(self, directory: Path) -> None:
@@ -81,9 +82,9 @@ def sweep() -> int:
                 from harness.sandbox import container
 
                 container.settle(path)
-            _remove_groups(path / "cgroups")
-            remove(path)
-            removed += 1
+            if _remove_groups(path / "cgroups"):
+                remove(path)
+                removed += 1
         except OSError:
             pass  # its harness is alive
         finally:
@@ -91,8 +92,11 @@ def sweep() -> int:
     return removed
 
 
-def _remove_groups(noted: Path) -> None:
-    for line in noted.read_text().splitlines() if noted.is_file() else []:
-        if Path(line).name.startswith(PREFIX):
-            with contextlib.suppress(OSError):
-                Path(line).rmdir()
+def _remove_groups(noted: Path) -> bool:
+    """Whether none of the control groups noted there is left."""
+    groups = [Path(line) for line in (noted.read_text().splitlines() if noted.is_file() else [])]
+    ours = [group for group in groups if group.name.startswith(PREFIX)]
+    for group in ours:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+    return not any(map(Path.exists, ours))

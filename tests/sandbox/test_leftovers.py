@@ -155,6 +155,23 @@ def test_a_sweep_spares_the_living() -> None:
     assert not old.exists()
 
 
+def test_a_group_that_is_still_busy_is_left_to_the_next_harness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a Ctrl-C in the middle of tidying up."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    group = tmp_path / "groups" / f"{cell.PREFIX}busy"
+    (group / "process").mkdir(parents=True)
+    with cell.Cell() as left:
+        left.note_cgroup(group)
+    swept()
+    assert left.path.is_dir()
+    (group / "process").rmdir()
+    swept()
+    assert not left.path.exists()
+    assert not group.exists()
+
+
 def test_a_sweep_spares_what_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / f"{cell.PREFIX}young").mkdir()  # being made at this moment
