@@ -74,25 +74,14 @@ def run_submission(
     on_cell: OnCell | None = None,
 ) -> Record:
     """One submission on an open bench; parameters as for :func:`evaluate`."""
-    task, challenge = bench.track.task, bench.challenge
-    folder = submissions.find(challenge.baseline if name == "default" else str(name), task)
+    folder = find_entry(bench.challenge, name)
     try:
-        entry = submissions.load(folder)
+        entry = load_entry(bench.challenge, folder)
     except SubmissionError as error:
         entrant = Entrant.broken(folder)
-        refused = [failed(seed, error.status, str(error)) for seed in range(challenge.seeds)]
+        refused = [failed(seed, error.status, str(error)) for seed in range(bench.challenge.seeds)]
         with bench.runs.lock(bench.run_id(entrant), wait_seconds=_WAIT):
             return bench.record(entrant, refused, None, tracking_uri)
-    if entry.track != task:
-        raise ProtocolError(
-            f"{folder} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
-            "`harness list challenges` shows the challenges of each track.",
-        )
-    if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):
-        raise ProtocolError(
-            f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
-            "submission=all runs the baselines that fit.",
-        )
     entrant = Entrant.of(entry)
     bench.runs.keep_submission(entry)
 
@@ -106,6 +95,27 @@ def run_submission(
         stopped = any(stored.cell.status is Status.CANCELLED for stored in cells)
         references = None if stopped else run_references(bench, tracking_uri, on_cell)
         return bench.record(entrant, cells, references, tracking_uri)
+
+
+def find_entry(challenge: Challenge, name: str | Path) -> Path:
+    """The folder meant by a name or path for this challenge. Raises ProtocolError where there is none."""
+    return submissions.find(challenge.baseline if name == "default" else str(name), challenge.track_type.task)
+
+
+def load_entry(challenge: Challenge, folder: Path) -> Submission:
+    """The submission in a folder. Raises SubmissionError if it is broken, ProtocolError if it does not fit the challenge."""
+    entry, task = submissions.load(folder), challenge.track_type.task
+    if entry.track != task:
+        raise ProtocolError(
+            f"{folder} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
+            "`harness list challenges` shows the challenges of each track.",
+        )
+    if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):
+        raise ProtocolError(
+            f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
+            "submission=all runs the baselines that fit.",
+        )
+    return entry
 
 
 def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCell | None = None) -> References:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from dataclasses import replace
 
 from rich.console import Console
@@ -14,16 +15,19 @@ from rich.table import Table
 from harness.bench import Bench
 from harness.catalogue import baseline_names
 from harness.challenge import RunConfig, compose, sweep
-from harness.errors import Status
-from harness.evaluate import run_submission
+from harness.errors import Status, SubmissionError
+from harness.evaluate import find_entry, load_entry, run_submission
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
 
 
 def run(args: Namespace) -> int:
-    """Exit 0 only if every cell of every run is ``ok``. All configs are validated before the first cell runs."""
+    """Exit 0 only if every cell of every run is ``ok``. Everything asked for is looked at before the first cell runs."""
     combinations = sweep(args.overrides) if args.multirun else [args.overrides]
     configs = [config for overrides in combinations for config in _each(compose(overrides, args.config_dir), args)]
+    for config in configs:
+        with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
+            load_entry(config.challenge, find_entry(config.challenge, config.submission))
     benches: dict[str, Bench] = {}  # one per challenge: a sweep over submissions loads data and model once
     records: list[Record] = []
     for config in configs:

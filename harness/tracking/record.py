@@ -14,17 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import HarnessError, Status
-from harness.tracking.files import json_bytes, write_array_atomic, write_json_atomic
-
-__all__ = [
-    "CellRecord",
-    "Record",
-    "Seconds",
-    "read_record",
-    "record_sha256",
-    "write_array_atomic",
-    "write_json_atomic",
-]
+from harness.tracking.files import json_bytes
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 32 * 2**20

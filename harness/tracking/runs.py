@@ -156,15 +156,6 @@ class RunsDir:
             return None
         return StoredCell(cell, output, items, curve, log)
 
-    def load_failed_cell(self, run_id: str, seed: int) -> CellRecord | None:
-        """The record of a cell that did not end ``ok``, to show; None where there is none."""
-        path = self.cell_dir(run_id, seed) / "cell.json"
-        try:
-            cell = parse_cell(path.read_bytes(), str(path))
-        except (OSError, HarnessError):
-            return None
-        return cell if cell.status is not Status.OK else None
-
     def clear_cells(self, run_id: str) -> None:
         """Forget the cells of a run (``--force``); its record stays until the new one replaces it."""
         cells = self.run_dir(run_id) / "cells"
@@ -204,11 +195,6 @@ class RunsDir:
         if record.run_id != run_id:
             raise HarnessError(f"{self.run_dir(run_id)} holds the record of another run, {record.run_id!r:.100}.")
         return record
-
-    def load_replicates(self, run_id: str) -> FloatArray | None:
-        """Bootstrap replicates [R] float64 of a run's score, or None where it has none."""
-        path = self.run_dir(run_id) / "replicates.npy"
-        return read_array(path) if path.exists() else None
 
     # --- submissions ---
 
@@ -262,7 +248,7 @@ class RunsDir:
         """Whether somebody holds the run's lock now."""
         try:
             descriptor = os.open(self.run_dir(run_id) / ".lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        except (OSError, HarnessError):  # no such run, or no name of one
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

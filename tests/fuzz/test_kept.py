@@ -77,8 +77,6 @@ def test_cells(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> None
     try:
         found = RunsDir(runs).load_cell("made-a", 0)
         assert found is None or isinstance(found, StoredCell)
-        failed = RunsDir(runs).load_failed_cell("made-a", 0)
-        assert failed is None or isinstance(failed, CellRecord)
     finally:
         path.write_bytes(right["made-a/cells/0/cell.json"])
 
