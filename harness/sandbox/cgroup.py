@@ -117,7 +117,7 @@ class Group:
         self.memory_bytes = memory_mb * 2**20
         self.processes = processes
         self.root = 0  # process above all others of the cell, set by add()
-        self._seen = 0  # bytes, highest sum of resident sets the watchdog saw
+        self._seen = 0  # bytes, highest use seen from outside
         where = place()
         self.version = where.version
         self.memory = where.memory / cell.path.name if where.memory else None
@@ -144,6 +144,8 @@ class Group:
 
     def exceeded(self) -> str:
         """``"memory"`` or ``"processes"`` when the watchdog sees that limit passed, else nothing."""
+        if self.memory and self.version == 2:  # for peak_mb(): kernels before 5.19 remember no peak
+            self._seen = max(self._seen, int(_read(self.memory / "memory.current") or 0))
         if (self.memory and self.pids) or not self.root:
             return ""
         resident = threads = 0
@@ -166,7 +168,7 @@ class Group:
         return any(line.split()[0] == "oom_kill" and int(line.split()[1]) > 0 for line in text.splitlines() if line)
 
     def peak_mb(self) -> float:
-        """Highest memory use so far, MB (2^20 bytes): of the group, or as far as the watchdog saw."""
+        """Highest memory use so far, MB (2^20 bytes): of the group, or as far as was seen."""
         if self.memory:
             for knob in ("memory.peak",) if self.version == 2 else ("memory.max_usage_in_bytes",):
                 text = _read(self.memory / knob).strip()
