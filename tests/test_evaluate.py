@@ -19,6 +19,7 @@ from harness import evaluate, load_challenge
 from harness.bench import Bench
 from harness.errors import NothingToMeasure, ProtocolError, Status
 from harness.reproduce import reproduce
+from harness.tracking import store
 from harness.tracking.runs import RunsDir
 
 SMALL = ["seeds=2", "track.train=60", "track.validation=20", "track.test=200"]
@@ -273,6 +274,7 @@ def test_stopping_a_sweep_leaves_nothing_behind(tmp_path: Path, write_submission
     record = json.loads(path.read_text())
     assert record["status"] == "cancelled"
     assert record["cells"][0]["status"] == "ok"
+    assert store.undelivered(runs) == [path.parent.name]  # nobody waits for MLflow after Ctrl-C
     left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout
     assert not left, f"processes of the submission are left: {left}"
     assert list(temporary.glob("harness-*")) == []
