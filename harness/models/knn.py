@@ -81,14 +81,19 @@ class FittedKnn(FittedModels):
         return answer
 
 
-def squared_distances(X: FloatArray, to: FloatArray) -> FloatArray:
-    """Squared Euclidean distances [m, n] from rows ``to`` [m, d] to rows X [n, d], both float64.
+def squared_norms(X: FloatArray) -> FloatArray:
+    """[n] of rows [n, d], a block at a time."""
+    return np.concatenate([np.square(X[i : i + 1024]).sum(axis=1) for i in range(0, max(len(X), 1), 1024)])
+
+
+def squared_distances(X: FloatArray, norms: FloatArray, to: FloatArray) -> FloatArray:
+    """Squared Euclidean distances [m, n] from rows ``to`` [m, d] to rows X [n, d] of squared norms [n], all float64.
 
     Float64 makes them exact for float32 features on a grid (pixels, counts), where ties are common.
     """
     found: FloatArray = to @ X.T
     found *= -2
-    found += np.square(X).sum(axis=1)
+    found += norms
     found += np.square(to).sum(axis=1)[:, None]
     return found
 
@@ -99,10 +104,11 @@ def neighbours(X: FloatArray, to: FloatArray) -> Iterator[tuple[slice, IntArray]
     Equal distances keep the order of rows.
     """
     X, to = X.astype(np.float64), to.astype(np.float64)
+    norms = squared_norms(X)
     size = max(1, BLOCK_FLOATS // max(len(X), 1))
     for start in range(0, len(to), size):
         rows = slice(start, min(start + size, len(to)))
-        yield rows, np.argsort(squared_distances(X, to[rows]), axis=1, kind="stable")
+        yield rows, np.argsort(squared_distances(X, norms, to[rows]), axis=1, kind="stable")
 
 
 def knn_shapley(X: FloatArray, y: IntArray, X_val: FloatArray, y_val: IntArray, k: int = 5) -> FloatArray:
@@ -135,10 +141,11 @@ def knn_shapley(X: FloatArray, y: IntArray, X_val: FloatArray, y_val: IntArray, 
     step = np.minimum(k, rank) / (k * rank)  # [n - 1]: worth of swapping rank i for rank i + 1
     last = min(k, n) / (k * n)
     size = max(1, BLOCK_FLOATS // n)
+    norms = squared_norms(train)
 
     def block(start: int) -> FloatArray:
         part = slice(start, start + size)
-        order = np.argsort(squared_distances(train, val[part]), axis=1, kind="stable")
+        order = np.argsort(squared_distances(train, norms, val[part]), axis=1, kind="stable")
         match = (y[order] == y_val[part, None]).astype(np.float64)
         match[:, :-1] = (match[:, :-1] - match[:, 1:]) * step
         match[:, -1] *= last

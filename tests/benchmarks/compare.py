@@ -114,14 +114,14 @@ def logistic_against_scikit_learn(rounds: int) -> list[Result]:
 
 def nets_against_loop(rounds: int) -> list[Result]:
     X, y, _, _ = digits()
+    X = X.reshape(-1, 8, 8)
     W = (np.random.default_rng(0).random((16, len(X))) < 0.5).astype(np.float32)
     results = []
     for name in ("mlp", "cnn"):
-        X = X.reshape(-1, 8, 8)
-        model = load_model(name, device="cpu", updates=60, n_classes=10)
+        fresh = partial(load_model, name, device="cpu", updates=60, n_classes=10)  # one that remembers nothing yet
         result = abab(
-            lambda model=model, X=X: model.fit_many(X, y, weights=W),
-            lambda model=model, X=X: [model.fit(X, y, weights=w) for w in W[:4]],
+            lambda fresh=fresh: fresh().fit_many(X, y, weights=W),
+            lambda fresh=fresh: [fresh().fit(X, y, weights=w) for w in W[:4]],
             16,
             4,
             rounds,
