@@ -19,7 +19,7 @@ from harness.tracking.runs import StoredCell
 
 RunCell = Callable[[int], StoredCell]
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the command line makes all of them a Ctrl-C
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the command line makes all of them a Ctrl-C
 _TICK = 0.2  # seconds between two looks at whether the run was stopped
 _TWICE = 1.0  # seconds after which a second Ctrl-C is meant as one
 _STOPPED = "The run was stopped before this cell ended."
@@ -114,7 +114,7 @@ def _signals_stop(engine: Engine) -> Iterator[threading.Event]:
             hurry.set()
             raise KeyboardInterrupt
 
-    caught = [number for number in STOP_SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+    caught = [number for number in _SIGNALS if signal.getsignal(number) is signal.default_int_handler]
     for number in caught:
         signal.signal(number, stop)
     try:
