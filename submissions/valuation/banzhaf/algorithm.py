@@ -6,6 +6,8 @@ coalitions with it less that of those without it, so each fit serves all rows: t
 
 import numpy as np
 
+from harness.models.coalitions import Banzhaf
+
 FITS_PER_ROW = 10
 BATCH = 500  # fits in one call
 
@@ -13,13 +15,9 @@ BATCH = 500  # fits in one call
 def value(task, fits=None):
     n = len(task.y)
     fits = fits or FITS_PER_ROW * n
-    joined, utility_joined, utility_all, count = np.zeros(n), np.zeros(n), 0.0, 0
-    while count < fits:
-        member = task.rng.random((min(BATCH, fits - count), n)) < 0.5
+    values = Banzhaf(n)
+    while values.count < fits:
+        member = task.rng.random((min(BATCH, fits - values.count), n)) < 0.5
         fitted = task.model.fit_many(task.X, task.y, weights=member.astype(np.float32))
-        utility = (fitted.predict(task.X_val) == task.y_val).mean(axis=1)
-        joined += member.sum(axis=0)
-        utility_joined += utility @ member
-        utility_all += utility.sum()
-        count += len(member)
-    return utility_joined / np.maximum(joined, 1) - (utility_all - utility_joined) / np.maximum(count - joined, 1)
+        values.add(member, (fitted.predict(task.X_val) == task.y_val).mean(axis=1))
+    return values.values()

@@ -6,18 +6,18 @@ needed. Here the fixed model is bagged, where the paper bags decision trees.
 
 import numpy as np
 
+from harness.models.coalitions import OutOfBag
+
 BAGS = 500
 BATCH = 100  # bags in one call
 
 
 def value(task, bags=BAGS):
     n = len(task.y)
-    right, asked = np.zeros(n), np.zeros(n)
+    values = OutOfBag(n)
     for start in range(0, bags, BATCH):
         size = min(BATCH, bags - start)
-        weights = np.stack([np.bincount(task.rng.integers(0, n, n), minlength=n) for _ in range(size)])
-        predicted = task.model.fit_many(task.X, task.y, weights=weights.astype(np.float32)).predict(task.X)
-        out = weights == 0
-        right += (out & (predicted == task.y)).sum(axis=0)
-        asked += out.sum(axis=0)
-    return right / np.maximum(asked, 1)
+        bag = np.stack([np.bincount(task.rng.integers(0, n, n), minlength=n) for _ in range(size)])
+        fitted = task.model.fit_many(task.X, task.y, weights=bag.astype(np.float32))
+        values.add(bag, fitted.predict(task.X) == task.y)
+    return values.values()
