@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from harness import submission as submissions
 from harness.bench import Bench, OnCell
 from harness.challenge import Challenge
 from harness.errors import ProtocolError, Status, SubmissionError
+from harness.models.base import FitCount, counting_fits
 from harness.pool import failed
 from harness.sandbox.base import Job
 from harness.submission import Submission
@@ -146,7 +148,7 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     """One cell: view and key, sandbox, output or rejection, score."""
     started = time.perf_counter()
     track, challenge = bench.track, bench.challenge
-    with bench.engine:
+    with _turn(bench) as prepared:
         view, key = track.prepare(seed)
         preparing = time.perf_counter() - started
     session = track.session(view, key, seed) if track.rounds else None
@@ -168,27 +170,37 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     started = time.perf_counter()
     try:
         output = track.read_output(session.output() if session else outcome.arrays, view)
-        with bench.engine:
+        with _turn(bench) as scored:
             score = track.score(output, view, key, seed)
     except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
     seconds = Seconds(submission=outcome.seconds, scoring=preparing + time.perf_counter() - started)
-    return _scored(seed, score, seconds, output, outcome.peak_memory_mb, outcome.log)
+    fits = prepared.fits + scored.fits
+    return _scored(seed, score, seconds, fits, output, outcome.peak_memory_mb, outcome.log)
 
 
 def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:
     """One cell of the harness's own floor or skyline: no sandbox, since no stranger's code runs."""
     started = time.perf_counter()
-    with bench.engine:
+    with _turn(bench) as count:
         view, key = bench.track.prepare(seed)
         score = bench.track.reference(which, view, key, seed)
-    return _scored(seed, score, Seconds(scoring=time.perf_counter() - started))
+    return _scored(seed, score, Seconds(scoring=time.perf_counter() - started), count.fits)
+
+
+@contextmanager
+def _turn(bench: Bench) -> Iterator[FitCount]:
+    """A turn at the fixed model, as new: a cell's last bits do not depend on those before it. Counts its trainings."""
+    with bench.engine, counting_fits() as count:
+        bench.track.model.reset()
+        yield count
 
 
 def _scored(
     seed: int,
     score: Score,
     seconds: Seconds,
+    fits: int,
     output: Arrays | None = None,
     peak_memory_mb: float | None = None,
     log: str = "",
@@ -200,6 +212,7 @@ def _scored(
         metrics=dict(score.metrics),
         output_digest=arrays_digest(output) if output else None,
         seconds=seconds,
+        fits=fits,
         peak_memory_mb=peak_memory_mb,
     )
     return StoredCell(cell=cell, output=output or {}, items=score.items, curve=score.curve, log=log)

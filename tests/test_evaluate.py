@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from harness import evaluate, load_challenge
 from harness.bench import Bench
 from harness.errors import NothingToMeasure, ProtocolError, Status
+from harness.evaluate import run_submission
 from harness.reproduce import reproduce
 from harness.tracking import store
 from harness.tracking.runs import RunsDir
@@ -89,6 +90,13 @@ def test_finished_cells_are_used_again_and_force_runs_them_anew(tmp_path: Path) 
     forced = evaluate(challenge, "random", runs_dir=runs, force=True)
     assert cell.stat().st_mtime_ns > before
     assert (forced.score, forced.ci95, forced.run_id) == (first.score, first.ci95, first.run_id)
+
+
+def test_fits_are_counted_and_no_cell_uses_answers_of_one_before(tmp_path: Path) -> None:
+    bench = Bench.open(load_challenge("debugging_digits", SMALL), runs_dir=tmp_path / "runs")
+    first, second = (run_submission(bench, "random", force=True) for _ in range(2))
+    assert [cell.fits for cell in first.cells] == [cell.fits for cell in second.cells]
+    assert all(cell.fits and cell.fits > 10 for cell in first.cells)
 
 
 FAULTS = {

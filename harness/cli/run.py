@@ -83,7 +83,7 @@ def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:
 def _print(record: Record, runs: RunsDir) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
-    for name in ("seed", "status", record.metric, "submission s", "scoring s", "memory MB"):
+    for name in ("seed", "status", record.metric, "submission s", "scoring s", "fits", "memory MB"):
         table.add_column(name, justify="left" if name == "status" else "right")
     for cell in record.cells:
         table.add_row(
@@ -92,6 +92,7 @@ def _print(record: Record, runs: RunsDir) -> None:
             _number(cell.score),
             f"{cell.seconds.submission:.2f}",
             f"{cell.seconds.scoring:.2f}",
+            "-" if cell.fits is None else str(cell.fits),
             "-" if cell.peak_memory_mb is None else f"{cell.peak_memory_mb:.0f}",
         )
     console.print(f"[bold]{record.challenge}[/bold]  {record.submission}  ({record.isolation}, {record.device})")

@@ -53,6 +53,7 @@ class CellRecord(_Model):
     output_digest: str | None = None  # SHA-256 of the output's arrays
     seconds: Seconds = Seconds()
     peak_memory_mb: Number = None
+    fits: int | None = None  # models the harness trained to prepare and score; None in records of older versions
 
     @property
     def result(self) -> tuple[object, ...]:

@@ -207,6 +207,7 @@ def _metrics(record: Record, timestamp: int) -> list[Any]:
             **cell.metrics,
             "seconds_submission": cell.seconds.submission,
             "seconds_scoring": cell.seconds.scoring,
+            "fits": cell.fits,
             "peak_memory_mb": cell.peak_memory_mb,
         }
         values += [(f"seed/{_key(key)}", value, cell.seed) for key, value in of_seed.items() if value is not None]

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness import randomness
-from harness.api import FloatArray, Model
+from harness.api import FloatArray
 from harness.data.base import Dataset
 from harness.errors import HarnessError
+from harness.models.base import FixedModel
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -96,7 +97,7 @@ class Track(ABC, Generic[S, K]):
     settings_class: ClassVar[type[Settings]]
     rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `session`
 
-    def __init__(self, settings: S, dataset: Dataset, model: Model, secret: str) -> None:
+    def __init__(self, settings: S, dataset: Dataset, model: FixedModel, secret: str) -> None:
         self.settings = settings
         self.dataset = dataset
         self.model = model

@@ -66,6 +66,7 @@ def test_keys_are_those_of_the_contract(tmp_path: Path) -> None:
         "output_digest",
         "seconds",
         "peak_memory_mb",
+        "fits",
     ]
     assert set(written["cells"][0]["seconds"]) == {"submission", "scoring"}
     assert written["ci95"] == [0.4, 0.6]
