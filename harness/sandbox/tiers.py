@@ -9,7 +9,7 @@ import subprocess
 import threading
 from dataclasses import dataclass
 
-from harness.errors import ProtocolError
+from harness.errors import HarnessError, ProtocolError
 from harness.sandbox import container, landlock, seccomp, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
@@ -29,7 +29,10 @@ class TierReport:
 
 
 def probe() -> list[TierReport]:
-    """Every tier, strongest first, each tried by really running something in it; once per process."""
+    """Every tier, strongest first, each tried by really running something in it; once per process.
+
+    Raises HarnessError where there is no room for temporary files to try them with.
+    """
     return [_tried(name) for name in ("bubblewrap", "container", "landlock", "none")]
 
 
@@ -37,7 +40,8 @@ def resolve_tier(wanted: str, minimum: str) -> str:
     """The tier to use: the one asked for by name, or with ``"auto"`` the strongest that works.
 
     Raises ProtocolError, saying what is missing and what to install, where it does not work or is weaker than
-    ``minimum``. Never falls back from a tier that was asked for by name.
+    ``minimum``, and HarnessError where there is no room to try it. Never falls back from a tier that was asked for by
+    name.
     """
     for value, known in ((wanted, ("auto", *STRENGTH)), (minimum, tuple(STRENGTH))):
         if value not in known:
@@ -61,8 +65,15 @@ def resolve_tier(wanted: str, minimum: str) -> str:
 
 
 def _tried(name: str) -> TierReport:
-    with _lock:
-        return _try(name)
+    """Raises HarnessError where there is no room to try it: that says nothing about the tier, and is not kept."""
+    try:
+        with _lock:
+            return _try(name)
+    except OSError as error:
+        raise HarnessError(
+            f"The isolation tier {name} cannot be tried: no room for temporary files (TMPDIR): {error.strerror}.",
+            "Make room, or name another directory.",
+        ) from error
 
 
 @functools.cache
@@ -72,10 +83,7 @@ def _try(name: str) -> TierReport:
     missing = _missing(name)
     if missing:
         return TierReport(name, False, missing)
-    try:
-        said = _contained() if name == "container" else run_probe(name)
-    except OSError as error:  # no room for the probe's own folder
-        return TierReport(name, False, f"no room for temporary files to try it with (TMPDIR): {error.strerror}")
+    said = _contained() if name == "container" else run_probe(name)
     if said == "confined":
         return TierReport(name, True, _DESCRIPTIONS[name])
     return TierReport(name, False, f"{said}. {_REMEDIES[name]}")
