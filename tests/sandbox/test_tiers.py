@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ProtocolError, Status
+from harness.errors import HarnessError, ProtocolError, Status
 from harness.sandbox import container, landlock, probe, resolve_tier, run, seccomp, tiers, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
