@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 import yaml
 
 Write = Callable[..., Path]
+
+# A shell's background jobs start with Ctrl-C ignored, and all their children too; tests mean a terminal's.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ from harness.sandbox.launcher import descendants
 from tests.sandbox.helpers import TIERS
 
 HARNESS = """
-import signal
 import sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with Ctrl-C ignored
 from pathlib import Path
 import numpy as np
 from harness.sandbox import Job, Limits, run
