@@ -66,14 +66,12 @@ def test_datascope_on_01g317_flipped_scores_what_the_organisers_published(real_f
     check("01g317_flipped", "datascope", real_folder("dataperf_debugging"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", ["datascope", "oracle", "random_0", "val_model_selfconf", "cv_selfconf"])
 def test_every_reference_figure_is_reproduced(task: str, name: str, real_folder: Any) -> None:
     check(task, name, real_folder("dataperf_debugging"))
 
 
-@pytest.mark.slow
 def test_the_shipped_baseline_is_the_reference_of_the_same_name(real_folder: Any) -> None:
     """Confidence of the challenge's own model (C = 0.01), fitted on the clean rows, gives the same score."""
     real_folder("dataperf_debugging")
