@@ -150,7 +150,7 @@ def _command(
     """The command and the descriptors it needs. It waits for ``go``, so that limits hold before anything runs."""
     program = walls.program(tier, cell, folder)
     if tier == "bubblewrap":
-        filter_fd = fds.own(walls.memory_file(seccomp.program(namespaces=True)))
+        filter_fd = fds.own(walls.memory_file(seccomp.program(namespaces=True, gpu=job.limits.gpu)))
         options = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
         options_fd = fds.own(walls.memory_file(options))
         return [walls.bwrap(), "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.sandbox import gpu, tiers, verdict, walls, wire
+from harness.sandbox import gpu, tiers, turns, verdict, walls, wire
 from harness.sandbox.base import Job, Outcome
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import Log, clean
@@ -23,6 +23,7 @@ from harness.tracks.base import Arrays
 
 _TICK = 0.05  # seconds between two looks of the watchdog
 _MAX_FILES, _MAX_DEPTH = 20_000, 100
+_STOPPED = "The run was stopped before this cell ended."
 _cancellations = [0]
 
 
@@ -49,9 +50,15 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     if tier == "none":
         warnings.warn("sandbox tier none: the submission runs without isolation", stacklevel=2)
     began = time.monotonic()
+    cancellations = _cancellations[0]
+
+    def stopped() -> None:
+        if cancellations != _cancellations[0]:
+            raise SubmissionError(_STOPPED, status=Status.CANCELLED)
+
     try:
-        with Cell() as cell:
-            return _run(job, tier, cell)
+        with Cell() as cell, turns.turn(job.alone or tier == "landlock", stopped):
+            return _run(job, tier, cell, cancellations)
     except SubmissionError as error:
         status, reason = error.status, str(error)
     except BenchmarkError as error:
@@ -61,7 +68,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     return Outcome(status, clean(reason, 2000), None, time.monotonic() - began, 0.0, "", False, tier)
 
 
-def _run(job: Job, tier: str, cell: Cell) -> Outcome:
+def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
     if not job.folder.is_dir():
         raise SubmissionError(f"The submission's folder {job.folder} does not exist.", status=Status.INVALID_SUBMISSION)
     for name, array in job.view.arrays.items():
@@ -69,7 +76,6 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
         except SubmissionError as error:  # of the track's making, not the participant's
             raise HarnessError(f"The view's {name} cannot be handed over: {error.reason}") from error
-    cancellations = _cancellations[0]
     before = gpu.foreign() if job.limits.gpu else ""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(started(job, tier, cell))
@@ -158,7 +164,7 @@ class _Watch:
         if left <= 0:
             raise _Over(Status.TIMEOUT, f"The submission ran into its time limit of {self.job.limits.seconds:g} s.")
         if self._cancellations != _cancellations[0]:
-            raise _Over(Status.CANCELLED, "The run was stopped before this cell ended.")
+            raise _Over(Status.CANCELLED, _STOPPED)
         events = dict(self._poller.poll(max(1.0, min(_TICK, left) * 1000)))
         if self.process.log in events and not self._read_log():
             self._poller.unregister(self.process.log)

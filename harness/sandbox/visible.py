@@ -21,7 +21,13 @@ BUNDLED = (
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
 _HARNESS = ("api.py", "errors.py", "models", "sandbox/wire.py", "sandbox/worker.py")
-_LAUNCHER = ("sandbox/launcher.py", "sandbox/landlock.py", "sandbox/seccomp.py", "sandbox/__init__.py")
+_LAUNCHER = (
+    "sandbox/launcher.py",
+    "sandbox/landlock.py",
+    "sandbox/seccomp.py",
+    "sandbox/syscalls.py",
+    "sandbox/__init__.py",
+)
 
 
 @dataclass(frozen=True)
