@@ -22,9 +22,19 @@ _SCOPES = 0b11  # abstract Unix sockets and signals outside the domain
 MINIMUM_ABI = 3  # Linux 6.2; before that, files that may be read could be truncated
 READ = EXECUTE | READ_FILE | READ_DIR
 SCRATCH = (
-    READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | MAKE_REG | MAKE_DIR | MAKE_SYM | REMOVE_FILE | REMOVE_DIR | REFER
+    READ_FILE
+    | READ_DIR
+    | WRITE_FILE
+    | TRUNCATE
+    | MAKE_REG
+    | MAKE_DIR
+    | MAKE_SYM
+    | MAKE_FIFO
+    | REMOVE_FILE
+    | REMOVE_DIR
+    | REFER
 )
-OUTPUT = (SCRATCH & ~REFER) | MAKE_FIFO | MAKE_SOCK  # odd files may be made there; the reader refuses them
+OUTPUT = (SCRATCH & ~REFER) | MAKE_SOCK  # odd files may be made there; the reader refuses them
 DEVICE = READ_FILE | WRITE_FILE
 
 

@@ -26,12 +26,13 @@ import numpy as np
 
 from harness import api
 from harness.errors import Status, SubmissionError
-from harness.sandbox import wire
+from harness.sandbox import semaphores, wire
 
 
 def main(job: dict[str, Any]) -> NoReturn:
     """Run one cell and end the process. ``job`` is what the supervisor wrote into ``job.json``."""
     np.set_printoptions(threshold=100)
+    semaphores.install()
     channel = socket.socket(fileno=job["channel"])
     channel.set_inheritable(False)
     if job["gpu"] and not gpu_visible():
