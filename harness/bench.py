@@ -16,6 +16,7 @@ from harness.errors import HarnessError, ProtocolError, Status
 from harness.models.backend import resolve_device
 from harness.pool import Engine, RunCell, compute
 from harness.sandbox import gpu
+from harness.sandbox.turns import must_be_alone
 from harness.summary import Entrant, References, summarise
 from harness.tracking import ledger, store
 from harness.tracking.record import Record, record_sha256
@@ -65,6 +66,11 @@ class Bench:
             device=device,
             runs=RunsDir(runs_dir),
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether its cells never overlap with others in time."""
+        return must_be_alone(self.tier, self.challenge.kept_secret, self.challenge.limits.gpu)
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""

@@ -72,13 +72,18 @@ class Challenge(BaseModel):
         """The class of this challenge's protocol."""
         return track_class(self.track.name)
 
+    @property
+    def kept_secret(self) -> bool:
+        """Whether splits and noise cannot be drawn again by whoever reads the challenge."""
+        return self.secret != OPEN_SECRET
+
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
         return self.model_dump(mode="json")
 
     def published(self) -> dict[str, Any]:
         """All settings as a record shows them: a secret that is kept from participants is left out (None)."""
-        return self.pinned() | ({} if self.secret == OPEN_SECRET else {"secret": None})
+        return self.pinned() | ({"secret": None} if self.kept_secret else {})
 
     def score_settings(self) -> dict[str, Any]:
         """The pinned settings that can change a score, with the secret replaced by its digest."""

@@ -162,6 +162,7 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
         function=entry.function,
         limits=challenge.limits,
         reply=session.reply if session else None,
+        alone=bench.alone,
     )
     with bench.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
         outcome = sandbox.run(job, bench.tier)

@@ -129,6 +129,7 @@ def summarise(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         challenge_version=challenge.version,
         minimum_isolation=challenge.minimum_isolation,
+        cells_alone=bench.alone,
         modified=challenge.modified,
         reference=entrant.is_reference,
         normalised=_REFERENCE_PLACE.get(entrant.name) if entrant.is_reference else normalised,

@@ -45,7 +45,7 @@ class Job:
     limits: Limits
     reply: Callable[[int, Arrays], Arrays | None] | None = None
     """For protocols in rounds: (round, output of that round) -> fields of the task to replace, None to end."""
-    alone: bool = False  # no other cell may run meanwhile, see harness/sandbox/turns.py
+    alone: bool = False  # no other cell may run meanwhile, whatever the tier; see harness/sandbox/turns.py
 
 
 @dataclass(frozen=True)

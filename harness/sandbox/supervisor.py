@@ -57,7 +57,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
             raise SubmissionError(_STOPPED, status=Status.CANCELLED)
 
     try:
-        with Cell() as cell, turns.turn(job.alone or tier == "landlock", stopped):
+        with Cell() as cell, turns.turn(turns.must_be_alone(tier, job.alone, job.limits.gpu), stopped):
             return _run(job, tier, cell, cancellations)
     except SubmissionError as error:
         status, reason = error.status, str(error)

@@ -19,6 +19,11 @@ from pathlib import Path
 _LOOK = 0.01  # seconds between two looks at whether it is one's turn
 
 
+def must_be_alone(tier: str, kept_secret: bool, gpu: bool) -> bool:
+    """Whether a cell may not overlap with any other in time; a GPU's driver needs calls that others must not see."""
+    return tier == "landlock" or kept_secret or gpu
+
+
 @contextlib.contextmanager
 def turn(alone: bool, stopped: Callable[[], None]) -> Iterator[None]:
     """Wait for one's turn among all cells that this user runs on this machine, in whatever process, and hold it.

@@ -86,6 +86,7 @@ class Record(_Model):
     # --- added to the contract's keys ---
     challenge_version: int = 1
     minimum_isolation: str = "landlock"  # the weakest tier that may rank on this challenge
+    cells_alone: bool = False  # none of its cells ran while another did (harness/sandbox/turns.py)
     modified: bool = False  # pinned settings were overridden: never joins the official board
     reference: bool = False  # the harness's own random or skyline row
     normalised: Number = None  # 0 = floor, 1 = skyline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, ProtocolError, Status
-from harness.sandbox import container, landlock, probe, resolve_tier, run, seccomp, tiers, walls
+from harness.sandbox import container, landlock, probe, resolve_tier, run, seccomp, syscalls, tiers, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.visible import BUNDLED, code, readable, visible
@@ -197,6 +198,7 @@ def test_library_copies_of_data_are_masked() -> None:
 def test_the_filter_is_well_formed() -> None:
     for program in (
         seccomp.program(namespaces=True),
+        seccomp.program(namespaces=True, gpu=True),
         seccomp.program(namespaces=False),
         seccomp.program(namespaces=False, signal_only=7),
     ):
@@ -209,25 +211,67 @@ def test_the_filter_is_well_formed() -> None:
 
 
 RETURN = 0x06
-EXPECTED = {"ptrace": 101, "mount": 165, "bpf": 321, "keyctl": 250, "io_uring_setup": 425, "unshare": 272, "fchmodat": 268,
-            "utimensat": 280, "prlimit64": 302, "shmget": 29, "kill": 62, "socket": 41}  # fmt: skip
+GROUPS = {name: group for name, group in vars(syscalls).items() if name.isupper()}
+EXPECTED = {"read": 0, "openat": 257, "mmap": 9, "futex": 202, "fcntl": 72, "clone": 56, "chmod": 90, "utimensat": 280,
+            "prlimit64": 302, "shmget": 29, "kill": 62, "socket": 41}  # fmt: skip
+KEPT_OUT = [
+    "flock",
+    "inotify_init",
+    "inotify_init1",
+    "inotify_add_watch",
+    "fanotify_init",
+    "add_key",
+    "request_key",
+    "keyctl",
+    "cachestat",
+    "preadv2",
+    "futex_waitv",
+    "move_pages",
+    "io_setup",
+    "sync",
+    "syncfs",
+    "ptrace",
+    "process_vm_readv",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "io_uring_setup",
+    "mount",
+    "unshare",
+    "setns",
+    "chroot",
+    "init_module",
+    "kexec_load",
+    "syslog",
+    "settimeofday",
+    "sethostname",
+    "personality",
+    "clone3",
+]
 
 
 def test_call_numbers_are_the_kernels() -> None:
-    """Against the kernel's own header, where it is installed, else a few known by heart."""
-    header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
-    wanted = dict(EXPECTED)
-    if header.is_file():
-        lines = [line.split() for line in header.read_text().splitlines() if line.startswith("#define __NR_")]
-        wanted = {parts[1].removeprefix("__NR_"): int(parts[2]) for parts in lines}
-    tables = {**seccomp._CALLS, **seccomp._SHARED, **seccomp._OWN_ONLY, **seccomp._SIGNALS, "socket": seccomp._SOCKET}
-    checked = {name for name in tables if name in wanted}
-    assert len(checked) >= 10
-    assert {name: tables[name][0] for name in checked} == {name: wanted[name] for name in checked}
-    generic = Path("/usr/include/asm-generic/unistd.h")
-    if generic.is_file():
-        text = [line.split() for line in generic.read_text().splitlines() if line.startswith("#define __NR")]
-        arm = {p[1].removeprefix("__NR_").removeprefix("__NR3264_"): int(p[2]) for p in text if p[2].isdigit()}
-        checked = {name for name in tables if name in arm and tables[name][1] is not None}
-        assert len(checked) >= 10
-        assert {name: tables[name][1] for name in checked} == {name: arm[name] for name in checked}
+    """Against the kernel's own headers, where they are installed, else a few known by heart."""
+    header, generic = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h")
+    tables = {name: numbers for group in GROUPS.values() for name, numbers in group.items()}
+    assert len(tables) == sum(map(len, GROUPS.values())), "a call is in two groups"
+    for column, path in enumerate((header, generic)):
+        wanted = dict(EXPECTED) if column == 0 else {}
+        if path.is_file():
+            lines = [line.split() for line in path.read_text().splitlines() if line.startswith("#define __NR")]
+            wanted |= {re.sub("__NR(3264)?_", "", p[1]): int(p[2]) for p in lines if p[2:] and p[2].isdigit()}
+        checked = {name: tables[name][column] for name in tables if name in wanted and tables[name][column] is not None}
+        assert len(checked) >= (10 if column == 0 else 200 * path.is_file())
+        assert checked == {name: wanted[name] for name in checked}
+
+
+def test_what_two_cells_could_share_is_kept_out() -> None:
+    assert not [name for name in KEPT_OUT for group in GROUPS.values() if name in group]
+
+
+def test_the_survey_of_calls_is_the_filters() -> None:
+    """docs/security.md lists every call that is allowed, group by group."""
+    text = (Path(__file__).parents[2] / "docs/security.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][a-z ]+) \| .* \| ((?:`\w+` ?)+) \|$", text, re.MULTILINE)
+    listed = {name.upper().replace(" ", "_"): re.findall(r"`(\w+)`", calls) for name, calls in rows}
+    assert listed == {name: list(group) for name, group in GROUPS.items()}
