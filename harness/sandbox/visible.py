@@ -20,7 +20,9 @@ BUNDLED = (
     "plotly/package_data/datasets", "vega_datasets/_data", "seaborn/data", "nltk_data", "pydataset", "palmerpenguins",
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
-_HARNESS = ("api.py", "errors.py", "models", "sandbox/wire.py", "sandbox/worker.py")
+_HARNESS = (
+    "api.py", "errors.py", "models", "sandbox/advice.py", "sandbox/returned.py", "sandbox/wire.py", "sandbox/worker.py",
+)  # fmt: skip
 _LAUNCHER = ("sandbox/launcher.py", "sandbox/landlock.py", "sandbox/seccomp.py", "sandbox/__init__.py")
 
 

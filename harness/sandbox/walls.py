@@ -55,6 +55,7 @@ def environment(tier: str, cell: Cell, folder: Path) -> dict[str, str]:
         "PATH": visible().path(), "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", "TZ": "UTC",
         "USER": "submission", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "MPLCONFIGDIR": scratch,
         "HF_HUB_OFFLINE": "1", "KMP_WARNINGS": "0",
+        "LOKY_MAX_CPU_COUNT": "1",  # joblib's n_jobs=-1 means one process, however many cores a machine has
     }  # fmt: skip
     return fixed | dict.fromkeys(THREADS, "1")
 

@@ -105,7 +105,9 @@ class Acquisition(Track[AcquisitionSettings, AcquisitionKey]):
         """``purchases`` [k, s]: whole rows, in stock, something in every market, nothing over budget."""
         bought, rows = arrays["purchases"], view.arrays["rows"]
         if bought.dtype.kind not in "iu":
-            raise SubmissionError(f"purchases has dtype {bought.dtype}; whole rows are bought, so it must be integer.")
+            raise SubmissionError(
+                f"purchases holds {checks.content(bought)}; whole rows are bought, so it must be integers."
+            )
         if bought.shape != rows.shape:
             raise SubmissionError(
                 f"purchases has shape {list(bought.shape)}; it must be {list(rows.shape)}, [markets, sellers]."
