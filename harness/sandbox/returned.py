@@ -124,6 +124,13 @@ def _refuse_masked(value: Any, name: str, depth: int = 0) -> None:
         for position, part in enumerate(value):
             if isinstance(part, np.ma.MaskedArray | list | tuple):
                 _refuse_masked(part, f"{name}[{position}]", depth + 1)
+    elif hasattr(value, "isna") and not isinstance(getattr(value, "dtype", None), np.dtype):  # pandas' own dtypes
+        missing = np.argwhere(np.asarray(value.isna()))
+        if len(missing):
+            raise SubmissionError(
+                f"{name}[{', '.join(map(str, missing[0]))}] is missing ({len(missing)} of {value.size} entries are); "
+                "every entry must have a value."
+            )
     elif hasattr(value, "get_mask") and hasattr(value, "get_data"):  # torch.masked
         mask = np.asarray(value.get_mask())  # True where there is a value
         if not mask.all():

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from harness.api import FloatArray, IntArray
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
+from harness.tracks import checks
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
 
