@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from harness import randomness, sandbox
 from harness import submission as submissions
 from harness.bench import Bench, OnCell
@@ -144,6 +146,7 @@ def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCel
     return references
 
 
+@np.errstate(all="ignore")  # a stranger's values may overflow: refused or scored, but never the harness's own warning
 def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     """One cell: view and key, sandbox, output or rejection, score."""
     started = time.perf_counter()
