@@ -106,12 +106,13 @@ def last_error(log: str, known: str) -> str:
     The exception the worker itself reports comes last in its log, after those of the processes it started.
     """
     for line in reversed(log.splitlines()):
-        if _ERROR.match(line) and " ".join(line.split())[:200] not in known:
-            return line.strip()[:300].removesuffix(".")
+        match = _ERROR.fullmatch(line)
+        if match and " ".join(match[1].split())[:200] not in known:
+            return match[1][:300].rstrip(" .")
     return ""
 
 
-_ERROR = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: |$)")
+_ERROR = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception)(?:: .*)?)")
 
 
 def named(arrays: dict[str, wire.Array] | None, task: str) -> dict[str, wire.Array]:
