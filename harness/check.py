@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness import sandbox, submission
+from harness import submission
 from harness.bench import Bench
 from harness.catalogue import quick_challenge
 from harness.challenge import compose
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
+from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.submission import Submission
 from harness.tracking.runs import StoredCell
 
@@ -113,11 +114,11 @@ def _ran(stored: StoredCell) -> Iterator[Finding]:
 
 def _elsewhere(bench: Bench, entry: Submission, first: StoredCell) -> Iterator[Finding]:
     """Informative: what another tier that works here and may rank makes of it, since other machines may use that."""
-    for tier in sandbox.AUTO if bench.tier in sandbox.AUTO and not bench.challenge.limits.gpu else ():
+    for tier in AUTO if bench.tier in AUTO and not bench.challenge.limits.gpu else ():
         if tier == bench.tier:
             continue
         try:
-            sandbox.resolve_tier(tier, bench.challenge.minimum_isolation)
+            resolve_tier(tier, bench.challenge.minimum_isolation)
         except ProtocolError:
             continue
         there = _cell(replace(bench, tier=tier), entry, _SEEDS[0]).cell

@@ -59,8 +59,9 @@ def as_array(value: Any, name: str) -> wire.Array:
         hint = "All its rows must have the same length." if "inhomogeneous" in said else ""
         raise SubmissionError(f"{name} is {_kind(value)}, which is no array ({said}).", hint) from None
     if array.dtype.kind == "O":
+        held = f" holding {_first_odd(array)}" if array.ndim or isinstance(value, int) else ""
         raise SubmissionError(
-            f"{name} is {_kind(value)} holding {_first_odd(array)}; it must hold numbers.",
+            f"{name} is {_kind(value)}{held}; it must hold numbers.",
             "Return a plain numpy array, e.g. numpy.asarray(rows, dtype=numpy.int64).",
         )
     if array.dtype.kind not in wire.KINDS:
@@ -73,12 +74,14 @@ def as_array(value: Any, name: str) -> wire.Array:
     return array.astype(np.float64) if array.dtype.itemsize > 8 else array
 
 
+_FLAT = ("indices", "values", "gains")  # outputs with one number a row or set: a tuple of arrays is something else
 _WORDS = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
 
 
 def _alone(value: tuple[Any, ...] | list[Any], name: str) -> Any:
     """What was returned where one array is asked for: refuses several, and numpy.where's tuple of one."""
-    if isinstance(value, tuple) and value and any(getattr(part, "ndim", 0) > 0 for part in value):
+    nested = any(isinstance(part, list | tuple) or getattr(part, "ndim", 0) > 0 for part in value)
+    if isinstance(value, tuple) and nested and name in _FLAT:
         if len(value) > 1:
             raise SubmissionError(
                 f"The function returned {len(value)} things; one is asked for: {name}.", f"Return {name} alone."

@@ -13,10 +13,10 @@ import struct
 from errno import ENOSYS, EPERM
 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
-_NR, _ARCH, _ARG0 = 0, 4, 16  # offsets in struct seccomp_data; arguments are 8 bytes each, little endian
+_LOAD, _JEQ, _JGE, _JSET, _AND, _RET = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24  # offsets in struct seccomp_data; arguments are 8 bytes each, little endian
 _CLONE_NEW = 0x7E020000  # user, pid, net, ipc, uts, cgroup and mount namespaces
-_AF_UNIX = 1
+_AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
 # name: (x86-64, AArch64); None where the architecture has no such call
 _CALLS: dict[str, tuple[int | None, int | None]] = {
@@ -52,7 +52,7 @@ _SHARED: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 _OWN_ONLY = {"prlimit64": (302, 261), "sched_setaffinity": (203, 122)}  # first argument a pid: only 0, oneself
 _SIGNALS = {"kill": (62, 129), "tgkill": (234, 131), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138)}
-_SOCKET, _CLONE, _CLONE3 = (41, 198), (56, 220), (435, 435)
+_SOCKET, _SOCKETPAIR, _CLONE, _CLONE3 = (41, 198), (53, 199), (56, 220), (435, 435)
 _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
@@ -86,6 +86,10 @@ def program(*, namespaces: bool, signal_only: int | None = None) -> bytes:
         code += _argument(_SOCKET[column], (_JEQ, _AF_UNIX), refuse_if=False)
     else:
         code += [(_JEQ, 0, 1, _SOCKET[column]), (_RET, 0, 0, _ERRNO | EPERM)]
+        code += [  # a pair of datagram sockets could send to any socket with a path; these two kinds stay a pair
+            (_JEQ, 0, 6, _SOCKETPAIR[column]), (_LOAD, 0, 0, _ARG1), (_AND, 0, 0, 0xF), (_JEQ, 2, 0, _SOCK_STREAM),
+            (_JEQ, 1, 0, _SOCK_SEQPACKET), (_RET, 0, 0, _ERRNO | EPERM), (_LOAD, 0, 0, _NR),
+        ]  # fmt: skip
         for own in _OWN_ONLY.values():
             code += _argument(own[column], (_JEQ, 0), refuse_if=False)
     if signal_only is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,36 @@ def test_no_start_up_hook_runs_in_the_worker(tier: str, tmp_path: Path) -> None:
     outcome = run(job(folder, source), tier)
     assert outcome.arrays is not None, outcome.reason
     assert outcome.arrays["indices"].tolist() == [0]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_pair_of_sockets_reaches_nobody_else(tier: str, tmp_path: Path) -> None:
+    """Pairs are what asyncio and pipes are made of; of datagrams, each end could send to any socket with a path."""
+    source = f"""
+    import socket
+
+    def select(task):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+            try:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+            except OSError as error:
+                print(error)
+                continue
+            for send in (lambda: ours.sendto(b"out", {str(tmp_path / "open")!r}), lambda: ours.connect({str(tmp_path / "open")!r})):
+                try:
+                    send()
+                except OSError as error:
+                    print(error)
+            theirs.close()
+        ours, theirs = socket.socketpair()
+        ours.send(b"in")
+        return [len(theirs.recv(2))]
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outside:
+        outside.bind(str(tmp_path / "open"))
+        outside.setblocking(False)
+        outcome = run(job(tmp_path / "s", source), tier)
+        assert outcome.arrays is not None, outcome.reason
+        assert outcome.arrays["indices"].tolist() == [2]
+        with pytest.raises(BlockingIOError):
+            outside.recv(10)

@@ -55,6 +55,7 @@ def refused(value: Any, names: tuple[str, ...] = ("indices",)) -> str:
         ((np.array([1, 2]), np.array([0.5, 0.1])), "returned 2 things; one is asked for: indices"),
         ((torch.tensor([1, 2]), torch.tensor([0.5, 0.1])), "returned 2 things"),
         ((np.array([1, 2]), np.array([0.5])), "returned 2 things"),
+        (([1, 2], [0.5, 0.1]), "returned 2 things"),
         (np.where([True, False]), r"numpy\.flatnonzero"),
         (lambda task: [1], "meant to be called"),
         (torch.zeros(2, dtype=torch.bfloat16), "no array"),
@@ -96,6 +97,11 @@ def test_taken_as_it_is(make: Callable[[], Any], wanted: np.ndarray[Any, Any]) -
     assert type(got) is np.ndarray
     assert got.dtype == wanted.dtype
     np.testing.assert_array_equal(got, wanted)
+
+
+def test_rows_of_a_table_may_come_in_a_tuple() -> None:
+    got = call(lambda task: (np.array([1, 2]), [3, 4]), None, ("purchases",))
+    assert got["purchases"].tolist() == [[1, 2], [3, 4]]
 
 
 def test_several_outputs_are_counted() -> None:
