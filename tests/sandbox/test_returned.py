@@ -32,7 +32,7 @@ def refused(value: Any, names: tuple[str, ...] = ("indices",)) -> str:
         (np.ma.masked, "indices is masked"),
         ([np.ma.masked_array([1, 2], mask=[False, False]), np.ma.masked_array([1, 2], mask=[True, False])], r"indices\[1\]\[0\] is masked"),
         ([1, np.ma.masked], r"indices\[1\] is masked"),
-        (([0, 1], [2, np.ma.masked]), r"indices\[1\]\[1\] is masked"),
+        ([[0, 1], [2, np.ma.masked]], r"indices\[1\]\[1\] is masked"),
         (torch.masked.masked_tensor(torch.arange(3.0), torch.tensor([True, False, True])), r"indices\[1\] is masked"),
         (pd.Series([1, pd.NA, 3], dtype="Int64"), r"indices\[1\] is missing \(1 of 3"),
         (pd.Series([True, pd.NA], dtype="boolean"), r"indices\[1\] is missing"),
