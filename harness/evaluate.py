@@ -83,7 +83,8 @@ def run_submission(
         entry = load_entry(bench.challenge, folder)
     except SubmissionError as error:
         entrant = Entrant.broken(folder)
-        refused = [failed(seed, error.status, str(error)) for seed in range(bench.challenge.seeds)]
+        reason = str(error).replace(f"{folder}/", "").replace(str(folder), folder.name)  # no paths of this machine
+        refused = [failed(seed, error.status, reason) for seed in range(bench.challenge.seeds)]
         with bench.runs.lock(bench.run_id(entrant), wait_seconds=_WAIT):
             return bench.record(entrant, refused, None, tracking_uri)
     entrant = Entrant.of(entry)
