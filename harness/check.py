@@ -7,16 +7,17 @@ run. Each check is small, named, and says what it found.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness import submission
 from harness.bench import Bench
 from harness.catalogue import quick_challenge
 from harness.challenge import compose
-from harness.errors import Status, SubmissionError
+from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
+from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.submission import Submission
 from harness.tracking.runs import StoredCell
 
@@ -80,6 +81,7 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     yield Finding(
         "another seed", other.cell.status is Status.OK, other.cell.reason or "a second view is answered as well"
     )
+    yield from _elsewhere(bench, entry, first)
     yield _affordable(bench, first)
     yield _score(bench, first)
 
@@ -108,6 +110,25 @@ def _ran(stored: StoredCell) -> Iterator[Finding]:
     else:
         tail = stored.log.strip()[-400:]
         yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
+
+
+def _elsewhere(bench: Bench, entry: Submission, first: StoredCell) -> Iterator[Finding]:
+    """Informative: what another tier that works here and may rank makes of it, since other machines may use that."""
+    for tier in AUTO if bench.tier in AUTO and not bench.challenge.limits.gpu else ():
+        if tier == bench.tier:
+            continue
+        try:
+            resolve_tier(tier, bench.challenge.minimum_isolation)
+        except ProtocolError:
+            continue
+        there = _cell(replace(bench, tier=tier), entry, _SEEDS[0]).cell
+        if there.status is not Status.OK:
+            found = f"works in {bench.tier} and not under {tier}, which machines without it use: {there.reason}"
+        elif there.output_digest != first.cell.output_digest:
+            found = f"returns something else under {tier} than in {bench.tier}"
+        else:
+            found = f"returns the same under {tier}"
+        yield Finding("other tiers", True, found)
 
 
 def _affordable(bench: Bench, stored: StoredCell) -> Finding:

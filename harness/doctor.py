@@ -14,12 +14,15 @@ from harness.errors import BenchmarkError
 from harness.sandbox import cgroup
 from harness.summary import versions
 
+_WORKS = {"landlock": "works; submissions do without process pools, shared memory and files named /tmp/..."}
+
 
 def examine() -> dict[str, dict[str, str]]:
     """Isolation tiers (probed), what keeps limits, devices, data sets found, versions: heading -> name -> finding."""
     return {
         "isolation": {
-            report.name: "works" if report.works else f"does not work: {report.why}" for report in sandbox.probe()
+            report.name: _WORKS.get(report.name, "works") if report.works else f"does not work: {report.why}"
+            for report in sandbox.probe()
         },
         "limits": {"memory and processes": cgroup.explain()},
         "devices": _devices(),

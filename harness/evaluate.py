@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from harness import randomness, sandbox
 from harness import submission as submissions
 from harness.bench import Bench, OnCell
@@ -81,7 +83,8 @@ def run_submission(
         entry = load_entry(bench.challenge, folder)
     except SubmissionError as error:
         entrant = Entrant.broken(folder)
-        refused = [failed(seed, error.status, str(error)) for seed in range(bench.challenge.seeds)]
+        reason = str(error).replace(f"{folder}/", "").replace(str(folder), folder.name)  # no paths of this machine
+        refused = [failed(seed, error.status, reason) for seed in range(bench.challenge.seeds)]
         with bench.runs.lock(bench.run_id(entrant), wait_seconds=_WAIT):
             return bench.record(entrant, refused, None, tracking_uri)
     entrant = Entrant.of(entry)
@@ -144,6 +147,7 @@ def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCel
     return references
 
 
+@np.errstate(all="ignore")  # a stranger's values may overflow: refused or scored, but never the harness's own warning
 def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     """One cell: view and key, sandbox, output or rejection, score."""
     started = time.perf_counter()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import sandbox
 from harness.cli import main
 
 Write = Callable[..., Path]
@@ -151,6 +152,20 @@ def test_check_says_what_to_mend(capsys: pytest.CaptureFixture[str], write_submi
     status, out, _ = call(capsys, "check", write_submission("bad", "def rank(task): return [0, 0]\n"))
     assert status == 1
     assert "repeats row 0" in out
+
+
+def test_check_says_where_another_tier_cannot(capsys: pytest.CaptureFixture[str], write_submission: Write) -> None:
+    works = {report.name for report in sandbox.probe() if report.works}
+    if not {"bubblewrap", "landlock"} <= works:
+        pytest.skip("needs both tiers")
+    pool = "from concurrent.futures import ProcessPoolExecutor\ndef rank(task):\n    with ProcessPoolExecutor(2) as pool:\n"
+    pool += "        return list(pool.map(int, range(len(task.y))))\n"
+    status, out, _ = call(capsys, "check", write_submission("pool", pool))
+    assert status == 0, out
+    assert "works in bubblewrap and not under landlock" in out
+    assert "no semaphores" in out
+    status, out, _ = call(capsys, "check", write_submission("plain", "def rank(task): return range(len(task.y))\n"))
+    assert (status, "returns the same under landlock" in out) == (0, True)
 
 
 def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, write_submission: Write) -> None:

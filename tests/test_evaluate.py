@@ -163,6 +163,9 @@ def test_a_broken_folder_has_a_record(tmp_path: Path) -> None:
     record = evaluate(load_challenge("debugging_digits", SMALL), tmp_path / "broken", runs_dir=tmp_path / "runs")
     assert record.status is Status.INVALID_SUBMISSION
     assert "submission.yaml" in record.reason
+    written = (tmp_path / "runs" / record.run_id / "record.json").read_text()
+    assert str(tmp_path) not in written
+    assert "broken has no submission.yaml" in written
 
 
 def test_a_submission_for_another_track_is_refused(tmp_path: Path, write_submission: Write) -> None:

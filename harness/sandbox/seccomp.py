@@ -27,6 +27,7 @@ _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _CLONE_NEW = 0x7E020000  # user, pid, net, ipc, uts, cgroup and mount namespaces
 _AF_UNIX = 1
+_KINDS_OF_PAIR = (1, 5, 2)  # SOCK_STREAM, SOCK_SEQPACKET stay a pair; SOCK_DGRAM could send to any socket with a path
 _HUGE_PAGES = 0x40000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: from a pool that all of the machine shares
 _ADVICE = (0, 1, 2, 4, 8, 10, 11, 14, 15, 16, 17, 18, 19, 22, 23)  # of madvise: what concerns one's own memory
 _WAITS, _PRIVATE, _COMMAND = (0, 9, 11), 128, 127  # FUTEX_WAIT, _WAIT_BITSET, _WAIT_REQUEUE_PI; flag; mask
@@ -62,7 +63,7 @@ def program(*, namespaces: bool, signal_only: int | None = None, gpu: bool = Fal
 
     groups = [
         syscalls.READING, syscalls.WRITING, syscalls.MEMORY, syscalls.PROCESSES, syscalls.SIGNALS, syscalls.CLOCKS,
-        syscalls.CHANNELS, syscalls.PROCESS_IDS, syscalls.LOOKED_AT, syscalls.ADVICE,
+        syscalls.CHANNELS, syscalls.MODES, syscalls.PROCESS_IDS, syscalls.LOOKED_AT, syscalls.ADVICE,
     ]  # fmt: skip
     groups += [syscalls.NAMESPACED] if namespaces else []
     groups += [syscalls.DRIVER] if gpu else []
@@ -71,6 +72,7 @@ def program(*, namespaces: bool, signal_only: int | None = None, gpu: bool = Fal
     looked_at: dict[str, Code] = {
         "clone": _unless_bits(0, _CLONE_NEW),
         "socket": _only(0, (_AF_UNIX,) if namespaces else ()),
+        "socketpair": _only(1, _KINDS_OF_PAIR[: 3 if namespaces else 2], mask=0xF),
         "fcntl": _only(1, (*_DESCRIPTORS, *_TO_WHOM) if namespaces else _DESCRIPTORS, ENOLCK),
         "mmap": _unless_bits(3, _HUGE_PAGES[0]),
         "memfd_create": _unless_bits(1, _HUGE_PAGES[1]),
@@ -78,7 +80,8 @@ def program(*, namespaces: bool, signal_only: int | None = None, gpu: bool = Fal
         "futex": _futex(),
     }
     looked_at |= {} if gpu else {"ioctl": _only(1, _TERMINAL)}
-    looked_at |= {name: [(_RET, 0, 0, _ERRNO | 0)] for name in syscalls.ADVICE}
+    pretended = syscalls.ADVICE if namespaces else {**syscalls.ADVICE, **syscalls.MODES}
+    looked_at |= {name: [(_RET, 0, 0, _ERRNO | 0)] for name in pretended}
     if not namespaces:  # of calls that take a process id, 0 is oneself
         looked_at |= {name: _only(0, (0,)) for name in ("prlimit64", "sched_setaffinity")}
     if signal_only is not None:
@@ -98,10 +101,10 @@ def program(*, namespaces: bool, signal_only: int | None = None, gpu: bool = Fal
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
-def _only(argument: int, values: Iterable[int], error: int = EPERM) -> Code:
-    """Allow the call with one of these values (low half) of an argument; ``error`` 0 pretends success."""
+def _only(argument: int, values: Iterable[int], error: int = EPERM, mask: int = 0xFFFFFFFF) -> Code:
+    """Allow the call with one of these values (low half, masked) of an argument; ``error`` 0 pretends success."""
     tests = [instruction for value in values for instruction in ((_JEQ, 0, 1, value), (_RET, 0, 0, _ALLOW))]
-    return [(_LOAD, 0, 0, _ARGS + 8 * argument), *tests, (_RET, 0, 0, _ERRNO | error)]
+    return [(_LOAD, 0, 0, _ARGS + 8 * argument), (_AND, 0, 0, mask), *tests, (_RET, 0, 0, _ERRNO | error)]
 
 
 def _unless_bits(argument: int, bits: int) -> Code:

@@ -3,7 +3,7 @@
 Those of the operating system do not work in a cell: they wait on futexes that two cells could share, which the filter
 does not let sleep (seccomp.py), and their files lie in /dev/shm, which under Landlock is the whole machine's. With these
 in their place, locks, queues, pools and managers of multiprocessing, concurrent.futures and loky work on every tier.
-Standard library only.
+Standard library only: interpreters that a submission starts import it, too, by the ``sitecustomize`` in the cell's code.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import select
+import shutil
 import socket
 import time
 import warnings
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.sandbox import gpu, tiers, turns, verdict, walls, wire
+from harness.sandbox import gpu, names, tiers, turns, verdict, walls, wire
 from harness.sandbox.base import Job, Outcome
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import Log, clean
@@ -64,13 +66,16 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     except BenchmarkError as error:
         status, reason = Status.HARNESS_ERROR, str(error)
     except OSError as error:
-        status, reason = Status.HARNESS_ERROR, f"The sandbox could not be set up: {error}."
+        status, reason = Status.HARNESS_ERROR, f"The sandbox could not be set up: {error.strerror or error}."
     return Outcome(status, clean(reason, 2000), None, time.monotonic() - began, 0.0, "", False, tier)
 
 
 def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
     if not job.folder.is_dir():
-        raise SubmissionError(f"The submission's folder {job.folder} does not exist.", status=Status.INVALID_SUBMISSION)
+        raise SubmissionError("The submission's folder does not exist.", status=Status.INVALID_SUBMISSION)
+    # A copy: where the original lies can be seen behind the walls (as source of a mount, or in `__file__`).
+    shutil.copytree(job.folder, cell.path / names.FOLDER, symlinks=True)
+    job = dataclasses.replace(job, folder=cell.path / names.FOLDER)
     for name, array in job.view.arrays.items():
         try:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
@@ -100,6 +105,7 @@ def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
         text, cut = watch.log.text(), watch.log.truncated
         if job.limits.gpu and (shared := " and ".join(sorted({before, gpu.foreign()} - {""}))):
             text += f"\n[The GPU was shared with: {clean(shared, 500)}]\n"
+        reason, text = names.neutral(clean(reason), cell.path), names.neutral(text, cell.path)
         return Outcome(status, clean(reason, 2000), arrays, seconds, peak, text, cut, tier)
 
 

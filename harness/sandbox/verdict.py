@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from typing import Any
@@ -56,18 +57,23 @@ def judge(found: Found, job: Job) -> Verdict:
             return Status.TIMEOUT, "The submission used up its CPU time.", None
         return Status.CRASHED, f"The submission's process was killed by {_signal(found.code - 128)}.", None
     try:
-        report = wire.read_json(wire.read_file(found.outputs, "report.json", wire.MAX_JSON), "report.json")
-        return _read(found, job, report)
-    except FileNotFoundError as error:
+        data = wire.read_file(found.outputs, "report.json", wire.MAX_JSON)
+        if not data:  # the worker could make the file and write nothing into it
+            raise FileNotFoundError
+        return _read(found, job, wire.read_json(data, "report.json"))
+    except FileNotFoundError:
         if found.out_of_memory:
             return Status.OUT_OF_MEMORY, memory_reason(job), None
-        return (
-            Status.NO_OUTPUT,
-            f"The submission's process exited with status {found.code} and left no {error.filename}.",
-            None,
-        )
+        return Status.NO_OUTPUT, _ENDED.format(found.code), None
     except SubmissionError as error:
         return error.status, str(error), None
+
+
+_ENDED = (
+    "The submission's process ended with exit status {} before what its function returned was handed over: "
+    "it exited by itself (os._exit), or set limits of its own (RLIMIT_FSIZE, RLIMIT_NOFILE) under which nothing can be "
+    "written."
+)
 
 
 def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
@@ -79,6 +85,8 @@ def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
     if status is not Status.OK:
         if found.out_of_memory and status is not Status.CONTRACT_VIOLATION:
             return Status.OUT_OF_MEMORY, memory_reason(job), None
+        if report.get("child") is True and (said := last_error(found.log, reason)):
+            reason = f"{reason} The last error its other processes printed: {said}."
         return status, clean(reason), None
     if job.reply is not None:
         if found.arrays is None:
@@ -90,6 +98,21 @@ def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
         left -= len(data)
         arrays[name] = wire.decode(data, f"{name}.npy")
     return Status.OK, "", arrays
+
+
+def last_error(log: str, known: str) -> str:
+    """The last line of a log that names an error, as ``ModuleNotFoundError: No module named 'x'``, and is not ``known``.
+
+    The exception the worker itself reports comes last in its log, after those of the processes it started.
+    """
+    for line in reversed(log.splitlines()):
+        match = _ERROR.fullmatch(line)
+        if match and " ".join(match[1].split())[:200] not in known:
+            return match[1][:300].rstrip(" .")
+    return ""
+
+
+_ERROR = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception)(?:: .*)?)")
 
 
 def named(arrays: dict[str, wire.Array] | None, task: str) -> dict[str, wire.Array]:

@@ -20,14 +20,13 @@ BUNDLED = (
     "plotly/package_data/datasets", "vega_datasets/_data", "seaborn/data", "nltk_data", "pydataset", "palmerpenguins",
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
-_HARNESS = ("api.py", "errors.py", "models", "sandbox/semaphores.py", "sandbox/wire.py", "sandbox/worker.py")
+_HARNESS = (
+    "api.py", "errors.py", "models", "sandbox/advice.py", "sandbox/returned.py", "sandbox/semaphores.py",
+    "sandbox/wire.py", "sandbox/worker.py",
+)  # fmt: skip
 _LAUNCHER = (
-    "sandbox/launcher.py",
-    "sandbox/landlock.py",
-    "sandbox/seccomp.py",
-    "sandbox/syscalls.py",
-    "sandbox/__init__.py",
-)
+    "sandbox/launcher.py", "sandbox/landlock.py", "sandbox/seccomp.py", "sandbox/syscalls.py", "sandbox/__init__.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,10 @@ def readable() -> tuple[str, ...]:
 def code() -> dict[str, bytes]:
     """The few modules of the harness that exist inside, with bytecode: path below the code folder -> content."""
     package = Path(__file__).parents[1]
-    files = {"harness/__init__.py": b'"""The part of the harness that exists inside the sandbox."""\n'}
+    files = {
+        "harness/__init__.py": b'"""The part of the harness that exists inside the sandbox."""\n',
+        "sitecustomize.py": b"from harness.sandbox import semaphores\n\nsemaphores.install()\n",  # of children
+    }
     for name in (*_HARNESS, *_LAUNCHER):
         sources = sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name]
         for source in sources:

@@ -55,6 +55,7 @@ def environment(tier: str, cell: Cell, folder: Path) -> dict[str, str]:
         "PATH": visible().path(), "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", "TZ": "UTC",
         "USER": "submission", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "MPLCONFIGDIR": scratch,
         "HF_HUB_OFFLINE": "1", "KMP_WARNINGS": "0",
+        "LOKY_MAX_CPU_COUNT": "1",  # joblib's n_jobs=-1 means one process, however many cores a machine has
     }  # fmt: skip
     return fixed | dict.fromkeys(THREADS, "1")
 
@@ -124,6 +125,12 @@ def confinement(cell: Cell, folder: Path) -> dict[str, Any]:
     grants += [(f"/dev/{name}", landlock.DEVICE) for name in _DEVICES]
     grants += [("/sys/devices/system/cpu", landlock.READ_FILE | landlock.READ_DIR)]
     grants += [(f"/proc/{name}", landlock.READ_FILE) for name in ("cpuinfo", "meminfo", "stat")]
+    quotas = (
+        "cpu.max",
+        "cpu/cpu.cfs_quota_us",
+        "cpu/cpu.cfs_period_us",
+    )  # joblib fails where they exist but are closed
+    grants += [(f"/sys/fs/cgroup/{name}", landlock.READ_FILE) for name in quotas]
     return {"abi": landlock.abi(), "grants": grants}
 
 

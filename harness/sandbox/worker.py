@@ -15,18 +15,23 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import resource
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from harness import api
 from harness.errors import Status, SubmissionError
-from harness.sandbox import semaphores, wire
+from harness.sandbox import advice, semaphores, wire
+from harness.sandbox.returned import call
+
+T = TypeVar("T")
 
 
 def main(job: dict[str, Any]) -> NoReturn:
@@ -50,22 +55,37 @@ def main(job: dict[str, Any]) -> NoReturn:
     names = api.OUTPUTS[job["task"]]
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
     socket.send_fds(channel, [b"R"], [directory])
+    os.close(directory)
     spare = os.open("/dev/null", os.O_RDONLY)  # for the report, should the submission use up all descriptors
+    folder, outputs, landlock = Path(job["folder"]), Path(job["outputs"]), bool(job["confine"])
 
-    status, reason = Status.OK, ""
+    report: dict[str, Any] = {"status": str(Status.OK), "reason": ""}
     try:
-        function = load_function(Path(job["folder"]), job["module"], job["function"])
+        function = load_function(folder, job["module"], job["function"], landlock=landlock)
         arrays = call(function, task, names)
         if job["rounds"]:
             arrays = play(channel, function, task, names, arrays)
-        write_outputs(directory, arrays)
+        write_outputs(outputs, arrays)
     except SubmissionError as error:
-        status, reason = error.status, str(error)
+        report = {"status": str(error.status), "reason": str(error)[:4000]}
     except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
-        status, reason = blame(error, job["folder"])
+        status, reason = blame(error, folder, landlock=landlock)
+        report = {"status": str(status), "reason": reason[:4000], "child": safely(advice.broken_child, error)}
     with contextlib.suppress(OSError):
         os.close(spare)
-    _finish(directory, status, reason)
+    _finish(outputs, report)
+
+
+def for_children(folder: Path) -> dict[str, str]:
+    """Variables that give the interpreters a submission starts what this one has: the same path in the same order.
+
+    Set here rather than from outside: this interpreter itself must not read them. multiprocessing starts others with the
+    flags of its own; without -S they find the cell's ``sitecustomize``.
+    """
+    own = {name: getattr(sys.flags, name) for name in dir(sys.flags) if not name.startswith("_")}
+    sys.flags = SimpleNamespace(**own | {"no_site": 0})  # type: ignore[assignment]
+    flags = ("PYTHONSAFEPATH", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8")
+    return dict.fromkeys(flags, "1") | {"PYTHONPATH": os.pathsep.join([*sys.path, str(folder)])}
 
 
 def gpu_visible() -> bool:
@@ -80,14 +100,13 @@ def gpu_visible() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def _finish(directory: int, status: Status, reason: str) -> NoReturn:
+def _finish(outputs: Path, report: dict[str, Any]) -> NoReturn:
     try:
-        report = json.dumps({"status": str(status), "reason": reason[:4000]}).encode()
-        if status is not Status.OK:  # whatever was left is not wanted, and may fill the room for the report
-            for name in os.listdir(directory):
+        if report["status"] != Status.OK:  # whatever was left is not wanted, and may fill the room for the report
+            for path in outputs.iterdir():
                 with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=directory)
-        _write(directory, "report.json", report)
+                    path.unlink()
+        _write(outputs / "report.json", json.dumps(report).encode())
     finally:
         try:
             sys.stdout.flush()
@@ -96,12 +115,13 @@ def _finish(directory: int, status: Status, reason: str) -> NoReturn:
             os._exit(0)  # no atexit hooks, no waiting for threads
 
 
-def load_function(folder: Path, module: str, function: str) -> Callable[[Any], object]:
+def load_function(folder: Path, module: str, function: str, *, landlock: bool = False) -> Callable[[Any], object]:
     """The submission's function, loaded by path; its folder comes last on ``sys.path``, so it shadows nothing.
 
     Compiled leftovers (``__pycache__``) in the folder are ignored: what runs is the source that was digested.
     Raises SubmissionError (``invalid_submission``) saying which file and line failed, or what is missing.
     """
+    os.environ.update(for_children(folder))
     sys.path_hooks.insert(0, _source_only(str(folder)))
     sys.path.append(str(folder))
     path = folder / f"{module}.py"
@@ -119,7 +139,7 @@ def load_function(folder: Path, module: str, function: str) -> Callable[[Any], o
         print_traceback(error, str(folder))
         raise SubmissionError(
             f"{module}.py does not import: {describe(error, str(folder))}.",
-            "Only the harness's own dependencies are installed in the sandbox.",
+            safely(advice.of, error, folder, landlock=landlock) or "",
             Status.INVALID_SUBMISSION,
         ) from None
     found = getattr(loaded, function, None)
@@ -175,45 +195,6 @@ class LazyModel:
         return getattr(self._model(), name)
 
 
-def call(function: Callable[[Any], object], task: Any, names: tuple[str, ...]) -> dict[str, wire.Array]:
-    """The function's value as named arrays. Raises SubmissionError where it is nothing of the kind."""
-    value = function(task)
-    if value is None:
-        raise SubmissionError(
-            f"{getattr(function, '__name__', 'the function')} returned None; it must return {' and '.join(names)}.",
-            status=Status.NO_OUTPUT,
-        )
-    if isinstance(value, Mapping):
-        if set(value) != set(names):
-            raise SubmissionError(
-                f"The returned dict has keys {sorted(map(str, value))}; it must have {sorted(names)}."
-            )
-        parts = [value[name] for name in names]
-    elif len(names) == 1:
-        parts = [value]
-    elif isinstance(value, tuple | list) and len(value) == len(names):
-        parts = list(value)
-    else:
-        raise SubmissionError(f"{', '.join(names)} must be returned as a tuple in that order, got {_kind(value)}.")
-    return {name: as_array(part, name) for name, part in zip(names, parts, strict=True)}
-
-
-def as_array(value: Any, name: str) -> wire.Array:
-    """A plain bool, int or float array from an array, a list, a tensor or what else numpy understands."""
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        value = value.detach().cpu()
-    try:
-        array = np.array(value, copy=True, subok=False)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise SubmissionError(f"{name} is {_kind(value)}, which is no array ({_text(error)[:200]}).") from None
-    if array.dtype.kind not in wire.KINDS:
-        raise SubmissionError(
-            f"{name} is {_kind(value)} of dtype {array.dtype}; it must hold integers, booleans or real numbers.",
-            "Return a plain numpy array, e.g. numpy.asarray(order, dtype=numpy.int64).",
-        )
-    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
-
-
 def play(
     channel: socket.socket, function: Any, task: Any, names: tuple[str, ...], arrays: dict[str, wire.Array]
 ) -> dict[str, wire.Array]:
@@ -229,36 +210,50 @@ def play(
         arrays = call(function, task, names)
 
 
-def write_outputs(directory: int, arrays: Mapping[str, wire.Array]) -> None:
+def write_outputs(outputs: Path, arrays: Mapping[str, wire.Array]) -> None:
     """One ``.npy`` file per array. Raises SubmissionError where they do not fit into what a cell may leave."""
     for name, array in arrays.items():
         try:
-            _write(directory, f"{name}.npy", wire.encode(array))
+            _write(outputs / f"{name}.npy", wire.encode(array))
         except OSError as error:
-            size = array.nbytes / 2**20
-            raise SubmissionError(
-                f"{name} ({size:.1f} MB) cannot be written: {error.strerror}; the challenge limits what a cell may leave."
-            ) from error
+            why = {
+                errno.EMFILE: "the submission holds more open files than it may; close them",
+                errno.EFBIG: "it is larger than a file may be here; return less",
+                errno.ENOSPC: "it is larger than what the challenge lets a cell leave; return less",
+            }.get(error.errno or 0, f"{error.strerror}; what a cell may leave is limited")
+            raise SubmissionError(f"{name} ({array.nbytes / 2**20:.1f} MB) cannot be handed over: {why}.") from error
 
 
-def _write(directory: int, name: str, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=directory)  # whatever the submission may have put there
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+        path.unlink()  # whatever the submission may have put there
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))  # the submission may have lowered its own
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
 
 
-def blame(error: BaseException, folder: str) -> tuple[Status, str]:
+def blame(error: BaseException, folder: Path, *, landlock: bool = False) -> tuple[Status, str]:
     """Status and one-paragraph reason of an exception that left the participant's function."""
+    said = describe(error, str(folder))
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in _text(error):
-        return Status.OUT_OF_MEMORY, f"The submission ran out of memory: {describe(error, folder)}."
-    print_traceback(error, folder)
+        return Status.OUT_OF_MEMORY, f"The submission ran out of memory: {said}."
+    print_traceback(error, str(folder))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return Status.CONTRACT_VIOLATION, f"The submission wrote more than it may: {describe(error, folder)}."
+        return Status.CONTRACT_VIOLATION, f"The submission wrote more than it may: {said}."
     if isinstance(error, Exception | KeyboardInterrupt):
-        return Status.CRASHED, f"The submission raised {describe(error, folder)}."
-    return Status.NO_OUTPUT, f"The submission ended by {describe(error, folder)} without returning anything."
+        hint = safely(advice.of, error, folder, landlock=landlock) or ""
+        return Status.CRASHED, f"The submission raised {said}. {hint}".rstrip()
+    return Status.NO_OUTPUT, f"The submission ended by {said} without returning anything."
+
+
+def safely(ask: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
+    """What a question about a stranger's exception answers; None where its own code fails at that."""
+    try:
+        return ask(*arguments, **named)
+    except Exception:
+        return None
 
 
 def describe(error: BaseException, folder: str) -> str:
@@ -292,7 +287,3 @@ def _text(error: BaseException) -> str:
         return " ".join(str(error).split())[:1000]
     except BaseException:
         return "(its text cannot be read)"
-
-
-def _kind(value: object) -> str:
-    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")

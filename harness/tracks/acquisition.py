@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from harness.api import FloatArray, IntArray
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
+from harness.tracks import checks
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
 
@@ -105,7 +106,9 @@ class Acquisition(Track[AcquisitionSettings, AcquisitionKey]):
         """``purchases`` [k, s]: whole rows, in stock, something in every market, nothing over budget."""
         bought, rows = arrays["purchases"], view.arrays["rows"]
         if bought.dtype.kind not in "iu":
-            raise SubmissionError(f"purchases has dtype {bought.dtype}; whole rows are bought, so it must be integer.")
+            raise SubmissionError(
+                f"purchases holds {checks.content(bought)}; whole rows are bought, so it must be integers."
+            )
         if bought.shape != rows.shape:
             raise SubmissionError(
                 f"purchases has shape {list(bought.shape)}; it must be {list(rows.shape)}, [markets, sellers]."

@@ -8,18 +8,32 @@ from harness.api import FloatArray, IntArray
 from harness.errors import SubmissionError
 from harness.tracks.base import Array
 
+_INTEGERS = {  # by kind of dtype: what gives row indices instead
+    "f": "Return the rows, e.g. numpy.argsort(scores), not their scores; .astype(int) makes whole numbers integers.",
+    "b": "numpy.flatnonzero(mask) gives the rows where a mask is True.",
+}
+
+
+def content(array: Array) -> str:
+    """What an array holds, in words."""
+    kinds = {"f": "real numbers", "b": "True and False", "i": "integers", "u": "integers"}
+    return f"{kinds.get(array.dtype.kind, 'something else')} (dtype {array.dtype})"
+
 
 def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = False) -> IntArray:
     """Unique row indices in 0..n-1, 1 to ``at_most`` of them (or exactly that many), as int64 [k]."""
+    if array.size == 0:
+        raise SubmissionError(f"{name} is empty; return at least one row index.")
     if array.dtype.kind not in "iu":
         raise SubmissionError(
-            f"{name} has dtype {array.dtype}; row indices must be integers.",
-            "Return an int64 array, e.g. numpy.argsort(...) or numpy.flatnonzero(mask).",
+            f"{name} holds {content(array)}; row indices must be integers.", _INTEGERS.get(array.dtype.kind, "")
         )
     if array.ndim != 1:
-        raise SubmissionError(f"{name} has shape {array.shape}; it must be one-dimensional.")
-    if len(array) == 0:
-        raise SubmissionError(f"{name} is empty; return at least one row index.")
+        column = array.ndim == 2 and 1 in array.shape
+        raise SubmissionError(
+            f"{name} has shape {list(array.shape)}; it must be one-dimensional, [k].",
+            "Return .ravel() of it." if column else "",
+        )
     if len(array) > at_most:
         raise SubmissionError(
             f"{name} lists {len(array)} rows, over the budget of {at_most}; position {at_most} is too many."
@@ -43,7 +57,7 @@ def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = Fa
 def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatArray:
     """A finite real array of the given shape (None: any length >= 1), as float64."""
     if array.dtype.kind not in "iuf":
-        raise SubmissionError(f"{name} has dtype {array.dtype}; it must hold real numbers.")
+        raise SubmissionError(f"{name} holds {content(array)}; it must hold real numbers.")
     wanted = "[" + ", ".join("any" if s is None else str(s) for s in shape) + "]"
     if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
         raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be {wanted}.")
@@ -60,7 +74,7 @@ def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatAr
 def labels(array: Array, *, name: str, length: int, n_classes: int) -> IntArray:
     """Class labels in 0..C-1, one per row, as int64 [length]."""
     if array.dtype.kind not in "iu":
-        raise SubmissionError(f"{name} has dtype {array.dtype}; class labels must be integers.")
+        raise SubmissionError(f"{name} holds {content(array)}; class labels must be integers.")
     if array.shape != (length,):
         raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be [{length}].")
     bad = np.flatnonzero((array < 0) | (array >= n_classes))

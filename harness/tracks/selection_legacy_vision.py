@@ -164,7 +164,7 @@ def _f1(y: IntArray, predicted: IntArray, weights: FloatArray) -> FloatArray:
 def _coded(array: Array, name: str, size: int, n_values: int) -> IntArray:
     """Whole numbers in 0..n_values-1, one per pair, as int64 [size]."""
     if array.dtype.kind not in "iu":
-        raise SubmissionError(f"{name} has dtype {array.dtype}; it must hold integers.")
+        raise SubmissionError(f"{name} holds {checks.content(array)}; it must hold integers.")
     if array.shape != (size,):
         raise SubmissionError(
             f"{name} has shape {list(array.shape)}; concepts, indices and labels are lists of one length."

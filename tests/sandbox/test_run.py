@@ -355,14 +355,15 @@ def test_our_own_failures_are_ours(tier: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_environment_is_the_same_for_everyone(tier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("LD_PRELOAD", "")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     source = """
     import os, sys
 
     def select(task):
-        assert os.environ["OMP_NUM_THREADS"] == "1" and "PYTHONPATH" not in os.environ and "LD_PRELOAD" not in os.environ
+        assert os.environ["OMP_NUM_THREADS"] == "1" and "LD_PRELOAD" not in os.environ
+        assert os.environ["PYTHONPATH"].split(":") == sys.path and "/elsewhere" not in sys.path
         assert sys.flags.no_user_site and sys.flags.no_site and sys.flags.safe_path
         return [hash("text") % 1000]
     """

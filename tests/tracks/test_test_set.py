@@ -204,10 +204,10 @@ def test_votes_decide_where_people_voted() -> None:
         ([0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 2], r"labels has shape \[5\]"),
         ([0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 1, 2], r"claims class 2 \(c\) 1 times"),
         (list(range(13)), [0, 1, 2] * 4 + [0], "over the budget of 12; position 12"),
-        ([], [], "indices has dtype float64"),
-        ([0.0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 2, 2], "indices has dtype float64"),
-        ([0, 1, 2, 3, 4, 5], [0.0, 0, 1, 1, 2, 2], "labels has dtype float64"),
-        ([True] * 6, [0, 0, 1, 1, 2, 2], "indices has dtype bool"),
+        ([], [], "indices is empty"),
+        ([0.0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 2, 2], "indices holds real numbers"),
+        ([0, 1, 2, 3, 4, 5], [0.0, 0, 1, 1, 2, 2], "labels holds real numbers"),
+        ([True] * 6, [0, 0, 1, 1, 2, 2], "indices holds True and False"),
     ],
 )
 def test_bad_outputs_name_position_and_rule(indices: Any, labels: Any, message: str) -> None:

@@ -30,7 +30,7 @@ def call(number: int, *arguments: object) -> int:
 
 
 class Way:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, _unmapped: str) -> None:
         self.path = path
         self.fd = os.open(path, os.O_RDONLY)
 
@@ -103,8 +103,8 @@ class Keyring(Way):
 class Futex(Way):
     """A futex in a private, read-only mapping is still that of the file's page."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, unmapped: str) -> None:
+        super().__init__(path, unmapped)
         self.at = libc.mmap(None, mmap.PAGESIZE, mmap.PROT_READ, mmap.MAP_PRIVATE, self.fd, 0)
         self.value = ctypes.c_uint32.from_address(self.at).value
 
@@ -130,8 +130,8 @@ class Hint(Way):
 class Pages(Way):
     """Which pages of a file, one that nobody has mapped, are in memory: asked with mincore."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path}.cold")
+    def __init__(self, _path: str, unmapped: str) -> None:
+        super().__init__(unmapped, unmapped)
 
     def put(self, bit: int) -> None:
         os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -171,10 +171,13 @@ class Flags(Way):
     """A flag of the file, which its owner may set (FS_IOC_SETFLAGS, nodump)."""
 
     def put(self, bit: int) -> None:
-        fcntl.ioctl(self.fd, 0x40086602, struct.pack("l", 0x40 if bit else 0))
+        fcntl.ioctl(self.fd, 0x40086602, struct.pack("l", self._flags() & ~0x40 | 0x40 * bit))
 
     def get(self) -> int:
-        return int(struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0] & 0x40 != 0)
+        return int(self._flags() & 0x40 != 0)
+
+    def _flags(self) -> int:
+        return struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0]
 
 
 class Named(Way):

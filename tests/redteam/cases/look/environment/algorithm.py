@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import sys
 from pathlib import Path
 
 TARGETS = json.loads((Path(__file__).parent / "targets.json").read_text())
@@ -14,8 +15,10 @@ def select(task):
     found = [k for k, v in os.environ.items() if "harness-" + "canary" in v or k == TARGETS["variable"]]
     if getenv(TARGETS["variable"].encode()):
         found.append("getenv")
-    for name in ("HARNESS_DATA_DIR", "MLFLOW_TRACKING_URI", "PYTHONPATH", "VIRTUAL_ENV", "LD_PRELOAD", "SSH_AUTH_SOCK"):
+    for name in ("HARNESS_DATA_DIR", "MLFLOW_TRACKING_URI", "VIRTUAL_ENV", "LD_PRELOAD", "SSH_AUTH_SOCK"):
         if name in os.environ:
             found.append(name)
+    if os.environ["PYTHONPATH"].split(":") != sys.path:  # the harness's own would tell where it lies
+        found.append("PYTHONPATH")
     print(found, dict(os.environ))
     return [len(found)]

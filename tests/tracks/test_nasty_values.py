@@ -1,0 +1,60 @@
+"""Values at the ends of their range: refused or scored, and the harness itself never warns of them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import submission
+from harness.bench import Bench
+from harness.catalogue import quick_challenge
+from harness.challenge import load_challenge
+from harness.errors import Status
+from harness.evaluate import evaluate_cell
+
+Write = Callable[..., Path]
+
+SHAPES = {  # track: source of the shape of its real-valued output, and what is returned
+    "valuation": ("len(task.X)", "v"),
+    "valuation_sets": ("task.n_sets", "v"),
+    "slicing": ("(len(task.X_test), task.max_slices)", "v"),
+    "training_set": ("(task.budget, *task.X.shape[1:])", "(v, np.arange(task.budget) % task.n_classes)"),
+    "debugging": ("len(task.X)", "v"),
+}
+VALUES = (
+    "np.linspace(-1e300, 1e300, n)",
+    "np.full(n, F.max)",
+    "np.where(np.arange(n) % 2, F.max, -F.max)",
+    "np.full(n, 5e-324)",
+    "np.full(n, 65504, np.float16)",
+    "np.full(n, 2**63 - 1)",
+    "np.full(n, 2**64 - 1, np.uint64)",
+    "np.r_[np.inf, np.zeros(n - 1)]",
+    "np.full(n, np.nan)",
+    "np.full(n, 1e4, np.longdouble) ** 1000",
+)
+
+
+@pytest.mark.parametrize("track", SHAPES)
+def test_no_value_makes_the_harness_warn(track: str, tmp_path: Path) -> None:
+    bench = Bench.open(load_challenge(quick_challenge(track)), runs_dir=tmp_path / "runs", device="cpu")
+    shape, result = SHAPES[track]
+    for number, value in enumerate(VALUES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "submission.yaml").write_text(
+            f"name: nasty\ntrack: {track}\nentry: algorithm:f\nauthors: [A]\ndescription: d\nlicense: MIT\n"
+        )
+        (folder / "algorithm.py").write_text(
+            f"import numpy as np\nF = np.finfo(float)\ndef f(task):\n    shape = {shape}\n    n = int(np.prod(shape))\n"
+            f"    v = np.reshape({value}, shape)\n    return {result}\n"
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            cell = evaluate_cell(bench, submission.load(folder), 0).cell
+        assert cell.status in (Status.OK, Status.CONTRACT_VIOLATION), (value, cell.reason)
+        assert cell.status is not Status.OK or (cell.score is not None and math.isfinite(cell.score)), value
