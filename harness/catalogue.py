@@ -11,6 +11,7 @@ import yaml
 from harness import submission as submissions
 from harness.data import dataset_names
 from harness.errors import BenchmarkError, ProtocolError
+from harness.manifest import MANIFEST
 from harness.paths import CONF_DIR, SUBMISSIONS_DIR
 from harness.tracks import track_class, track_names
 
@@ -63,7 +64,7 @@ def baselines() -> list[Entry]:
 
 def baseline_names(task: str, left_out: frozenset[str] = frozenset()) -> list[str]:
     """Names of the shipped submissions that answer one task kind and need no field of it that is left out."""
-    folders = sorted(path.parent for path in SUBMISSIONS_DIR.glob(f"{task}/*/{submissions.MANIFEST}"))
+    folders = sorted(path.parent for path in SUBMISSIONS_DIR.glob(f"{task}/*/{MANIFEST}"))
     return [folder.name for folder in folders if left_out.isdisjoint(submissions.load(folder).needs)]
 
 

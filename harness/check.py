@@ -17,9 +17,10 @@ from harness.challenge import compose
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
+from harness.sandbox.cell import Cell
 from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.submission import Submission
-from harness.tracking.runs import StoredCell
+from harness.tracking.runs import RunsDir, StoredCell
 
 _SEEDS = (1_000_003, 1_000_033)  # beyond any seed a challenge may have
 
@@ -41,10 +42,11 @@ def check(path: str, overrides: Sequence[str] = (), config_dir: str | None = Non
 
     Raises ProtocolError where there is no such folder or challenge.
     """
-    return list(_checks(path, overrides, config_dir))
+    with Cell() as place:
+        return list(_checks(path, overrides, config_dir, RunsDir(place.path)))
 
 
-def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iterator[Finding]:
+def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: RunsDir) -> Iterator[Finding]:
     named = any(word.startswith("challenge=") for word in overrides)
     folder = submission.find(path, _named_task(overrides, config_dir) if named else "")
     try:
@@ -64,6 +66,7 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     bench = Bench.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
+    entry = place.keep_submission(entry)  # as in a run
     first = _cell(bench, entry, _SEEDS[0])
     yield from _ran(first)
     if first.cell.status is not Status.OK:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import folder as folders
 from harness import randomness, sandbox
 from harness import submission as submissions
 from harness.bench import Bench, OnCell
@@ -78,7 +79,27 @@ def run_submission(
     on_cell: OnCell | None = None,
 ) -> Record:
     """One submission on an open bench; parameters as for :func:`evaluate`."""
-    folder = find_entry(bench.challenge, name)
+    return run_folder(
+        bench,
+        find_entry(bench.challenge, name),
+        workers=workers,
+        tracking_uri=tracking_uri,
+        force=force,
+        on_cell=on_cell,
+    )
+
+
+def run_folder(
+    bench: Bench,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    tracking_uri: str | None = None,
+    force: bool = False,
+    on_cell: OnCell | None = None,
+) -> Record:
+    """The submission in a folder, which may have gone since it was found: that is its row, too."""
+    folders.keep_apart(folder, bench.runs.path)
     try:
         entry = load_entry(bench.challenge, folder)
     except SubmissionError as error:
@@ -88,7 +109,7 @@ def run_submission(
         with bench.runs.lock(bench.run_id(entrant), wait_seconds=_WAIT):
             return bench.record(entrant, refused, None, tracking_uri)
     entrant = Entrant.of(entry)
-    bench.runs.keep_submission(entry)
+    entry = bench.runs.keep_submission(entry)  # cells run from this copy: the folder may change meanwhile
 
     def run_cell(seed: int) -> StoredCell:
         return evaluate_cell(bench, entry, seed)
@@ -112,7 +133,7 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
     entry, task = submissions.load(folder), challenge.track_type.task
     if entry.track != task:
         raise ProtocolError(
-            f"{folder} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
+            f"{folders.shown(folder)} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
             "`harness list challenges` shows the challenges of each track.",
         )
     if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):

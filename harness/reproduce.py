@@ -10,7 +10,7 @@ from typing import Any, Literal
 from harness import submission
 from harness.bench import Bench
 from harness.challenge import Challenge, load_challenge
-from harness.errors import BenchmarkError, HarnessError, Status
+from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
 from harness.tracking import ledger
@@ -93,7 +93,10 @@ def _run_again(
         folder = runs.submission_dir(record.submission_digest)
         if not folder.is_dir():
             return _cannot(record, f"the submission's folder is not kept at {folder}")
-        entry = submission.load(folder)
+        try:
+            entry = submission.load(folder, everything=True)
+        except SubmissionError as error:
+            return _cannot(record, f"the kept submission has been changed: {error.reason}")
         if entry.digest != record.submission_digest:
             return _cannot(record, f"the kept submission {folder} has been changed")
 

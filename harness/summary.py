@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +55,7 @@ class Entrant:
     def broken(cls, folder: Path) -> Entrant:
         """A folder that is no submission still gets a row that says so; it is known by its path."""
         name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
-        return cls(name or "unnamed", hashlib.sha256(f"broken {folder}".encode()).hexdigest())
+        return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
 
 
 @dataclass(frozen=True)

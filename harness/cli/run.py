@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,7 +17,8 @@ from harness.bench import Bench
 from harness.catalogue import baseline_names
 from harness.challenge import RunConfig, compose, sweep
 from harness.errors import Status, SubmissionError
-from harness.evaluate import find_entry, load_entry, run_submission
+from harness.evaluate import find_entry, load_entry, run_folder
+from harness.folder import keep_apart
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
 
@@ -25,18 +27,20 @@ def run(args: Namespace) -> int:
     """Exit 0 only if every cell of every run is ``ok``. Everything asked for is looked at before the first cell runs."""
     combinations = sweep(args.overrides) if args.multirun else [args.overrides]
     configs = [config for overrides in combinations for config in _each(compose(overrides, args.config_dir), args)]
-    for config in configs:
+    found = [find_entry(config.challenge, config.submission) for config in configs]
+    for config, folder in zip(configs, found, strict=True):
+        keep_apart(folder, RunsDir(config.runs_dir).path)
         with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
-            load_entry(config.challenge, find_entry(config.challenge, config.submission))
+            load_entry(config.challenge, folder)
     benches: dict[str, Bench] = {}  # one per challenge: a sweep over submissions loads data and model once
     records: list[Record] = []
-    for config in configs:
+    for config, folder in zip(configs, found, strict=True):
         key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
         if key not in benches:
             benches[key] = Bench.open(
                 config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
             )
-        record = _run_one(benches[key], config, args)
+        record = _run_one(benches[key], folder, config, args)
         records.append(record)
         if not args.json:
             _print_line(record) if len(configs) > 1 else _print(record, benches[key].runs)
@@ -60,7 +64,7 @@ def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
     return [replace(config, submission=name) for name in names]
 
 
-def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:
+def _run_one(bench: Bench, folder: Path, config: RunConfig, args: Namespace) -> Record:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bars: dict[str, object] = {}
@@ -70,9 +74,9 @@ def _run_one(bench: Bench, config: RunConfig, args: Namespace) -> Record:
                 bars[name] = progress.add_task(f"{bench.challenge.name} {name}", total=bench.challenge.seeds)
             progress.advance(bars[name])  # type: ignore[arg-type]
 
-        return run_submission(
+        return run_folder(
             bench,
-            config.submission,
+            folder,
             workers=config.workers,
             tracking_uri=config.tracking_uri,
             force=args.force,

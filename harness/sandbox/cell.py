@@ -42,6 +42,10 @@ class Cell:
             remove(self.path)
         os.close(self._lock)
 
+    def admit(self, folder: Path) -> Path:
+        """A copy of a submission for this cell alone: its path tells nothing, and no other cell has its files open."""
+        return Path(shutil.copytree(folder, self.path / "submission", symlinks=True, copy_function=shutil.copyfile))
+
     def note_cgroup(self, directory: Path) -> None:
         """Remember a cgroup, so that a sweep can remove it with the directory."""
         with (self.path / "cgroups").open("a") as file:

@@ -5,7 +5,7 @@
     runs/
       ledger.jsonl                     what was recorded, released, reproduced (harness/tracking/ledger.py)
       mlflow.db, mlartifacts/          the MLflow store, unless another one is configured
-      submissions/<digest>/            a copy of each submission's folder
+      submissions/<digest>/            a copy of each submission's files, from which its cells run
       <run_id>/
         record.json  replicates.npy    the run, and its bootstrap replicates [R]
         .lock  undelivered             who writes now; why MLflow does not have it yet
@@ -28,14 +28,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from harness import folder as folders
 from harness.api import FloatArray
-from harness.errors import HarnessError, Status
+from harness.errors import HarnessError, Status, SubmissionError
 from harness.submission import Submission
 from harness.tracking.files import (
     TEMPORARY,
@@ -204,32 +205,22 @@ class RunsDir:
             raise HarnessError(f"{digest!r:.80} is not a submission digest (64 hexadecimal digits).")
         return self.path / "submissions" / digest
 
-    def keep_submission(self, submission: Submission) -> Path:
-        """Copy a submission's folder under its digest, once; later runs and ``reproduce`` use the copy."""
-        from harness.submission import _IGNORED
+    def keep_submission(self, submission: Submission) -> Submission:
+        """The submission in a copy of exactly the files that were digested, under their digest; what a run runs.
 
+        A copy that is there is read again from beginning to end and used if it is whole, else made anew.
+        Raises HarnessError where the disk refuses, or does not give back what was written.
+        """
         final = self.submission_dir(submission.digest)
-        if final.is_dir():
-            return final
-        what = f"keep a copy of the submission in {final}"
-        with exclusive(self.path / ".submissions.lock", "copies of submissions", wait_seconds=60), disk_errors(what):
-            final.parent.mkdir(exist_ok=True)
-            _sweep(final.parent)
-            building = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=final.parent))
-            try:
-                shutil.copytree(
-                    submission.folder,
-                    building,
-                    ignore=shutil.ignore_patterns(*_IGNORED, "*.pyc"),
-                    dirs_exist_ok=True,
-                )
-                building.chmod(0o755)
-                if not final.is_dir():  # else another harness was first, with the same content
-                    building.rename(final)
-                sync_directory(final.parent)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-        return final
+        if not _holds(final, submission):
+            what = f"keep a copy of the submission in {final}"
+            with exclusive(self.path / ".submissions.lock", "copies of submissions", wait_seconds=60):
+                if not _holds(final, submission):  # else another harness was first
+                    with disk_errors(what):
+                        _copy(submission, final)
+                if not _holds(final, submission):
+                    raise HarnessError(f"Cannot {what}: it does not hold what was written.", "Is the disk sound?")
+        return replace(submission, folder=final)
 
     # --- one writer at a time ---
 
@@ -296,6 +287,25 @@ def _sweep(folder: Path) -> None:
         else:
             with suppress(OSError):
                 stale.unlink()
+
+
+def _holds(folder: Path, submission: Submission) -> bool:
+    """Whether a folder holds the submission's files to the last byte, and nothing else at all."""
+    try:
+        return folders.read(folder, everything=True).digest == submission.digest
+    except SubmissionError:
+        return False
+
+
+def _copy(submission: Submission, final: Path) -> None:
+    final.parent.mkdir(exist_ok=True)
+    _sweep(final.parent)
+    building = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=final.parent))
+    try:
+        folders.write(submission.contents, building)
+        _replace_directory(building, final)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def _replace_directory(building: Path, final: Path) -> None:

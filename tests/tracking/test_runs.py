@@ -85,10 +85,18 @@ def test_submission_is_copied_once_under_its_digest(tmp_path: Path) -> None:
     (folder / "__pycache__").mkdir()
     entry = submission.load(folder)
     runs = RunsDir(tmp_path / "runs")
-    kept = runs.keep_submission(entry)
-    assert runs.keep_submission(entry) == kept == runs.submission_dir(entry.digest)
-    assert submission.load(kept).digest == entry.digest
+    (folder / "__pycache__" / "x.pyc").write_bytes(b"hidden")
+    (folder / "algorithm.py").write_text("edited since it was read\n")
+    kept = runs.keep_submission(entry).folder
+    assert runs.keep_submission(entry).folder == kept == runs.submission_dir(entry.digest)
+    assert submission.load(kept, everything=True).digest == entry.digest
+    assert sorted(p.name for p in kept.iterdir()) == ["algorithm.py", "submission.yaml"]
     assert [p.name for p in kept.parent.iterdir()] == [entry.digest]
+    (kept / ".git").mkdir()
+    (kept / ".git" / "payload.py").write_text("tampered with\n")
+    assert submission.load(kept).digest == entry.digest  # what is left out elsewhere is not, here
+    assert runs.keep_submission(entry).folder == kept
+    assert sorted(p.name for p in kept.iterdir()) == ["algorithm.py", "submission.yaml"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes everywhere; no setpriv")
