@@ -123,7 +123,7 @@ def test_only_the_order_within_a_class_counts(track):
     view, key = track.prepare(0)
     y, values = view.arrays["y"], np.random.default_rng(3).normal(size=100)
     score = track.score({"values": values}, view, key, 0).value
-    for shift, scale in [(100.0 * y, 1.0), (-100.0 * y, 1.0), (0.0, 2.0 ** -y)]:
+    for shift, scale in [(100.0 * y, 1.0), (-100.0 * y, 1.0), (0.0, 2.0**-y)]:
         assert track.score({"values": shift + scale * values}, view, key, 0).value == score
 
 
