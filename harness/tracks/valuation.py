@@ -108,7 +108,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
         """A quarter of the way from the skyline to 1, the largest gap two accuracy curves can have.
 
         The skyline knows the wrong labels and the test set, but orders rows one by one and all at once; a cleverer
-        order can beat it honestly: one that refits after every step gains 0.02 on digits and on breast cancer.
+        order can beat it: one that refits after every step gains 0.02 on digits and 0.04 on breast cancer (0.08 on one seed).
         """
         return skyline + _HEADROOM * (1 - skyline)
 
