@@ -18,7 +18,7 @@ from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track
 from harness.tracks.distances import nearest, within
 from harness.tracks.sources import Source, rows_of
 
-_SPREAD = 1.5  # copy radii are drawn from copy_distance to this times as much
+_SPREAD = 1.25  # copy radii are drawn from copy_distance to this times as much
 
 
 class TrainingSetSettings(Settings):

@@ -162,7 +162,7 @@ def test_copy_radii_cannot_be_computed_from_what_is_shown() -> None:
     assert np.array_equal(keys[0].X_test, keys[1].X_test)
     gap = np.array([[np.linalg.norm(a - b) for b in view.arrays["X"]] for a in key.X_test]).min(axis=1)
     for key in keys:
-        assert np.all((key.radius >= 0.25 * gap * (1 - 1e-6)) & (key.radius <= 0.375 * gap * (1 + 1e-6)))
+        assert np.all((key.radius >= 0.25 * gap * (1 - 1e-6)) & (key.radius <= 0.3125 * gap * (1 + 1e-6)))
         assert len(np.unique(np.round(key.radius / gap, 6))) > len(gap) / 2
     assert np.mean(np.abs(keys[0].radius - keys[1].radius) > 0.01 * gap) > 0.5
 
@@ -186,7 +186,7 @@ def test_rows_that_the_data_repeat_in_the_test_part_do_no_harm() -> None:
         assert 0 < len(key.y_test) < track.settings.test
         gap = np.array([[np.linalg.norm(a - b) for b in view.arrays["X"]] for a in key.X_test])
         share = key.radius / gap.min(axis=1)
-        assert 0.25 - 1e-6 <= share.min() < share.max() <= 0.375 + 1e-6
+        assert 0.25 - 1e-6 <= share.min() < share.max() <= 0.3125 + 1e-6
         assert key.radius.min() > 0
         track.score(track.read_output({"X": view.arrays["X"], "y": view.arrays["y"]}, view), view, key, seed)
 
