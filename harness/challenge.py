@@ -23,12 +23,12 @@ from harness.data import Dataset, DatasetSettings, dataset_settings, load_datase
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, load_model, model_names, model_settings, model_version
 from harness.paths import CONF_DIR
+from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
 from harness.tracks import track_class
 from harness.tracks.base import Settings, Track
 
 DEFAULT_CHALLENGE = "debugging_digits"
-OPEN_SECRET = "open"  # of challenges for practice: anybody may rebuild their splits and noise
 _GROUPS = ("track", "dataset", "model")
 _COSMETIC = ("title", "description", "baseline")  # cannot change a score
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")

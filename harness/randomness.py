@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 
+OPEN_SECRET = "open"  # of challenges for practice: anybody may rebuild their splits and noise
+
 
 def seed_sequence(secret: str, seed: int, purpose: str) -> np.random.SeedSequence:
     """Independent of every other (secret, seed, purpose); the same on every platform.

@@ -127,6 +127,7 @@ class _Watch:
         self.arrays: Arrays | None = None  # of the last round
         self.paused = 0.0  # seconds spent in job.reply
         self._rounds = 0
+        self._over = False  # the last round has been answered
         self._cancellations = cancellations
         self._looked = 0.0
         self._looks = 0
@@ -207,6 +208,10 @@ class _Watch:
     def _round(self) -> None:
         assert self.job.reply is not None
         channel = self.process.channel
+        if self._over:
+            if channel.recv(1):  # whatever it would have become, it is not read
+                raise SubmissionError(f"The last of {self._rounds} rounds was over; nothing may be sent after it.")
+            raise EOFError
         cap = self.job.limits.output_mb * 2**20
         arrays = wire.receive_arrays(self._receive, cap)
         self.arrays = verdict.named(arrays, self.job.task)
@@ -214,6 +219,7 @@ class _Watch:
         fields = self.job.reply(self._rounds, self.arrays)
         self.paused += time.monotonic() - before
         self._rounds += 1
+        self._over = fields is None
         channel.settimeout(max(0.01, self._left()))
         if fields is None:
             wire.send_bytes(channel, b"")

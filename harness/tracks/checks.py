@@ -20,6 +20,9 @@ def content(array: Array) -> str:
     return f"{kinds.get(array.dtype.kind, 'something else')} (dtype {array.dtype})"
 
 
+_EXACT = 2**53  # integers up to here are float64 numbers, each of them
+
+
 def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = False) -> IntArray:
     """Unique row indices in 0..n-1, 1 to ``at_most`` of them (or exactly that many), as int64 [k]."""
     if array.size == 0:
@@ -55,7 +58,10 @@ def indices(array: Array, *, name: str, n: int, at_most: int, exactly: bool = Fa
 
 
 def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatArray:
-    """A finite real array of the given shape (None: any length >= 1), as float64."""
+    """A finite real array of the given shape (None: any length >= 1), as float64.
+
+    What float64 cannot hold is refused, never rounded: two different numbers must not become a tie.
+    """
     if array.dtype.kind not in "iuf":
         raise SubmissionError(f"{name} holds {content(array)}; it must hold real numbers.")
     wanted = "[" + ", ".join("any" if s is None else str(s) for s in shape) + "]"
@@ -63,11 +69,21 @@ def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatAr
         raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be {wanted}.")
     if array.size == 0:
         raise SubmissionError(f"{name} is empty.")
-    out = array.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(out))
+    bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         at = ", ".join(map(str, bad[0]))
-        raise SubmissionError(f"{name}[{at}] is {out[tuple(bad[0])]}; every entry must be finite.")
+        raise SubmissionError(f"{name}[{at}] is {array[tuple(bad[0])]}; every entry must be finite.")
+    with np.errstate(over="ignore"):  # a number beyond float64 becomes infinite, which differs from it
+        out = array.astype(np.float64)
+    whole = array.dtype.kind in "iu"
+    bad = np.argwhere((array > _EXACT) | (array < -_EXACT) if whole else out != array)
+    if len(bad):
+        at = ", ".join(map(str, bad[0]))
+        rule = "an integer beyond 2**53, up to which float64 counts one by one" if whole else "no float64 number"
+        raise SubmissionError(
+            f"{name}[{at}] is {array[tuple(bad[0])]!s}, {rule}: rounded, different entries could become equal.",
+            "Return float64 values, or ranks (numpy.argsort of numpy.argsort) where only their order counts.",
+        )
     return out
 
 

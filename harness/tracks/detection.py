@@ -83,7 +83,8 @@ def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
     """Agreement of two partitions of n rows, labels a [n] and b [n]: 1 if equal, about 0 by chance.
 
     Mutual information less its expectation under random partitions of the same sizes, over the mean entropy less the
-    same (Vinh, Epps and Bailey, 2010; the arithmetic mean, as in scikit-learn). 1 where both have one part only.
+    same (Vinh, Epps and Bailey, 2010; the arithmetic mean, as in scikit-learn). Equal partitions have 1 by definition:
+    where both are one part, or all parts single rows, the ratio is 0 / 0.
     """
     from scipy.special import gammaln
 
@@ -93,7 +94,7 @@ def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
     table = np.zeros((a.max() + 1, b.max() + 1))
     np.add.at(table, (a, b), 1)
     rows, columns = table.sum(axis=1), table.sum(axis=0)
-    if table.size == 1:
+    if np.count_nonzero(table) == len(rows) == len(columns):
         return 1.0
 
     def information(count: FloatArray, r: FloatArray, c: FloatArray) -> FloatArray:

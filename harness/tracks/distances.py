@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.api import FloatArray
+from harness.models.base import BoolArray
 
 _BLOCK_ENTRIES = 8_000_000  # distances held at once: 32 MB of float32
 
@@ -22,18 +23,17 @@ def nearest(A: FloatArray, B: FloatArray) -> FloatArray:
     return _exact(flat_a, flat_b[found])
 
 
-def first_within(A: FloatArray, B: FloatArray, radius: FloatArray) -> tuple[int, int] | None:
-    """The first row of A [n, ...] within ``radius[j]`` (inclusive) of row j of B [m, ...], and that j; None if none is.
+def within(A: FloatArray, B: FloatArray, radius: FloatArray) -> BoolArray:
+    """Which rows of A [n, ...] lie within ``radius[j]`` (inclusive) of some row j of B [m, ...]: [n].
 
     Candidates come from fast float32 products; what is compared with the radius [m] is exact in float64.
     """
     flat_a, flat_b = _flat(A), _flat(B)
+    near = np.zeros(len(flat_a), bool)
     for rows, squared, error in _blocks(flat_a, flat_b):
-        i, j = np.nonzero(squared <= radius**2 + error)  # row by row, so the first hit is the first row
-        hits = np.flatnonzero(_exact(flat_a[rows][i], flat_b[j]) <= radius[j])
-        if len(hits):
-            return rows.start + int(i[hits[0]]), int(j[hits[0]])
-    return None
+        i, j = np.nonzero(squared <= radius**2 + error)
+        near[rows.start + i[_exact(flat_a[rows][i], flat_b[j]) <= radius[j]]] = True
+    return near
 
 
 def _blocks(A: FloatArray, B: FloatArray) -> Iterator[tuple[slice, FloatArray, float]]:

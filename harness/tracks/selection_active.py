@@ -140,6 +140,8 @@ class ActiveSession(Session):
 
     def reply(self, round: int, arrays: Arrays) -> Arrays | None:
         """``indices`` [batch] of a round -> ``labelled`` and ``y_labelled`` for the next, None after the last."""
+        if len(self._history) == self._rounds:
+            raise SubmissionError(f"All {self._rounds} rounds are over; no more labels are sold.")
         chosen = _query(arrays["indices"], round, self._labelled, self._view)
         self._history.append(chosen)
         self._labelled = np.concatenate([self._labelled, chosen])

@@ -12,10 +12,13 @@ from pydantic import Field, model_validator
 from harness.api import FloatArray, IntArray
 from harness.data import noise, splits
 from harness.errors import ProtocolError, SubmissionError
+from harness.randomness import OPEN_SECRET
 from harness.tracks import checks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
-from harness.tracks.distances import first_within, nearest
+from harness.tracks.distances import nearest, within
 from harness.tracks.sources import Source, rows_of
+
+_SPREAD = 1.25  # copy radii are drawn from copy_distance to this times as much
 
 
 class TrainingSetSettings(Settings):
@@ -67,6 +70,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
     track = "training_set"
     task = "training_set"
     metric = "macro_f1"
+    scorer_version = 2  # copy radii are drawn from the secret
     settings_class = TrainingSetSettings
 
     def prepare(self, seed: int) -> tuple[View, TrainingSetKey]:
@@ -84,9 +88,11 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
         # A test row that the data themselves also show to the algorithm would make honest sets look like copies.
         gap = nearest(data.X[test], np.concatenate([X, data.X[validation]]))
-        test, radius = test[gap > 0], s.copy_distance * gap[gap > 0]
+        test, gap = test[gap > 0], gap[gap > 0]
         if not len(test):
             raise ProtocolError(f"Every test row of {data.name} is also among the raw rows.")
+        # Without the secret nobody can tell how far a test row must be moved to pass.
+        radius = s.copy_distance * self.rng(seed, "copies").uniform(1, _SPREAD, len(gap)) * gap
 
         arrays: dict[str, Array] = {"X": X, "y": y}
         if s.validation:
@@ -127,7 +133,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
     def score(self, output: Arrays, view: View, key: TrainingSetKey, seed: int) -> Score:
         """Raises SubmissionError if a row copies a hidden test row: the same bytes, or nearer by far than any raw row."""
-        refuse_copies(output["X"], key.X_test, key.radius)
+        refuse_copies(output["X"], key.X_test, key.radius, say_which=self.secret == OPEN_SECRET)
         return self._train_and_test(output["X"], output["y"], key)
 
     def reference(self, which: Reference, view: View, key: TrainingSetKey, seed: int) -> Score:
@@ -221,18 +227,18 @@ def class_counts(n: int, imbalance: float, n_classes: int) -> IntArray:
     return counts
 
 
-def refuse_copies(X: FloatArray, hidden: FloatArray, radius: FloatArray) -> None:
-    """Raise SubmissionError for the first row of X [n, ...] that copies a hidden row.
+def refuse_copies(X: FloatArray, hidden: FloatArray, radius: FloatArray, *, say_which: bool) -> None:
+    """Raise SubmissionError if rows of X [n, ...] copy hidden rows, saying which and how many only if told to.
 
-    A copy has the bytes of a hidden row [m, ...], or lies within ``radius`` [m] of it.
+    A copy has the bytes of a hidden row [m, ...], or lies within ``radius`` [m] of it. Where the test rows are secret
+    a position, or a number of copies, would say which of many guesses are among them.
     """
     X, hidden = (np.asarray(rows, np.float32) + 0.0 for rows in (X, hidden))  # adding 0 turns -0 into 0
     known = {row.tobytes() for row in hidden}
-    copies = [row for row, values in enumerate(X) if values.tobytes() in known][:1]
-    found = first_within(X, hidden, radius)
-    copies += [found[0]] if found else []
-    if copies:
+    copies = within(X, hidden, radius) | np.array([row.tobytes() in known for row in X])
+    if copies.any():
+        which = f"X[{copies.argmax()}], first of {copies.sum()}," if say_which else "At least one row of X"
         raise SubmissionError(
-            f"X[{min(copies)}] copies a hidden test item: the two are equal or nearly so.",
+            f"{which} copies a hidden test item: the two are equal or nearly so.",
             "Train on the rows of the task and on what you make of them; no other source may hold the test items.",
         )

@@ -45,13 +45,16 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
 
     On one curve rows go lowest value first (accuracy should hold, or rise), on the other highest first (it should
     fall): the area between them (trapezoids) divided by its width. The two curves of Ghorbani and Zou (2019),
-    made one number. Rows of equal value go in seeded random order.
+    made one number. Rows go in proportion within each given class (:func:`removal_places`): values that delete whole
+    classes from the top would open a gap that says nothing about single rows. Equal values of a class go in seeded
+    random order.
     """
 
     name = "valuation"
     track = "valuation"
     task = "valuation"
     metric = "removal_gap"
+    scorer_version = 2  # rows are removed in proportion within each given class
     curve_axes = ("share of rows removed", "test accuracy, lowest first minus highest first")
     settings_class = ValuationSettings
 
@@ -105,19 +108,19 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
         """A quarter of the way from the skyline to 1, the largest gap two accuracy curves can have.
 
         The skyline knows the wrong labels and the test set, but orders rows one by one and all at once; a cleverer
-        order can beat it honestly: one that refits after every step gains 0.02 on digits and on breast cancer.
+        order can beat it: one that refits after every step gains 0.02 on digits and 0.04 on breast cancer (0.08 on one seed).
         """
         return skyline + _HEADROOM * (1 - skyline)
 
     def _gaps(self, values: FloatArray, view: View, key: ValuationKey, seed: int) -> FloatArray:
         """Lowest-first minus highest-first, right (1) or wrong (0), at each step for each test row: [steps + 1, m]."""
-        s, n = self.settings, len(values)
+        s, n, y = self.settings, len(values), view.arrays["y"]
         lowest_first = detection.shuffled_order(values, self.rng(seed, "ties").permutation(n))[::-1]
-        place = np.empty(n, np.int64)
-        place[lowest_first] = np.arange(n)
-        gone = np.round(np.linspace(0, s.removed, s.steps + 1) * n).astype(np.int64)[1:, None]  # [steps, 1]
-        kept = np.concatenate([place >= gone, place < n - gone]).astype(np.float32)  # [2 steps, n]
-        fitted = self.model.fit_many(view.arrays["X"], view.arrays["y"], weights=kept)
+        # The last row of a class is never removed.
+        gone = np.minimum(np.round(np.linspace(0, s.removed, s.steps + 1) * n), n - len(np.unique(y)))[1:, None]
+        orders = lowest_first, lowest_first[::-1]
+        kept = np.concatenate([removal_places(order, y) >= gone for order in orders]).astype(np.float32)  # [2 steps, n]
+        fitted = self.model.fit_many(view.arrays["X"], y, weights=kept)
         gaps = np.zeros((s.steps + 1, len(key.y_test)))  # nothing is removed yet in the first row: no gap
         rows = max(1, _BLOCK // (len(kept) * fitted.classes))
         for start in range(0, len(key.y_test), rows):
@@ -125,6 +128,25 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
             right = (fitted.predict(key.X_test[block]) == key.y_test[block]).astype(np.float64)
             gaps[1:, block] = right[: s.steps] - right[s.steps :]
         return gaps
+
+
+def removal_places(order: IntArray, y: IntArray) -> IntArray:
+    """When each row goes, if every class is to lose the same share at any time: places 0..n-1, [n] int64.
+
+    order: [n] the rows, first to go first; only the order within each class counts. y: [n] their given classes.
+
+    The j-th of the c rows of a class (j from 0) stands at (j + 1/2) / c, and rows go by that number, equal ones by
+    class: at any time the counts are the seats that Webster's method gives the classes. Unlike largest remainders
+    they never fall while more rows are removed. The last row of every class goes after all others.
+    """
+    share = np.empty(len(order))
+    for c in np.unique(y):
+        rows = order[y[order] == c]
+        share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        share[rows[-1]] = 1.0
+    places = np.empty(len(order), np.int64)
+    places[np.lexsort((y, share))] = np.arange(len(order))
+    return places
 
 
 def oracle_values(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.linear_model import LogisticRegression
 
 from harness.errors import BenchmarkError, HarnessError, ProtocolError
 from harness.models import load_model, solver
@@ -155,6 +156,24 @@ def test_two_classes_left_of_many_are_the_limit_of_vanishing_weights(digits: Spl
     model = load_model("logistic", device="cpu", n_classes=10, polish=True)
     P = model.fit_many(X, y, weights=np.stack([W, faint])).predict_proba(X_test)
     assert abs(P[0] - P[1]).max() < 1e-4
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
+def test_two_classes_left_of_many_are_scikit_learns_two_at_twice_its_c(digits: Split, C: float) -> None:
+    """|w|^2 / 2C on each of w and -w is |2w|^2 / 4C on their difference, the one vector of scikit-learn."""
+    X, y, X_test, _ = digits
+    pair = (y == 3) | (y == 8)
+    ours = load_model("logistic", device="cpu", n_classes=10, C=C, polish=True).fit(X[pair], y[pair])
+    two = load_model("logistic", device="cpu", n_classes=2, C=C, polish=True).fit(X[pair], (y[pair] == 8).astype(int))
+
+    def theirs(inverse_penalty: float) -> np.ndarray:
+        model = LogisticRegression(C=inverse_penalty, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+        return model.fit(X[pair].astype(float), y[pair]).predict_proba(X_test.astype(float))
+
+    P = ours.predict_proba(X_test)
+    assert abs(P[:, [3, 8]] - theirs(2 * C)).max() < 1e-4
+    assert abs(P[:, [3, 8]] - theirs(C)).max() > 0.01  # the same C is another model
+    assert abs(two.predict_proba(X_test) - theirs(C)).max() < 1e-4  # where there are two classes in all, it is the same
 
 
 def test_one_class_no_row_and_no_model(digits: Split) -> None:

@@ -215,6 +215,44 @@ def test_rounds_with_a_forged_channel(body: str, status: Status, tier: str, tmp_
     assert outcome.seconds < 3.0
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "frame",  # another round
+        "b'\\1'",
+        "bytes(8)",
+        "b'\\xff' * 8",
+        "(5).to_bytes(8, 'little') + b'[[]]]'",
+        "frame[:-1]",
+    ],
+)
+def test_nothing_may_be_sent_after_the_last_round(more: str, tier: str, tmp_path: Path) -> None:
+    """Whatever it is, and though the process then ends as it should, by returning."""
+    source = f"""
+    import gc, json, socket, io
+    import numpy as np
+
+    def select(task):
+        channel = next(o for o in gc.get_objects() if isinstance(o, socket.socket))
+        file = io.BytesIO()
+        np.lib.format.write_array(file, np.array([0]))
+        head = json.dumps([["indices", len(file.getvalue())]]).encode()
+        frame = len(head).to_bytes(8, "little") + head + file.getvalue()
+        channel.sendall(frame)
+        print("end", channel.recv(100), flush=True)
+        channel.sendall({more})
+        print("more", channel.recv(100), flush=True)
+        return [0]
+    """
+    rounds: list[int] = []
+    outcome = run(job(tmp_path / "s", source, reply=lambda n, a: rounds.append(n)), tier)
+    assert outcome.status is Status.CONTRACT_VIOLATION, outcome.reason
+    assert outcome.reason == "The last of 1 rounds was over; nothing may be sent after it."
+    assert rounds == [0]
+    assert f"end {bytes(8)!r}" in outcome.log
+    assert "more" not in outcome.log
+
+
 def test_a_violation_in_a_reply_ends_the_cell(tier: str, tmp_path: Path) -> None:
     from harness.errors import SubmissionError
 

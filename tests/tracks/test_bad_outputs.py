@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.data.base import Dataset
 from harness.errors import Status, SubmissionError
-from harness.tracks import track_class, track_names
+from harness.tracks import checks, track_class, track_names
 from harness.tracks.base import Track, View
 
 N, C, K = 12, 3, 6  # rows, classes, budget
@@ -167,6 +167,49 @@ def test_numbers_that_are_none(protocol: str, place: int, bad: float) -> None:
     assert f"{name}[{at}] is {bad}; every entry must be finite" in refusal(protocol, **{name: array})
 
 
+LARGE = [
+    (np.int64, 2**53 + 1),
+    (np.int64, -(2**53) - 1),
+    (np.int64, 2**63 - 1),
+    (np.int64, -(2**63)),
+    (np.uint64, 2**53 + 1),
+    (np.uint64, 2**64 - 1),
+    (np.longdouble, np.longdouble(1) + np.finfo(np.longdouble).eps),
+    (np.longdouble, np.finfo(np.longdouble).max),
+]
+
+
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize(("dtype", "number"), LARGE)
+@pytest.mark.parametrize("protocol", having("reals"))
+def test_numbers_that_float64_cannot_tell_apart(protocol: str, dtype: Any, number: Any, place: int) -> None:
+    name = CASES[protocol].reals
+    array = np.zeros(CASES[protocol].output[name].shape, dtype)
+    array.ravel()[place] = number
+    said = refusal(protocol, **{name: array})
+    at = ", ".join(str(i) for i in np.unravel_index(place, array.shape))
+    assert f"{name}[{at}] is {array.ravel()[place]!s}" in said
+    assert "different entries could become equal" in said
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        np.array([2**53, -(2**53), 2**53 - 1], np.int64),
+        np.array([2**53, 2**53 - 1, 0], np.uint64),
+        np.array([0.1, np.finfo(np.float32).max, np.finfo(np.float32).tiny], np.float32),
+        np.array([0.1, np.finfo(np.float16).max, np.finfo(np.float16).tiny], np.float16),
+        np.array([0.5, 1e300, -3], np.longdouble),
+        np.array([-128, 127, 0], np.int8),
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
+    out = checks.finite(kept, name="values", shape=(3,))
+    assert out.dtype == np.float64
+    assert [int(v) if kept.dtype.kind in "iu" else v for v in out] == kept.tolist()
+
+
 @pytest.mark.parametrize(
     ("protocol", "changed", "says"),
     [
@@ -176,6 +219,7 @@ def test_numbers_that_are_none(protocol: str, place: int, bad: float) -> None:
         ("slicing", {"membership": np.zeros((N, 3))}, "column 2 is too many"),
         ("valuation_sets", {"gains": np.array([0, 0, -1.5, 2])}, "gains[2] is -1.5"),
         ("acquisition", {"purchases": np.array([[1, 2, 3], [0, -1, 4]])}, "purchases[1, 1] is -1"),
+        ("acquisition", {"purchases": np.array([[1, 2, 3], [0, 2**64 - 1, 4]], np.uint64)}, f"is {2**64 - 1}"),
         ("acquisition", {"purchases": np.array([[1, 5, 3], [0, 4, 4]])}, "no seller has more than task.rows"),
         ("acquisition", {"purchases": np.array([[1, 2, 3], [0, 0, 0]])}, "purchases[1] buys nothing"),
         ("acquisition", {"purchases": np.array([[1, 2, 3], [2, 4, 4]])}, "over the budget of 9"),

@@ -88,6 +88,19 @@ def test_no_label_reaches_the_algorithm_before_it_is_bought(track):
     assert np.array_equal(session.output()["indices"].ravel(), bought[10:])
 
 
+def test_no_label_is_sold_after_the_last_round(track):
+    view, key = track.prepare(0)
+    session = track.session(view, key, 0)
+    history = random_history(track, view)
+    for round, chosen in enumerate(history):
+        session.reply(round, {"indices": chosen})
+    free = np.setdiff1d(np.arange(120), [*view.arrays["labelled"], *history.ravel()])
+    for more in (free[:6], history[0], np.zeros(0)):
+        with pytest.raises(SubmissionError, match="All 3 rounds are over"):
+            session.reply(3, {"indices": more})
+    assert np.array_equal(session.output()["indices"], history)
+
+
 def test_labels_bought_do_not_depend_on_labels_not_bought(track):
     """Change every label outside the purchases: the whole conversation stays the same."""
     view, key = track.prepare(0)

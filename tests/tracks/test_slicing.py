@@ -65,12 +65,22 @@ def test_average_precision_agrees_with_scikit_learn(member, order):
             assert ours[j] == 0
 
 
-@given(arrays(np.int64, 12, elements=st.integers(-1, 3)), arrays(np.int64, 12, elements=st.integers(-1, 3)))
-def test_adjusted_mutual_information_agrees_with_scikit_learn(a, b):
-    if len(set(a)) > 1 or len(set(b)) > 1:
-        expected = adjusted_mutual_info_score(a, b)
-        assert detection.adjusted_mutual_information(a, b) == pytest.approx(expected, abs=1e-9)
-    assert detection.adjusted_mutual_information(a, a) == pytest.approx(1, abs=1e-6)
+@given(st.integers(1, 14), st.data())
+def test_adjusted_mutual_information_agrees_with_scikit_learn(n, data):
+    """From one part to all rows single, for both partitions."""
+    most = st.integers(1, n)
+    a, b = (np.array(data.draw(st.lists(st.integers(1, data.draw(most)), min_size=n, max_size=n))) for _ in "ab")
+    expected = adjusted_mutual_info_score(a, b)
+    assert detection.adjusted_mutual_information(a, b) == pytest.approx(expected, abs=1e-9)
+    assert detection.adjusted_mutual_information(a, a) == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 50])
+def test_all_rows_single_on_both_sides_agree_fully(n):
+    single = np.arange(n)
+    assert (
+        detection.adjusted_mutual_information(single, single[::-1]) == adjusted_mutual_info_score(single, single) == 1
+    )
 
 
 def test_score_by_hand():

