@@ -162,6 +162,15 @@ class LazyModel:
             self._loaded = load_model(**{"device": "cpu", **self._settings})
         return self._loaded
 
+    @property
+    def settings(self) -> Any:
+        """The pinned settings, defaults included, without importing torch."""
+        from harness.models import model_settings
+
+        return model_settings(
+            **{key: value for key, value in self._settings.items() if key not in ("device", "n_classes")}
+        )
+
     def fit(self, *arguments: Any, **named: Any) -> Any:
         return self._model().fit(*arguments, **named)
 
