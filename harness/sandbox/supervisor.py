@@ -94,7 +94,8 @@ def _run(job: Job, tier: str, cell: Cell) -> Outcome:
         text, cut = watch.log.text(), watch.log.truncated
         if job.limits.gpu and (shared := " and ".join(sorted({before, gpu.foreign()} - {""}))):
             text += f"\n[The GPU was shared with: {clean(shared, 500)}]\n"
-        return Outcome(status, clean(reason, 2000), arrays, seconds, peak, text, cut, tier)
+        fits = verdict.reported_fits(found.outputs) if arrays is not None else None
+        return Outcome(status, clean(reason, 2000), arrays, seconds, peak, text, cut, tier, fits)
 
 
 @dataclass

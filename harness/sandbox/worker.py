@@ -44,7 +44,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         fields[name] = np.asarray(np.load(inside / f"{name}.npy", mmap_mode="r", allow_pickle=False))
     entropy = np.random.SeedSequence(job["entropy"])
     fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
-    fields["model"] = LazyModel(job["model"])
+    fields["model"] = model = LazyModel(job["model"])
     task = api.TASKS[job["task"]](**fields)
     names = api.OUTPUTS[job["task"]]
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
@@ -64,7 +64,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         status, reason = blame(error, job["folder"])
     with contextlib.suppress(OSError):
         os.close(spare)
-    _finish(directory, status, reason)
+    _finish(directory, status, reason, model.fits)
 
 
 def gpu_visible() -> bool:
@@ -79,9 +79,9 @@ def gpu_visible() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def _finish(directory: int, status: Status, reason: str) -> NoReturn:
+def _finish(directory: int, status: Status, reason: str, fits: object) -> NoReturn:
     try:
-        report = json.dumps({"status": str(status), "reason": reason[:4000]}).encode()
+        report = json.dumps({"status": str(status), "reason": reason[:4000], "fits": fits}, default=repr).encode()
         if status is not Status.OK:  # whatever was left is not wanted, and may fill the room for the report
             for name in os.listdir(directory):
                 with contextlib.suppress(OSError):
@@ -154,6 +154,11 @@ class LazyModel:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = dict(settings)
         self._loaded: Any = None
+
+    @property
+    def fits(self) -> int:
+        """Models trained so far."""
+        return 0 if self._loaded is None else int(self._loaded.fits)
 
     def _model(self) -> Any:
         if self._loaded is None:

@@ -228,6 +228,18 @@ def test_data_oob_agrees_with_a_loop_of_bags():
     assert np.corrcoef(found, right / asked)[0, 1] > 0.98
 
 
+def test_data_oob_of_trees_agrees_with_a_random_forests_own_out_of_bag_votes():
+    from sklearn.ensemble import RandomForestClassifier
+
+    task = blobs(3, 1.0, n=80)
+    forest = RandomForestClassifier(800, oob_score=True, random_state=0).fit(task.X, task.y)
+    votes = forest.oob_decision_function_[np.arange(80), task.y]  # mean leaf share, here of pure leaves
+    found = baseline("valuation", "data_oob_trees")(task)
+    assert found == pytest.approx(votes, abs=0.16)  # two binomial shares of about 290 trees, four sigma
+    assert np.corrcoef(found, votes)[0, 1] > 0.98
+    assert task.model.fits == 0
+
+
 def test_lava_transport_is_near_the_exact_plan():
     rng = np.random.default_rng(0)
     cost = rng.random((6, 7))
@@ -257,6 +269,7 @@ def test_every_baseline_runs_and_repeats(name):
 def test_the_roster_is_complete():
     assert {
         "random", "leave_one_out", "tmc_shapley", "beta_shapley", "banzhaf", "knn_shapley", "data_oob", "influence", "ame",
+        "data_oob_trees",
     } <= set(NAMES)  # fmt: skip
 
 
