@@ -163,8 +163,8 @@ def test_influence_predicts_retraining_without_each_row() -> None:
     place = np.argsort(order)
     assert np.corrcoef(place, np.argsort(np.argsort(change)))[0, 1] > 0.98
     p = fit(every).predict_proba(task.X)
-    X = helpers["with_constant"](task.X)
-    H = helpers["hessian"](X, p)
+    X = helpers["with_constant"](task.X, np.eye(task.X.shape[1]))
+    H = helpers["hessian"](X, p, 1.0)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         z = X @ theta.T
