@@ -37,6 +37,11 @@ class Fitted(Protocol):
 class Model(Protocol):
     """The challenge's fixed model, unfitted; every call trains from scratch with the pinned settings."""
 
+    @property
+    def settings(self) -> Any:
+        """The pinned settings, read-only: ``settings.name``, and what that model takes, e.g. ``settings.C`` of logistic."""
+        ...
+
     def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> Fitted:
         """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones)."""
         ...

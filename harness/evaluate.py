@@ -202,7 +202,7 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
     seconds = Seconds(submission=outcome.seconds, scoring=preparing + time.perf_counter() - started)
     fits = prepared.fits + scored.fits
-    return _scored(seed, score, seconds, fits, output, outcome.peak_memory_mb, outcome.log)
+    return _scored(seed, score, seconds, fits, output, outcome.peak_memory_mb, outcome.log, outcome.fits)
 
 
 def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:
@@ -230,6 +230,7 @@ def _scored(
     output: Arrays | None = None,
     peak_memory_mb: float | None = None,
     log: str = "",
+    submission_fits: int | None = None,
 ) -> StoredCell:
     cell = CellRecord(
         seed=seed,
@@ -240,6 +241,7 @@ def _scored(
         seconds=seconds,
         fits=fits,
         peak_memory_mb=peak_memory_mb,
+        submission_fits=submission_fits,
     )
     return StoredCell(cell=cell, output=output or {}, items=score.items, curve=score.curve, log=log)
 

@@ -41,6 +41,7 @@ class Row:
     seconds: float  # of the algorithm, mean over seeds
     scoring_seconds: float
     peak_memory_mb: float | None  # largest over seeds
+    submission_fits: float | None  # models it trained, as it reports itself, mean over seeds
     seeds: int
     isolation: str
     device: str
@@ -196,6 +197,7 @@ def _same_draws(runs: Mapping[str, Verified]) -> None:
 def _row(record: Record, rank: int | None, why: str, reproduced: str, released: str) -> Row:
     cells = record.cells
     memory = [cell.peak_memory_mb for cell in cells if cell.peak_memory_mb is not None]
+    fits = [cell.submission_fits for cell in cells if cell.submission_fits is not None]
     return Row(
         rank=rank,
         submission=record.submission,
@@ -209,6 +211,7 @@ def _row(record: Record, rank: int | None, why: str, reproduced: str, released: 
         seconds=_mean([cell.seconds.submission for cell in cells]),
         scoring_seconds=_mean([cell.seconds.scoring for cell in cells]),
         peak_memory_mb=max(memory, default=None),
+        submission_fits=_mean(fits) if fits else None,
         seeds=len(cells),
         isolation=record.isolation,
         device=record.device,

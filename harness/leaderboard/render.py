@@ -82,6 +82,7 @@ def as_csv(board: Board) -> str:
             "seconds",
             "scoring_seconds",
             "peak_memory_mb",
+            "submission_fits",
             "seeds",
             "isolation",
             "device",
@@ -98,8 +99,24 @@ def as_csv(board: Board) -> str:
         for row in rows:
             low, high = row.ci95 or (None, None)
             values: list[Any] = [kind, row.rank, row.submission, "; ".join(row.authors), row.score, low, high]
-            values += [row.normalised, row.seconds, row.scoring_seconds, row.peak_memory_mb, row.seeds, row.isolation]
-            values += [row.device, row.date, row.status, row.reproduced, row.run_id, row.submission_digest, row.reason]
+            values += [
+                row.normalised,
+                row.seconds,
+                row.scoring_seconds,
+                row.peak_memory_mb,
+                row.submission_fits,
+                row.seeds,
+            ]
+            values += [
+                row.isolation,
+                row.device,
+                row.date,
+                row.status,
+                row.reproduced,
+                row.run_id,
+                row.submission_digest,
+                row.reason,
+            ]
             values += [row.metrics.get(name) for name in names]
             writer.writerow([_csv(value) for value in values])
     return buffer.getvalue()
@@ -109,7 +126,7 @@ def markdown(board: Board) -> str:
     """The board as a GitHub-flavoured table."""
     names = board.metric_names()[:_METRICS_SHOWN]
     head = ["rank", "submission", "authors", board.metric, "95 % interval", "normalised", *names]
-    head += ["s / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
+    head += ["s / seed", "fits / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
     lines = [f"# {_md(board.title)}", "", _md(board.description), "", *(f"- {fact}" for fact in _facts(board)), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
@@ -117,6 +134,7 @@ def markdown(board: Board) -> str:
         cells += [_number(row.normalised, 3), *(_metric(row.metrics.get(name)) for name in names)]
         cells += [
             _cost(row.seconds),
+            _number(row.submission_fits, 0),
             _number(row.peak_memory_mb, 0),
             str(row.seeds),
             row.isolation,
@@ -184,6 +202,7 @@ READING = (
     "Score: mean over seeds. Interval: 95 %, bootstrap over seeds and test items. Rank: best to worst, "
     "a row shares the rank above it unless a paired test over the same seeds and items (5 %, Holm-corrected) separates it "
     "from a row of that rank. "
+    "Fits: trainings of the fixed model inside the submission, as it reports them itself. "
     "Normalised: 0 is the random reference, 1 the skyline. References are the harness's own rows and are not ranked."
 )
 

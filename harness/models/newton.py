@@ -54,8 +54,10 @@ def damped_newton(
         if not reference:  # the common shift of the intercepts is free
             hessian[:, -1, :, -1] += weights.sum() / K**2
         matrix = hessian.reshape(K * d, K * d)
-        matrix[np.diag_indices(K * d)] += 1e-14 * np.trace(matrix) / (K * d)
-        step = np.linalg.solve(matrix, gradient.ravel()).reshape(K, d)
+        unit = 1 / np.sqrt(np.maximum(matrix.diagonal(), 1e-300))  # features of 1e6 and the constant 1 weigh the same
+        matrix *= unit * unit[:, None]
+        matrix[np.diag_indices(K * d)] += 1e-14
+        step = (unit * np.linalg.solve(matrix, unit * gradient.ravel())).reshape(K, d)
         decrement = float(np.sqrt(max((gradient * step).sum(), 0.0)))
         if decrement <= tolerance:
             break

@@ -60,3 +60,4 @@ class Outcome:
     log: str
     log_truncated: bool
     tier: str
+    fits: int | None = None  # models it trained with task.model, by its own report: never trusted, only shown

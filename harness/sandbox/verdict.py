@@ -123,6 +123,15 @@ def named(arrays: dict[str, wire.Array] | None, task: str) -> dict[str, wire.Arr
     return {name: arrays[name] for name in names}
 
 
+def reported_fits(outputs: int) -> int | None:
+    """How many models the submission says it trained, None where its report says nothing that could be true."""
+    try:
+        fits = wire.read_json(wire.read_file(outputs, "report.json", wire.MAX_JSON), "report.json").get("fits")
+    except (OSError, SubmissionError):
+        return None
+    return fits if type(fits) is int and 0 <= fits < 2**53 else None
+
+
 def memory_reason(job: Job) -> str:
     """The paragraph for ``out_of_memory``."""
     return f"The submission used more than its {job.limits.memory_mb} MB of memory."

@@ -50,7 +50,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         fields[name] = np.asarray(np.load(inside / f"{name}.npy", mmap_mode="r", allow_pickle=False))
     entropy = np.random.SeedSequence(job["entropy"])
     fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
-    fields["model"] = LazyModel(job["model"])
+    fields["model"] = model = LazyModel(job["model"])
     task = api.TASKS[job["task"]](**fields)
     names = api.OUTPUTS[job["task"]]
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
@@ -73,7 +73,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         report = {"status": str(status), "reason": reason[:4000], "child": safely(advice.broken_child, error)}
     with contextlib.suppress(OSError):
         os.close(spare)
-    _finish(outputs, report)
+    _finish(outputs, report | {"fits": model.fits})
 
 
 def for_children(folder: Path) -> dict[str, str]:
@@ -106,7 +106,7 @@ def _finish(outputs: Path, report: dict[str, Any]) -> NoReturn:
             for path in outputs.iterdir():
                 with contextlib.suppress(OSError):
                     path.unlink()
-        _write(outputs / "report.json", json.dumps(report).encode())
+        _write(outputs / "report.json", json.dumps(report, default=repr).encode())
     finally:
         try:
             sys.stdout.flush()
@@ -176,12 +176,26 @@ class LazyModel:
         self._settings = dict(settings)
         self._loaded: Any = None
 
+    @property
+    def fits(self) -> int:
+        """Models trained so far."""
+        return 0 if self._loaded is None else int(self._loaded.fits)
+
     def _model(self) -> Any:
         if self._loaded is None:
             from harness.models import load_model
 
             self._loaded = load_model(**{"device": "cpu", **self._settings})
         return self._loaded
+
+    @property
+    def settings(self) -> Any:
+        """The pinned settings, defaults included, without importing torch."""
+        from harness.models import model_settings
+
+        return model_settings(
+            **{key: value for key, value in self._settings.items() if key not in ("device", "n_classes")}
+        )
 
     def fit(self, *arguments: Any, **named: Any) -> Any:
         return self._model().fit(*arguments, **named)

@@ -54,6 +54,7 @@ class CellRecord(_Model):
     seconds: Seconds = Seconds()
     peak_memory_mb: Number = None
     fits: int | None = None  # models the harness trained to prepare and score; None in records of older versions
+    submission_fits: int | None = None  # models the submission trained, as it reports itself: shown, never ranked by
 
     @property
     def result(self) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ def test_rows_and_ranks(board: Board, runs_dir: Path) -> None:
     assert (row.score, list(row.ci95 or ())) == (record["score"], record["ci95"])
     assert row.metrics == {"second": pytest.approx(record["score"] / 2)}
     assert (row.seconds, row.scoring_seconds, row.peak_memory_mb) == (0.5, 0.25, 23.0)
+    assert row.submission_fits == pytest.approx(101.5)  # of 100, 101, 102, 103
     assert (row.date, row.reproduced, row.released) == ("2026-01-02", "", "")
 
 

@@ -427,3 +427,18 @@ def test_fitting_on_the_cpu_loads_neither_torch_nor_scikit_learn() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_features_of_a_million_are_solved_to_their_optimum() -> None:
+    """Scaling X by s and C by 1/s^2 is the same problem: probabilities agree with those of the unscaled one."""
+    rng = np.random.default_rng(3)
+    y = np.arange(60) % 4
+    X = (rng.normal(size=(60, 6)) + 2 * np.eye(4, 6)[y]).astype(np.float32)
+    bags = rng.multinomial(60, np.full(60, 1 / 60), size=40).astype(np.float32)
+    plain = load_model("logistic", device="cpu", n_classes=4, C=1.0).fit_many(X, y, weights=bags)
+    scaled = load_model("logistic", device="cpu", n_classes=4, C=1e-8).fit_many(X * 1e4, y, weights=bags)
+    assert np.abs(plain.predict_proba(X) - scaled.predict_proba(X * 1e4)).max() < 1e-3
+    huge = load_model("logistic", device="cpu", n_classes=4).fit_many(
+        X * 1e6, y, weights=bags
+    )  # C = 1: no penalty left
+    assert (huge.predict(X * 1e6) == y)[bags > 0].mean() > 0.95

@@ -104,6 +104,21 @@ def test_average_precision_lies_where_libraries_land(name: str, noisy: Any) -> N
     assert low <= average_precision_score(wrong, score) <= high
 
 
+def test_confidence_weighted_entropy_is_its_formula_out_of_fold() -> None:
+    """Five fits with scikit-learn on the baseline's own folds; normalised entropy over self-confidence, highest first."""
+    task = clouds()
+    fold = generator("test", 0, "algorithm").permutation(60) % 5
+    probability = np.zeros((60, 3))
+    for f in range(5):
+        fitted = LogisticRegression(tol=1e-10).fit(task.X[fold != f].astype(float), task.y[fold != f])
+        probability[fold == f] = fitted.predict_proba(task.X[fold == f].astype(float))
+    entropy = -(probability * np.log(probability)).sum(axis=1)
+    expected = np.argsort(-entropy / probability[np.arange(60), task.y], kind="stable")
+    found = baseline("debugging", "confidence_weighted_entropy")(task)
+    place = np.argsort(found)
+    assert np.abs(place[expected] - np.arange(60)).max() <= 2  # fits agree to 1e-4, near ties may swap
+
+
 def test_knn_shapley_is_the_shapley_value_by_enumeration() -> None:
     rng = np.random.default_rng(0)
     X, X_val = rng.normal(size=(8, 2)), rng.normal(size=(3, 2))
@@ -148,8 +163,8 @@ def test_influence_predicts_retraining_without_each_row() -> None:
     place = np.argsort(order)
     assert np.corrcoef(place, np.argsort(np.argsort(change)))[0, 1] > 0.98
     p = fit(every).predict_proba(task.X)
-    X = helpers["with_constant"](task.X)
-    H = helpers["hessian"](X, p)
+    X = helpers["with_constant"](task.X, np.eye(task.X.shape[1]))
+    H = helpers["hessian"](X, p, 1.0)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         z = X @ theta.T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import combinations, permutations
 from math import comb, factorial
 
@@ -170,17 +171,47 @@ def test_leave_one_out_agrees_with_scikit_learn_refits():
     assert np.abs(found - exact).max() < 0.5 / 60  # the tie-break is less than half of one row
 
 
-def test_influence_predicts_what_leaving_a_row_out_does_to_the_loss():
-    task = small_task(n=60, m=60)
+@pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_influence_is_what_taking_weight_from_a_row_does_to_the_loss(C, classes):
+    """Central differences in each row's weight, with scikit-learn's fits; then leaving the row out altogether."""
+    task = blobs(classes, C)
+    own_C = LogisticRegression(C=C, tol=1e-12, max_iter=10_000)
 
-    def loss(rows):
-        model = LogisticRegression(C=1.0, tol=1e-10).fit(task.X[rows], task.y[rows])
-        return -np.log(model.predict_proba(task.X_val)[np.arange(60), task.y_val]).mean()
+    def loss(weights):
+        fitted = own_C.fit(task.X.astype(np.float64), task.y, sample_weight=weights)
+        probability = fitted.predict_proba(task.X_val.astype(np.float64))
+        return -np.log(probability[np.arange(60), task.y_val]).mean()
 
-    everything = loss(np.arange(60))
-    change = np.array([loss(np.delete(np.arange(60), i)) - everything for i in range(60)])
+    step, n = 1e-2, len(task.y)
+    ones = np.ones(n)
+    slope = [(loss(ones - step * row) - loss(ones + step * row)) / (2 * step) for row in np.eye(n)]
     found = baseline("valuation", "influence")(task)
-    assert spearmanr(found, change).statistic > 0.98
+    assert found == pytest.approx(np.array(slope), abs=0.02 * np.abs(slope).max())
+    left_out = [loss(ones - row) - loss(ones) for row in np.eye(n)]
+    assert spearmanr(found, left_out).statistic > (0.95 if C <= 1 else 0.75)  # far steps bend more where C is large
+    suspects = baseline("debugging", "influence")(task)
+    assert suspects.tolist() == np.argsort(found, kind="stable").tolist()  # both rank by the same numbers
+
+
+def blobs(classes, C, n=40, m=60):
+    """Overlapping clouds, a tenth of the training labels wrong, and the fixed model with this C."""
+    rng = np.random.default_rng(5)
+    y = rng.integers(classes, size=n + m)
+    X = (rng.normal(size=(n + m, 4)) + 1.5 * np.eye(classes, 4)[y]).astype(np.float32)
+    y[: n // 10] = (y[: n // 10] + 1) % classes
+    model = load_model("logistic", device="cpu", n_classes=classes, C=C)
+    return api.ValuationTask(classes, generator("test", 0, "algorithm"), model, X[:n], y[:n], X[n:], y[n:])
+
+
+def test_influence_of_wide_rows_is_that_in_all_their_features():
+    """More features than rows: the reduced computation of the debugging baseline against the full one of this track."""
+    task = blobs(3, 1.0)
+    wide = np.random.default_rng(0).normal(size=(100, 200)).astype(np.float32)
+    fields = {"X": np.hstack([task.X, wide[:40]]), "X_val": np.hstack([task.X_val, wide[40:]])}
+    task = dataclasses.replace(task, **fields)
+    found = baseline("valuation", "influence")(task)
+    assert baseline("debugging", "influence")(task).tolist() == np.argsort(found, kind="stable").tolist()
 
 
 def test_data_oob_agrees_with_a_loop_of_bags():
@@ -195,6 +226,18 @@ def test_data_oob_agrees_with_a_loop_of_bags():
     found = baseline("valuation", "data_oob")(task)
     assert found == pytest.approx(right / asked, abs=0.15)  # two binomial shares of about 110 and 180 bags
     assert np.corrcoef(found, right / asked)[0, 1] > 0.98
+
+
+def test_data_oob_of_trees_agrees_with_a_random_forests_own_out_of_bag_votes():
+    from sklearn.ensemble import RandomForestClassifier
+
+    task = blobs(3, 1.0, n=80)
+    forest = RandomForestClassifier(800, oob_score=True, random_state=0).fit(task.X, task.y)
+    votes = forest.oob_decision_function_[np.arange(80), task.y]  # mean leaf share, here of pure leaves
+    found = baseline("valuation", "data_oob_trees")(task)
+    assert found == pytest.approx(votes, abs=0.16)  # two binomial shares of about 290 trees, four sigma
+    assert np.corrcoef(found, votes)[0, 1] > 0.98
+    assert task.model.fits == 0
 
 
 def test_lava_transport_is_near_the_exact_plan():
@@ -226,6 +269,7 @@ def test_every_baseline_runs_and_repeats(name):
 def test_the_roster_is_complete():
     assert {
         "random", "leave_one_out", "tmc_shapley", "beta_shapley", "banzhaf", "knn_shapley", "data_oob", "influence", "ame",
+        "data_oob_trees",
     } <= set(NAMES)  # fmt: skip
 
 

@@ -51,6 +51,7 @@ def made_run(runs_dir: Path, name: str, skill: float = 0.7, *, deliver: bool = T
             output_digest=arrays_digest(output),
             seconds=Seconds(submission=0.5, scoring=0.25),
             peak_memory_mb=20.0 + seed,
+            submission_fits=100 + seed,
         )
         curve = np.column_stack([np.arange(5.0), score * np.arange(5) / 4])
         runs.save_cell(run_id, cell, output=output, items=item, curve=curve, log=f"seed {seed} of {name}\n")

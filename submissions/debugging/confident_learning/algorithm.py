@@ -22,6 +22,7 @@ def rank(task):
     fitted = task.model.fit_many(task.X, task.y, weights=inside)
     probability = fitted.predict_proba(task.X)[fold, np.arange(n)].astype(np.float64)  # [n, C] out of fold
     probability /= probability.sum(axis=1, keepdims=True)
-    found = find_label_issues(task.y, probability, n_jobs=1)  # [n] bool
+    one_class = np.unique(task.y).size < 2  # nothing to confuse, and cleanlab refuses it
+    found = np.zeros(n, bool) if one_class else find_label_issues(task.y, probability, n_jobs=1)
     confidence = probability[np.arange(n), task.y]
     return np.lexsort((task.rng.permutation(n), confidence, ~found))  # ties by chance

@@ -49,7 +49,7 @@ def maximise(weights, Z, label, proba):
     mass = weights.sum(axis=0) + 1e-9
     mean = weights.T @ Z / mass[:, None]
     variance = weights.T @ Z**2 / mass[:, None] - mean**2
-    variance = np.maximum(variance, 0) + 1e-2 * Z.var(axis=0).mean()
+    variance = np.maximum(variance, 0) + max(1e-2 * Z.var(axis=0).mean(), 1e-12)  # equal rows have none
     of_label, of_prediction = (weights.T @ share / mass[:, None] + 1e-6 for share in (label, proba))
     return mass / mass.sum(), mean, variance, of_label, of_prediction
 

@@ -21,7 +21,7 @@ def find_slices(task):
     centre = X.mean(axis=0)
     directions = np.linalg.svd(X - centre, full_matrices=False)[2][:COMPONENTS].T
     Z, Z_test = (X - centre) @ directions, (X_test - centre) @ directions
-    scale = np.sqrt((Z**2).sum(axis=1).mean())
+    scale = max(np.sqrt((Z**2).sum(axis=1).mean()), 1e-12)
     Z, Z_test = Z / scale, Z_test / scale
     loss = -np.log(np.maximum(task.proba_val[np.arange(len(X)), task.y_val], 1e-3)).astype(np.float64) + 1e-9
     wrong = task.proba_val.argmax(axis=1) != task.y_val
@@ -31,8 +31,8 @@ def find_slices(task):
         _, where, width = max(spots, key=lambda spot: spot[0])
         light = kernel(Z, where, width)
         brightest = np.argsort(-light, kind="stable")[:BRIGHTEST]
-        scores.append(kernel(Z_test, where, width) * wrong[brightest].mean() / light[brightest].mean())
-        loss = loss * (1 - light)
+        scores.append(kernel(Z_test, where, width) * wrong[brightest].mean() / max(light[brightest].mean(), 1e-12))
+        loss = np.maximum(loss * (1 - light), 1e-12)  # what is lit in full may be all there is
     return np.stack(scores, axis=1)
 
 
@@ -44,9 +44,9 @@ def search(Z, loss, where, stride=0.5):
     """Move a spotlight uphill from ``where``: (weighted mean loss, centre, width) of the best place on the way."""
     best = (-np.inf, where, 1.0)
     for _ in range(STEPS):
-        width = width_for(Z, where, SHARE * len(Z))
+        width = width_for(Z, where, max(SHARE * len(Z), 1))
         weight = kernel(Z, where, width)
-        mean = weight @ loss / weight.sum()
+        mean = weight @ loss / max(weight.sum(), 1e-12)
         if mean > best[0] + 1e-6:
             best = (mean, where, width)
         elif stride > 0.02:

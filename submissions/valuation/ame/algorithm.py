@@ -9,7 +9,7 @@ features' variance, estimates the row's marginal effect.
 
 import numpy as np
 
-FITS_PER_ROW = 6
+FITS_PER_ROW, MOST_FITS = 50, 15_000  # the regression holds a feature for each fit and row
 BATCH = 500  # fits in one call
 PROBABILITIES = (0.2, 0.4, 0.6, 0.8)
 
@@ -18,7 +18,7 @@ def value(task, fits=None):
     from sklearn.linear_model import LassoCV
 
     n = len(task.y)
-    fits = fits or FITS_PER_ROW * n
+    fits = fits or min(FITS_PER_ROW * n, MOST_FITS)
     p = task.rng.choice(PROBABILITIES, size=(fits, 1))
     member = task.rng.random((fits, n)) < p
     utility = np.concatenate([accuracy(task, member[i : i + BATCH]) for i in range(0, fits, BATCH)])

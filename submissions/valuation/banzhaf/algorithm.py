@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.models.coalitions import Banzhaf
 
-FITS_PER_ROW = 10
+FITS_PER_ROW = 60
 BATCH = 500  # fits in one call
 
 

@@ -10,7 +10,7 @@ from math import lgamma
 
 import numpy as np
 
-ORDERS = 10  # each costs a fit per row
+ORDERS = 45  # each costs a fit per row
 ALPHA, BETA = 16, 1
 LEFT_OUT = 0.01
 

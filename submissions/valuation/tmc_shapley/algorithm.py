@@ -7,7 +7,7 @@ last block is within ``TOLERANCE`` of that of all rows: the rows still to come c
 
 import numpy as np
 
-ORDERS = 10  # each costs a fit per row, but for those that truncation saves
+ORDERS = 90  # each costs a fit per row, but for those that truncation saves
 TOLERANCE = 0.01
 BLOCKS = 20  # parts of an order between two looks at truncation
 

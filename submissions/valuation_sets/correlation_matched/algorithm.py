@@ -16,9 +16,9 @@ def value(task):
     closed = np.empty(task.n_sets)
     for j in range(task.n_sets):
         after = correlations(np.concatenate([task.X, task.X_sets[task.set_of == j]]))
-        closed[j] = 1 - np.linalg.norm(after - target) / before
+        closed[j] = (before - np.linalg.norm(after - target)) / max(before, 1e-12)  # 0 where nothing is to be closed
     missing = 1 - task.model.fit(task.X, task.y).predict_proba(task.X_sets).max(axis=1).mean()
-    return missing * closed
+    return np.clip(missing * closed, -1, 1)
 
 
 def correlations(X):

@@ -30,7 +30,8 @@ def value(task):
         right = task.model.fit_many(X, cluster, subsets=subsets).predict(X) == cluster
         for j, own in enumerate(members):
             unseen = np.setdiff1d(np.arange(n, len(X)), own)
-            gains[j] += right[1 + j, unseen].mean() - right[0, unseen].mean()
+            if len(unseen):  # a set of all distinct rows leaves none to be tested on
+                gains[j] += right[1 + j, unseen].mean() - right[0, unseen].mean()
     return gains / CLUSTERINGS
 
 
