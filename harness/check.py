@@ -56,11 +56,12 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     if not named:
         overrides = [f"challenge={quick_challenge(entry.track)}", *overrides]
     config = compose(overrides, config_dir)
+    once = config.challenge.model_copy(update={"draws": 1})  # form is checked, not luck: no second draw is needed
     if config.challenge.track_type.task != entry.track:
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"
         yield Finding("track", False, found)
         return
-    bench = Bench.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    bench = Bench.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
     first = _cell(bench, entry, _SEEDS[0])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.api import FloatArray
+from harness.draws import over_draws
 from harness.errors import Status
 from harness.leaderboard.plots import mean_curve, score_curve_svg
 from harness.leaderboard.statistics import interval, replicates
@@ -175,7 +176,7 @@ def _mean(cells: list[StoredCell]) -> float:
 
 
 def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
-    return replicates([stored.items for stored in cells], bench.track.statistic, bench.fingerprint)
+    return replicates([stored.items for stored in cells], over_draws(bench.track.statistic), bench.fingerprint)
 
 
 def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
