@@ -17,6 +17,7 @@ from harness.challenge import compose
 from harness.errors import Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
+from harness.sandbox.log import last_lines
 from harness.submission import Submission
 from harness.tracking.runs import StoredCell
 
@@ -65,7 +66,7 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None) -> Iter
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
     first = _cell(bench, entry, _SEEDS[0])
-    yield from _ran(first)
+    yield from _ran(first, log_shown=once.practice)
     if first.cell.status is not Status.OK:
         return
     again = _cell(bench, entry, _SEEDS[0])
@@ -97,7 +98,7 @@ def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:
     return compose(overrides, config_dir).challenge.track_type.task
 
 
-def _ran(stored: StoredCell) -> Iterator[Finding]:
+def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:
     cell = stored.cell
     if cell.status is Status.CONTRACT_VIOLATION:
         yield Finding("runs", True, f"ended after {cell.seconds.submission:.2f} s")
@@ -107,7 +108,7 @@ def _ran(stored: StoredCell) -> Iterator[Finding]:
         shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in stored.output.items())
         yield Finding("output", True, shapes)
     else:
-        tail = stored.log.strip()[-400:]
+        tail = last_lines(stored.log) if log_shown else ""
         yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
 
 

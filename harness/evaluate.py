@@ -186,6 +186,7 @@ def _one_draw(bench: Bench, entry: Submission, seed: int, draw: int, view: View,
         module=entry.module,
         function=entry.function,
         limits=challenge.limits,
+        quiet=not challenge.practice,
         reply=session.reply if session else None,
     )
     with bench.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell

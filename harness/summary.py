@@ -195,6 +195,6 @@ def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: 
     if references is not None:
         rows |= {"random": references.floor, "skyline": references.skyline}
     curves = {name: [stored.curve for stored in row if stored.curve is not None] for name, row in rows.items()}
-    if not curves[entrant.name]:
-        return {}
+    if not any(len(curve) > 1 for curve in curves[entrant.name]):
+        return {}  # a single point is no curve
     return {"curve.svg": score_curve_svg(curves, bench.track.curve_axes, f"{bench.challenge.name}: {entrant.name}")}

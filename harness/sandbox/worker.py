@@ -60,6 +60,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         write_outputs(directory, arrays)
     except SubmissionError as error:
         status, reason = error.status, str(error)
+        print(reason, file=sys.stderr)  # to the log, which may be all that keeps it
     except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
         status, reason = blame(error, job["folder"])
     with contextlib.suppress(OSError):
