@@ -70,7 +70,7 @@ class Bench:
     @property
     def alone(self) -> bool:
         """Whether its cells never overlap with others in time."""
-        return must_be_alone(self.tier, self.challenge.kept_secret, self.challenge.limits.gpu)
+        return must_be_alone(self.tier, not self.challenge.practice, self.challenge.limits.gpu)
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""

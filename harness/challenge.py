@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from harness import catalogue
 from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
@@ -48,6 +56,7 @@ class Challenge(BaseModel):
     dataset: SerializeAsAny[DatasetSettings]
     model: SerializeAsAny[ModelSettings]
     seeds: int = Field(10, ge=1, le=1000, strict=True)
+    draws: int = Field(1, ge=1, le=100, strict=True)  # of a submission's randomness a seed; their scores are averaged
     secret: str = Field(min_length=1)
     baseline: str
     minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
@@ -67,15 +76,21 @@ class Challenge(BaseModel):
             raise _invalid(problems)
         return challenge.model_copy(update={"modified": modified})
 
+    @model_serializer(mode="wrap")
+    def _draws_where_several(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``draws`` is left out where there is one: such challenges keep the fingerprints they had before."""
+        facts: dict[str, Any] = plain(self)
+        return facts if self.draws > 1 else {name: value for name, value in facts.items() if name != "draws"}
+
+    @property
+    def practice(self) -> bool:
+        """Whether anybody may rebuild splits and noise, so that nothing a submission says needs to be kept back."""
+        return self.secret == OPEN_SECRET
+
     @property
     def track_type(self) -> type[Track[Any, Any]]:
         """The class of this challenge's protocol."""
         return track_class(self.track.name)
-
-    @property
-    def kept_secret(self) -> bool:
-        """Whether splits and noise cannot be drawn again by whoever reads the challenge."""
-        return self.secret != OPEN_SECRET
 
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
@@ -83,7 +98,7 @@ class Challenge(BaseModel):
 
     def published(self) -> dict[str, Any]:
         """All settings as a record shows them: a secret that is kept from participants is left out (None)."""
-        return self.pinned() | ({"secret": None} if self.kept_secret else {})
+        return self.pinned() | ({} if self.practice else {"secret": None})
 
     def score_settings(self) -> dict[str, Any]:
         """The pinned settings that can change a score, with the secret replaced by its digest."""

@@ -18,6 +18,7 @@ from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluate import evaluate_cell, reference_cell
 from harness.pool import compute
 from harness.sandbox.cell import Cell
+from harness.sandbox.log import last_lines
 from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.submission import Submission
 from harness.tracking.runs import RunsDir, StoredCell
@@ -59,16 +60,17 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
     if not named:
         overrides = [f"challenge={quick_challenge(entry.track)}", *overrides]
     config = compose(overrides, config_dir)
+    once = config.challenge.model_copy(update={"draws": 1})  # form is checked, not luck: no second draw is needed
     if config.challenge.track_type.task != entry.track:
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"
         yield Finding("track", False, found)
         return
-    bench = Bench.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    bench = Bench.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
     entry = place.keep_submission(entry)  # as in a run
     first = _cell(bench, entry, _SEEDS[0])
-    yield from _ran(first)
+    yield from _ran(first, log_shown=once.practice)
     if first.cell.status is not Status.OK:
         return
     again = _cell(bench, entry, _SEEDS[0])
@@ -101,7 +103,7 @@ def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:
     return compose(overrides, config_dir).challenge.track_type.task
 
 
-def _ran(stored: StoredCell) -> Iterator[Finding]:
+def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:
     cell = stored.cell
     if cell.status is Status.CONTRACT_VIOLATION:
         yield Finding("runs", True, f"ended after {cell.seconds.submission:.2f} s")
@@ -111,7 +113,7 @@ def _ran(stored: StoredCell) -> Iterator[Finding]:
         shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in stored.output.items())
         yield Finding("output", True, shapes)
     else:
-        tail = stored.log.strip()[-400:]
+        tail = last_lines(stored.log) if log_shown else ""
         yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
 
 

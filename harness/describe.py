@@ -37,6 +37,8 @@ def describe(challenge: Challenge) -> dict[str, Any]:
             "track": f"{protocol.track} (protocol {protocol.name})",
             "metric": f"{protocol.metric} ({'higher' if protocol.direction == 'max' else 'lower'} is better)",
             "seeds": challenge.seeds,
+            "draws": f"{challenge.draws} a seed of an algorithm's randomness"
+            + (", averaged; one where a second changes nothing" if challenge.draws > 1 else ""),
             "task": (task.__doc__ or "").strip().split("\n")[0],
             "your function": f"{api.FUNCTIONS[protocol.task]}(task) returns {', '.join(api.OUTPUTS[protocol.task])}",
             "minimum isolation": challenge.minimum_isolation,

@@ -12,14 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from harness import draws, randomness, sandbox
 from harness import folder as folders
-from harness import randomness, sandbox
 from harness import submission as submissions
 from harness.bench import Bench, OnCell
 from harness.challenge import Challenge
@@ -31,7 +32,7 @@ from harness.submission import Submission
 from harness.summary import Entrant, References
 from harness.tracking.record import CellRecord, Record, Seconds
 from harness.tracking.runs import StoredCell, arrays_digest
-from harness.tracks.base import Arrays, Reference, Score
+from harness.tracks.base import Arrays, Reference, Score, View
 
 _WAIT = 3600.0  # seconds: what another harness is computing in the same runs directory is waited for
 
@@ -170,22 +171,47 @@ def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCel
 
 @np.errstate(all="ignore")  # a stranger's values may overflow: refused or scored, but never the harness's own warning
 def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
-    """One cell: view and key, sandbox, output or rejection, score."""
+    """One cell: view and key, then a score for every draw of the submission's randomness.
+
+    A submission whose second draw answers as the first did leaves nothing to chance: it is asked no more. The first
+    draw that fails is what the cell comes to.
+    """
     started = time.perf_counter()
-    track, challenge = bench.track, bench.challenge
     with _turn(bench) as prepared:
-        view, key = track.prepare(seed)
+        view, key = bench.track.prepare(seed)
         preparing = time.perf_counter() - started
+    drawn: list[StoredCell] = []
+    for draw in range(bench.challenge.draws):
+        stored = _one_draw(bench, entry, seed, draw, view, key)
+        cell = stored.cell
+        if cell.status is not Status.OK:
+            named = f"draw {draw}: {cell.reason}" if bench.challenge.draws > 1 else cell.reason
+            return replace(stored, cell=cell.model_copy(update={"reason": named}))
+        if draw == 1 and cell.output_digest == drawn[0].cell.output_digest:
+            break
+        drawn.append(stored)
+    whole = draws.joined(drawn)
+    costs = {
+        "seconds": whole.cell.seconds.model_copy(update={"scoring": preparing + whole.cell.seconds.scoring}),
+        "fits": prepared.fits + (whole.cell.fits or 0),
+    }
+    return replace(whole, cell=whole.cell.model_copy(update=costs))
+
+
+def _one_draw(bench: Bench, entry: Submission, seed: int, draw: int, view: View, key: Any) -> StoredCell:
+    """Sandbox, output or rejection, score."""
+    track, challenge = bench.track, bench.challenge
     session = track.session(view, key, seed) if track.rounds else None
     job = Job(
         view=view,
         task=track.task,
         model={**challenge.model.model_dump(), "n_classes": track.dataset.n_classes},
-        entropy=tuple(randomness.seed_sequence(challenge.secret, seed, "algorithm").generate_state(8).tolist()),
+        entropy=tuple(randomness.seed_sequence(challenge.secret, seed, draws.purpose(draw)).generate_state(8).tolist()),
         folder=entry.folder,
         module=entry.module,
         function=entry.function,
         limits=challenge.limits,
+        quiet=not challenge.practice,
         reply=session.reply if session else None,
         alone=bench.alone,
     )
@@ -200,9 +226,8 @@ def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
             score = track.score(output, view, key, seed)
     except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
-    seconds = Seconds(submission=outcome.seconds, scoring=preparing + time.perf_counter() - started)
-    fits = prepared.fits + scored.fits
-    return _scored(seed, score, seconds, fits, output, outcome.peak_memory_mb, outcome.log, outcome.fits)
+    seconds = Seconds(submission=outcome.seconds, scoring=time.perf_counter() - started)
+    return _scored(seed, score, seconds, scored.fits, output, outcome.peak_memory_mb, outcome.log, outcome.fits)
 
 
 def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.api import FloatArray
+from harness.draws import over_draws
 from harness.errors import Status
 from harness.leaderboard.plots import mean_curve, score_curve_svg
 from harness.leaderboard.statistics import interval, replicates
@@ -177,7 +178,7 @@ def _mean(cells: list[StoredCell]) -> float:
 
 
 def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
-    return replicates([stored.items for stored in cells], bench.track.statistic, bench.fingerprint)
+    return replicates([stored.items for stored in cells], over_draws(bench.track.statistic), bench.fingerprint)
 
 
 def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
@@ -196,6 +197,6 @@ def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: 
     if references is not None:
         rows |= {"random": references.floor, "skyline": references.skyline}
     curves = {name: [stored.curve for stored in row if stored.curve is not None] for name, row in rows.items()}
-    if not curves[entrant.name]:
-        return {}
+    if not any(len(curve) > 1 for curve in curves[entrant.name]):
+        return {}  # a single point is no curve
     return {"curve.svg": score_curve_svg(curves, bench.track.curve_axes, f"{bench.challenge.name}: {entrant.name}")}

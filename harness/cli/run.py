@@ -19,6 +19,8 @@ from harness.challenge import RunConfig, compose, sweep
 from harness.errors import Status, SubmissionError
 from harness.evaluate import find_entry, load_entry, run_folder
 from harness.folder import keep_apart
+from harness.sandbox.log import last_lines
+from harness.summary import Entrant
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
 
@@ -43,7 +45,7 @@ def run(args: Namespace) -> int:
         record = _run_one(benches[key], folder, config, args)
         records.append(record)
         if not args.json:
-            _print_line(record) if len(configs) > 1 else _print(record, benches[key].runs)
+            _print_line(record) if len(configs) > 1 else _print(record, benches[key])
         if benches[key].engine.stopped.is_set():
             break
     if args.json:
@@ -84,7 +86,7 @@ def _run_one(bench: Bench, folder: Path, config: RunConfig, args: Namespace) -> 
         )
 
 
-def _print(record: Record, runs: RunsDir) -> None:
+def _print(record: Record, bench: Bench) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     for name in ("seed", "status", record.metric, "submission s", "scoring s", "fits", "memory MB"):
@@ -111,9 +113,37 @@ def _print(record: Record, runs: RunsDir) -> None:
         )  # fmt: skip
     if record.reason:
         console.print(f"{record.status}: {record.reason}", soft_wrap=True, markup=False)
+    if log := _failed_log(record, bench):
+        console.print(log, soft_wrap=True, markup=False)
     if record.modified:
         console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
-    console.print(f"record  {runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
+    console.print(f"record  {bench.runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
+    if not record.modified and (missing := _not_run(bench)):
+        name = record.challenge
+        console.print(
+            f"{missing} baselines have no run here to compare with: `harness run challenge={name} submission=all` runs "
+            f"them, `harness leaderboard {name}` ranks all.",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+
+
+def _failed_log(record: Record, bench: Bench) -> str:
+    """The last lines of the first failed cell's log; nothing where the challenge keeps its secret: they may hold it."""
+    ours = (Status.OK, Status.SKIPPED, Status.CANCELLED, Status.HARNESS_ERROR)
+    failed = [cell.seed for cell in record.cells if cell.status not in ours]
+    if not failed or not bench.challenge.practice:
+        return ""
+    path = bench.runs.cell_dir(record.run_id, failed[0]) / "log.txt"
+    lines = last_lines(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
+    return f"Its last lines on seed {failed[0]}:\n{lines}" if lines else ""
+
+
+def _not_run(bench: Bench) -> int:
+    """How many of the baselines that fit the challenge have no run of it in this runs directory."""
+    challenge, recorded = bench.challenge, set(bench.runs.run_ids())
+    names = baseline_names(challenge.track_type.task, challenge.track.left_out())
+    entries = [load_entry(challenge, find_entry(challenge, name)) for name in names]
+    return sum(bench.run_id(Entrant.of(entry)) not in recorded for entry in entries)
 
 
 def _print_line(record: Record) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.catalogue import baseline_names
 from harness.errors import HarnessError, Status
-from harness.leaderboard.statistics import N_REPLICATES, ranks
+from harness.leaderboard.statistics import N_REPLICATES, paired_p_value, ranks
 from harness.leaderboard.verify import BoardRefused, Verified, verified_runs
 from harness.sandbox.tiers import STRENGTH
 from harness.tracking import store
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.challenge import Challenge
+
+_OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
+LUCKY = "The random baseline and the floor differ by more than chance"
+_LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same
 
 __all__ = ["Board", "BoardRefused", "Row", "build"]
 
@@ -68,6 +73,7 @@ class Board:
     direction: str
     fingerprint: str
     seeds: int
+    draws: int  # of a submission's randomness a seed
     minimum_isolation: str
     curve_axes: tuple[str, str]
     ranked: tuple[Row, ...]
@@ -130,6 +136,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     def row(record: Record, rank: int | None = None, why: str = "") -> Row:
         return _row(record, rank, why, reproduced.get(record.run_id, ""), released.get(record.run_id, ""))
 
+    notes += _lucky(official, challenge.seeds)
     references = [v.record for v in official if v.record.reference]
     may_rank: dict[tuple[str, tuple[str, ...]], Verified] = {}
     unranked: dict[tuple[str, tuple[str, ...]], tuple[Record, str]] = {}
@@ -149,6 +156,8 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     scores = {run_id: run.record.score or 0.0 for run_id, run in by_id.items()}
     replicates = {run_id: run.replicates for run_id, run in by_id.items() if run.replicates is not None}
     placed = ranks(replicates, scores, challenge.track_type.direction, challenge.seeds)
+    if official:
+        notes += _missing(challenge, {v.record.submission for v in official})
     sign = -1.0 if challenge.track_type.direction == "max" else 1.0
     order = sorted(by_id, key=lambda i: (sign * scores[i], placed[i], by_id[i].record.submission, i))
     return Board(
@@ -161,6 +170,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
         direction=challenge.track_type.direction,
         fingerprint=fingerprint,
         seeds=challenge.seeds,
+        draws=challenge.draws,
         minimum_isolation=challenge.minimum_isolation,
         curve_axes=challenge.track_type.curve_axes,
         ranked=tuple(row(by_id[run_id].record, placed[run_id]) for run_id in order),
@@ -168,6 +178,32 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
         unranked=tuple(row(record, why=why) for _, (record, why) in sorted(unranked.items())),
         notes=tuple(notes),
     )
+
+
+def _lucky(runs: Sequence[Verified], seeds: int) -> list[str]:
+    """A note where the baseline `random` and the floor, which do the same, are told apart at 1 %."""
+    found = {v.record.submission: v for v in runs if v.record.reference or v.record.authors in _OURS}
+    random, floor = found.get("random"), found.get("reference-random")
+    if random is None or floor is None or random.replicates is None or floor.replicates is None:
+        return []
+    if paired_p_value(random.replicates, floor.replicates, seeds) >= _LUCK:
+        return []
+    return [
+        f"{LUCKY}: {random.record.score:.4f} and {floor.record.score:.4f}. One of them was judged by luck; more draws or "
+        "seeds would tell."
+    ]
+
+
+def _missing(challenge: Challenge, present: set[str]) -> list[str]:
+    """A note where baselines that fit the challenge have no row to compare with."""
+    names = baseline_names(challenge.track_type.task, challenge.track.left_out())
+    missing = [name for name in names if name not in present]
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} of {len(names)} baselines have not been run here: `harness run challenge={challenge.name} "
+        "submission=all` runs them."
+    ]
 
 
 def _obstacle(run: Verified, minimum: str, released: set[str]) -> str | None:

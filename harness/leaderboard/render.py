@@ -159,7 +159,7 @@ def html(board: Board) -> str:
     scored = [row for row in board.scored() if row.score is not None]
     bars = [Bar(_clean(r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
     better = "higher" if board.direction == "max" else "lower"
-    with_curves = [row for row in scored if row.curve][:_CURVES_SHOWN]
+    with_curves = [row for row in scored if len(row.curve or ()) > 1][:_CURVES_SHOWN]  # a single point is no curve
     names = [row.submission for row in with_curves]  # not unique: authors may choose the same
     labels = [n if names.count(n) == 1 else f"{n} {row.run_id[-6:]}" for n, row in zip(names, with_curves, strict=True)]
     curves = {_clean(label): [np.asarray(row.curve)] for label, row in zip(labels, with_curves, strict=True)}
@@ -209,9 +209,10 @@ READING = (
 
 def _facts(board: Board) -> list[str]:
     better = "higher" if board.direction == "max" else "lower"
+    draws = f", {board.draws} draws of an algorithm's randomness a seed" if board.draws > 1 else ""
     return [
         f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
-        f"({better} is better); {board.seeds} seeds; isolation at least {board.minimum_isolation}.",
+        f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.",
         f"Fingerprint {board.fingerprint}",
     ]
 

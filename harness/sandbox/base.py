@@ -43,6 +43,7 @@ class Job:
     module: str  # "algorithm" of entry "algorithm:rank"
     function: str  # "rank"
     limits: Limits
+    quiet: bool = False  # the challenge keeps its secret: no words of the submission's own in a reason
     reply: Callable[[int, Arrays], Arrays | None] | None = None
     """For protocols in rounds: (round, output of that round) -> fields of the task to replace, None to end."""
     alone: bool = False  # no other cell may run meanwhile, whatever the tier; see harness/sandbox/turns.py

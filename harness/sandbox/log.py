@@ -57,3 +57,8 @@ def clean(text: str, limit: int | None = None) -> str:
     """Text that cannot move a cursor, set a title or reverse its direction; cut to ``limit`` characters."""
     text = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+
+
+def last_lines(text: str, lines: int = 20, characters: int = 2000) -> str:
+    """The end of a log, for a person to read: at most so many lines and characters, cleaned."""
+    return "\n".join(clean(text).strip()[-characters:].splitlines()[-lines:])

@@ -12,6 +12,7 @@ from harness.errors import HarnessError, Status, SubmissionError
 from harness.sandbox import wire
 from harness.sandbox.base import Job
 from harness.sandbox.log import clean
+from harness.sandbox.quiet import quiet_reason
 from harness.tracks.base import Arrays
 
 Verdict = tuple[Status, str, Arrays | None]
@@ -66,7 +67,12 @@ def judge(found: Found, job: Job) -> Verdict:
             return Status.OUT_OF_MEMORY, memory_reason(job), None
         return Status.NO_OUTPUT, _ENDED.format(found.code), None
     except SubmissionError as error:
-        return error.status, str(error), None
+        return error.status, _shown(error.status, str(error), job), None
+
+
+def _shown(status: Status, said: str, job: Job) -> str:
+    """A reason made of what the submission wrote: in its own words in practice alone."""
+    return quiet_reason(status, said, job.folder) if job.quiet else clean(said)
 
 
 _ENDED = (
@@ -87,7 +93,7 @@ def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
             return Status.OUT_OF_MEMORY, memory_reason(job), None
         if report.get("child") is True and (said := last_error(found.log, reason)):
             reason = f"{reason} The last error its other processes printed: {said}."
-        return status, clean(reason), None
+        return status, _shown(status, reason, job), None
     if job.reply is not None:
         if found.arrays is None:
             return Status.NO_OUTPUT, "The submission ended before its first round.", None

@@ -68,6 +68,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         write_outputs(outputs, arrays)
     except SubmissionError as error:
         report = {"status": str(error.status), "reason": str(error)[:4000]}
+        print(report["reason"], file=sys.stderr)  # to the log, which may be all that keeps it
     except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
         status, reason = blame(error, folder, landlock=landlock)
         report = {"status": str(status), "reason": reason[:4000], "child": safely(advice.broken_child, error)}

@@ -38,7 +38,7 @@ M = TypeVar("M", bound=_Model)
 class Seconds(_Model):
     """Wall-clock seconds of one cell."""
 
-    submission: float = 0.0  # of the sandboxed process, measured outside it
+    submission: float = 0.0  # of the sandboxed process, measured outside it; the mean over a cell's draws
     scoring: float = 0.0  # of the harness: fits, metrics
 
 
@@ -55,6 +55,7 @@ class CellRecord(_Model):
     peak_memory_mb: Number = None
     fits: int | None = None  # models the harness trained to prepare and score; None in records of older versions
     submission_fits: int | None = None  # models the submission trained, as it reports itself: shown, never ranked by
+    draws: int = 1  # of the submission's randomness, their scores averaged; 1 where a second one changed nothing
 
     @property
     def result(self) -> tuple[object, ...]:

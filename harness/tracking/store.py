@@ -248,13 +248,18 @@ def _tags(record: Record, digest: str) -> dict[str, str]:
 
 
 def _stage(run_dir: Path, record: Record, staging: Path) -> None:
-    """Copy what goes along as artifacts: record, replicates, plots, and the tail of every cell's log."""
+    """Copy what goes along as artifacts: record, replicates and plots; in practice the tail of every cell's log, too.
+
+    A log can carry the view out. Where a challenge keeps its secret, logs stay in the runs directory.
+    """
     for name in ("record.json", "replicates.npy"):
         if (run_dir / name).exists():
             shutil.copyfile(run_dir / name, staging / name)
     for plot in sorted((run_dir / "plots").glob("*.svg")):
         (staging / "plots").mkdir(exist_ok=True)
         shutil.copyfile(plot, staging / "plots" / plot.name)
+    if record.settings.get("secret") is None:
+        return
     runs = RunsDir(run_dir.parent)
     tails = []
     for cell in record.cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -89,10 +89,13 @@ class Selection(Track[SelectionSettings, SelectionKey]):
 
     def reference(self, which: Reference, view: View, key: SelectionKey, seed: int) -> Score:
         """``random``: the mean over ``floor_draws`` draws of as many rows as the budget allows (a single draw of 20
-        rows moves the floor by several points). ``skyline``: the whole pool with true labels."""
+        rows moves the floor by several points). ``skyline``: the whole pool with true labels, a level line beside
+        the curves of those who choose."""
         n = len(view.arrays["X"])
         if which == "skyline":
-            return self._train_and_test(np.arange(n), key.y_clean, view, key)
+            every = self._train_and_test(np.arange(n), key.y_clean, view, key, budgets=())
+            level = [(b, every.value) for b in (*self.settings.budgets, self.settings.budget)]
+            return replace(every, curve=np.array(level, np.float64))
         rng = self.rng(seed, "random reference")
         draws = [rng.permutation(n)[: self.settings.budget] for _ in range(self.settings.floor_draws)]
         scores = [self._train_and_test(chosen, key.y_pool, view, key) for chosen in draws]
@@ -120,8 +123,10 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         """
         return (1 + skyline) / 2
 
-    def _train_and_test(self, chosen: IntArray, labels: IntArray, view: View, key: SelectionKey) -> Score:
-        shorter = [b for b in self.settings.budgets if b < len(chosen)]
+    def _train_and_test(
+        self, chosen: IntArray, labels: IntArray, view: View, key: SelectionKey, budgets: tuple[int, ...] | None = None
+    ) -> Score:
+        shorter = [b for b in (self.settings.budgets if budgets is None else budgets) if b < len(chosen)]
         subsets = [chosen[:b] for b in shorter] + [chosen]
         predicted = self.model.fit_many(view.arrays["X"], labels, subsets=subsets).predict(key.X_test)  # [B, m]
         ones, classes = np.ones((1, len(key.y_test))), self.dataset.n_classes

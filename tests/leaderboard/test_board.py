@@ -14,7 +14,7 @@ import pytest
 
 from harness.challenge import Challenge
 from harness.errors import HarnessError, Status
-from harness.leaderboard.board import Board, BoardRefused, build
+from harness.leaderboard.board import LUCKY, Board, BoardRefused, build
 from harness.tracking import ledger, store
 from harness.tracking.mlflow_store import open_store, tracking_uri
 from harness.tracking.record import CellRecord
@@ -26,7 +26,10 @@ def test_rows_and_ranks(board: Board, runs_dir: Path) -> None:
     assert [row.rank for row in board.ranked] == [1, 1, 3]
     assert [row.submission for row in board.references] == ["reference-skyline", "reference-random"]
     assert all(row.rank is None for row in board.references)
-    assert board.unranked == board.notes == ()
+    assert board.unranked == ()
+    assert board.notes == (
+        "12 of 12 baselines have not been run here: `harness run challenge=made submission=all` runs them.",
+    )
     record = json.loads((runs_dir / "made-fair" / "record.json").read_text())
     row = board.ranked[-1]
     assert (row.score, list(row.ci95 or ())) == (record["score"], record["ci95"])
@@ -56,6 +59,19 @@ def test_modified_and_unisolated_runs_never_join(challenge: Challenge, runs_dir:
     assert {row.submission for row in board.ranked} == {"good", "fair", "equal"}
     assert board.unranked == ()
     assert "2 runs are left out" in board.notes[0]
+
+
+@pytest.mark.parametrize(("skill", "noted"), [(0.3, False), (0.9, True)])
+def test_random_that_is_not_the_floor_is_noted(skill: float, noted: bool, challenge: Challenge, runs_dir: Path) -> None:
+    made_run(runs_dir, "random", skill, authors=("harness baselines",))
+    notes = build(challenge, FINGERPRINT, runs_dir).notes
+    assert any(note.startswith(LUCKY) for note in notes) == noted
+    assert any(note.startswith("11 of 12 baselines") for note in notes)
+
+
+def test_a_strangers_random_is_not_compared_with_the_floor(challenge: Challenge, runs_dir: Path) -> None:
+    made_run(runs_dir, "random", 0.9, authors=("Somebody",))
+    assert not any(note.startswith(LUCKY) for note in build(challenge, FINGERPRINT, runs_dir).notes)
 
 
 def test_weak_failed_and_suspicious_runs_are_listed_below(challenge: Challenge, runs_dir: Path) -> None:

@@ -148,6 +148,13 @@ def test_index_names_a_broken_board(board: Board, tmp_path: Path) -> None:
         write_index(tmp_path)
 
 
+def test_a_single_point_is_no_curve(board: Board) -> None:
+    ranked = [replace(row, curve=((20.0, row.score or 0.0),)) for row in board.ranked]
+    references = [replace(row, curve=None) for row in board.references]
+    assert "Mean curves" in html(board)
+    assert "Mean curves" not in html(replace(board, ranked=tuple(ranked), references=tuple(references)))
+
+
 def test_empty_board_says_how_to_start(board: Board) -> None:
     empty = replace(board, ranked=(), references=(), unranked=())
     assert "Nothing is ranked yet" in html(empty)

@@ -77,7 +77,7 @@ def made_run(runs_dir: Path, name: str, skill: float = 0.7, *, deliver: bool = T
             "created": "2026-01-02T03:04:05+00:00",
             "authors": ("A. Author",),
             "normalised": 0.5,
-            "settings": {"name": "made", "model": {"name": "logistic", "C": 1.0}},
+            "settings": {"name": "made", "model": {"name": "logistic", "C": 1.0}, "secret": "open"},
             "curve": tuple((float(x), x / 4) for x in range(5)),
             **changes,
         }

@@ -80,6 +80,14 @@ def test_a_failed_run_is_there_with_status_and_reason(tmp_path: Path) -> None:
     assert "score" not in run.data.metrics
 
 
+def test_logs_of_a_kept_secret_stay_here(tmp_path: Path) -> None:
+    made_run(tmp_path, "a", settings={"name": "made", "secret": None})
+    (run,) = runs_in(tmp_path)
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert (folder / "record.json").is_file()
+    assert not list(folder.rglob("logs.txt"))
+
+
 def test_a_thousand_seeds_and_long_settings_fit(tmp_path: Path) -> None:
     cells = tuple(CellRecord(seed=i, status=Status.OK, score=i / 1000, metrics={"m": 1.0}) for i in range(1000))
     settings = {f"key {i}!": "v" * 10_000 for i in range(200)}

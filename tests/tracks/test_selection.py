@@ -103,6 +103,23 @@ def test_hidden_labels_and_granted_validation_rows() -> None:
     assert not rows_of(view.arrays["X_val"]) & (rows_of(key.X_test) | rows_of(view.arrays["X"]))
 
 
+def test_the_skyline_is_a_level_line_over_the_pinned_budgets(track: Any) -> None:
+    view, key = track.prepare(0)
+    skyline = track.reference("skyline", view, key, 0)
+    assert skyline.curve.tolist() == [[b, skyline.value] for b in (5, 10, 15, 20)]
+    assert not [name for name in skyline.metrics if name.startswith("macro_f1_at")]
+
+
+@pytest.mark.parametrize("challenge", ["selection_digits", "selection_digits_unlabelled", "selection_breast_cancer"])
+def test_a_list_that_begins_with_one_class_has_a_curve_too(challenge: str) -> None:
+    track = bind(challenge)
+    view, key = track.prepare(0)
+    by_class = np.argsort(key.y_pool, kind="stable")[: view.scalars["budget"]]
+    curve = track.score({"indices": by_class}, view, key, 0).curve
+    assert curve[:, 0].tolist() == [*track.settings.budgets, view.scalars["budget"]]
+    assert np.isfinite(curve).all()
+
+
 def test_noisy_pool_trains_on_its_own_labels_and_the_skyline_on_true_ones() -> None:
     track = bind("selection_digits", "track.noise=0.4", "track.budget=1000")
     view, key = track.prepare(0)
