@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 PREFIX = "harness-cell-"
+FOLDER = "submission"  # of a cell: its copy of what the participant handed in
 
 
 class Cell:
@@ -44,7 +45,7 @@ class Cell:
 
     def admit(self, folder: Path) -> Path:
         """A copy of a submission for this cell alone: its path tells nothing, and no other cell has its files open."""
-        return Path(shutil.copytree(folder, self.path / "submission", symlinks=True, copy_function=shutil.copyfile))
+        return Path(shutil.copytree(folder, self.path / FOLDER, symlinks=True, copy_function=shutil.copyfile))
 
     def note_cgroup(self, directory: Path) -> None:
         """Remember a cgroup, so that a sweep can remove it with the directory."""

@@ -8,9 +8,8 @@ import re
 import sysconfig
 from pathlib import Path
 
+from harness.sandbox.cell import FOLDER
 from harness.sandbox.visible import visible
-
-FOLDER = "submission"  # of the cell: its copy of what the participant handed in
 
 
 def neutral(text: str, cell: Path) -> str:

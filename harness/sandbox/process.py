@@ -71,7 +71,7 @@ class Process:
 @contextlib.contextmanager
 def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
     """Start it, put it into its control group, let it go; afterwards end it and close everything. Raises OSError."""
-    folder = cell.admit(job.folder)
+    folder = job.folder.resolve()
     with contextlib.ExitStack() as stack:
         fds = _Descriptors(stack)
         ours, theirs = socket.socketpair()

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import select
-import shutil
 import socket
 import time
 import warnings
@@ -73,9 +72,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
 def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
     if not job.folder.is_dir():
         raise SubmissionError("The submission's folder does not exist.", status=Status.INVALID_SUBMISSION)
-    # A copy: where the original lies can be seen behind the walls (as source of a mount, or in `__file__`).
-    shutil.copytree(job.folder, cell.path / names.FOLDER, symlinks=True)
-    job = dataclasses.replace(job, folder=cell.path / names.FOLDER)
+    job = dataclasses.replace(job, folder=cell.admit(job.folder))
     for name, array in job.view.arrays.items():
         try:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
