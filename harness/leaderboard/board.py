@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
 LUCKY = "The random baseline and the floor differ by more than chance"
-_LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same
+_LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same; so are disjoint intervals rare
 
 __all__ = ["Board", "BoardRefused", "Row", "build"]
 
@@ -181,12 +181,14 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
 
 
 def _lucky(runs: Sequence[Verified], seeds: int) -> list[str]:
-    """A note where the baseline `random` and the floor, which do the same, are told apart at 1 %."""
+    """A note where the baseline `random` and the floor, which do the same, have disjoint intervals or are told apart at 1 %."""
     found = {v.record.submission: v for v in runs if v.record.reference or v.record.authors in _OURS}
     random, floor = found.get("random"), found.get("reference-random")
     if random is None or floor is None or random.replicates is None or floor.replicates is None:
         return []
-    if paired_p_value(random.replicates, floor.replicates, seeds) >= _LUCK:
+    ours, theirs = random.record.ci95, floor.record.ci95
+    apart = ours is not None and theirs is not None and (ours[1] < theirs[0] or theirs[1] < ours[0])
+    if not apart and paired_p_value(random.replicates, floor.replicates, seeds) >= _LUCK:
         return []
     return [
         f"{LUCKY}: {random.record.score:.4f} and {floor.record.score:.4f}. One of them was judged by luck; more draws or "
