@@ -17,11 +17,11 @@ import json
 import os
 import resource
 import socket
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -80,11 +80,11 @@ def main(job: dict[str, Any]) -> NoReturn:
 def for_children(folder: Path) -> dict[str, str]:
     """Variables that give the interpreters a submission starts what this one has: the same path in the same order.
 
-    Set here rather than from outside: this interpreter itself must not read them. multiprocessing starts others with the
-    flags of its own; without -S they find the cell's ``sitecustomize``.
+    Set here rather than from outside: this interpreter itself must not read them. Nor shall those that multiprocessing
+    starts have its ``-S``: without it they find the cell's ``sitecustomize``.
     """
-    own = {name: getattr(sys.flags, name) for name in dir(sys.flags) if not name.startswith("_")}
-    sys.flags = SimpleNamespace(**own | {"no_site": 0})  # type: ignore[assignment]
+    own = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    subprocess._args_from_interpreter_flags = lambda: [flag for flag in own if flag != "-S"]  # type: ignore[attr-defined]
     flags = ("PYTHONSAFEPATH", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8")
     return dict.fromkeys(flags, "1") | {"PYTHONPATH": os.pathsep.join([*sys.path, str(folder)])}
 

@@ -41,7 +41,7 @@ def reply(number, arrays):
     print("running", flush=True)
     return {"budget": np.array(2)}
 view = View({"X": np.zeros((3, 1), np.float32)}, {"budget": 1, "n_classes": 2})
-run(Job(view, "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=60), reply), tier)
+run(Job(view, "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=60), reply=reply), tier)
 """
 
 

@@ -12,6 +12,13 @@ import harness.api
 JOB = json.load(open(sys.argv[1]))
 
 
+def open_up(path):
+    before = os.stat(path).st_mode
+    os.chmod(path, 0o777)
+    if os.stat(path).st_mode == before:
+        raise OSError("answered as done, without effect")
+
+
 def select(task):
     found = []
     places = [
@@ -35,7 +42,7 @@ def select(task):
     for path in places:
         for attempt in (
             lambda p: open(p, "ab").close(),
-            lambda p: os.chmod(p, 0o777) if not p.is_relative_to("/evil") else None,
+            lambda p: open_up(p) if not p.is_relative_to("/evil") else None,
             os.unlink,
         ):
             before = path.exists()
