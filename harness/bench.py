@@ -88,7 +88,7 @@ class Bench:
         record = self.runs.load_record(run_id)
         skipped = {cell.seed for cell in record.cells if cell.status is Status.SKIPPED}
         whole = all(self.runs.load_cell(run_id, s) for s in range(self.challenge.seeds) if s not in skipped)
-        return record if whole and record.status in (Status.OK, Status.SUSPICIOUS) else None
+        return record if whole and record.status in (Status.OK, Status.SUSPICIOUS, Status.SKIPPED) else None
 
     def cells(
         self,

@@ -23,7 +23,7 @@ from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.submission import Submission
 from harness.tracking.runs import RunsDir, StoredCell
 
-_SEEDS = (1_000_003, 1_000_033)  # beyond any seed a challenge may have
+_SEEDS = range(1_000_003, 1_000_023)  # beyond any seed of a challenge; many, as on some nothing may be measurable
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,14 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
     yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
 
     entry = place.keep_submission(entry)  # as in a run
-    first = _cell(bench, entry, _SEEDS[0])
+    first = _measurable_cell(bench, entry, _SEEDS[:10])
+    if first.cell.status is Status.SKIPPED:
+        yield Finding("measurable", False, f"the challenge has nothing to measure: {first.cell.reason}")
+        return
     yield from _ran(first, log_shown=once.practice)
     if first.cell.status is not Status.OK:
         return
-    again = _cell(bench, entry, _SEEDS[0])
+    again = _cell(bench, entry, first.cell.seed)
     same = first.cell.output_digest == again.cell.output_digest
     yield Finding(
         "reproducible",
@@ -82,7 +85,7 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         if same
         else "two runs on the same view differ; draw randomness from task.rng alone, not from time or global state",
     )
-    other = _cell(bench, entry, _SEEDS[1])
+    other = _measurable_cell(bench, entry, _SEEDS[10:])
     yield Finding(
         "another seed", other.cell.status is Status.OK, other.cell.reason or "a second view is answered as well"
     )
@@ -96,6 +99,15 @@ def _cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     (stored,) = compute(lambda seed: evaluate_cell(bench, entry, seed), [seed], 1, bench.engine)
     if bench.engine.stopped.is_set():
         raise KeyboardInterrupt
+    return stored
+
+
+def _measurable_cell(bench: Bench, entry: Submission, seeds: Sequence[int]) -> StoredCell:
+    """The cell of the first seed with something to measure; of the last seed where there is none."""
+    for seed in seeds:
+        stored = _cell(bench, entry, seed)
+        if stored.cell.status is not Status.SKIPPED:
+            break
     return stored
 
 
@@ -126,7 +138,7 @@ def _elsewhere(bench: Bench, entry: Submission, first: StoredCell) -> Iterator[F
             resolve_tier(tier, bench.challenge.minimum_isolation)
         except ProtocolError:
             continue
-        there = _cell(replace(bench, tier=tier), entry, _SEEDS[0]).cell
+        there = _cell(replace(bench, tier=tier), entry, first.cell.seed).cell
         if there.status is not Status.OK:
             found = f"works in {bench.tier} and not under {tier}, which machines without it use: {there.reason}"
         elif there.output_digest != first.cell.output_digest:
@@ -146,7 +158,7 @@ def _affordable(bench: Bench, stored: StoredCell) -> Finding:
 
 def _score(bench: Bench, stored: StoredCell) -> Finding:
     """Informative: a low score is no fault of form, so this check always passes and says what it saw."""
-    floor = reference_cell(bench, "random", _SEEDS[0]).cell.score
-    skyline = reference_cell(bench, "skyline", _SEEDS[0]).cell.score
+    floor = reference_cell(bench, "random", stored.cell.seed).cell.score
+    skyline = reference_cell(bench, "skyline", stored.cell.seed).cell.score
     found = f"{bench.track.metric} {stored.cell.score:.4f} on one seed (random {floor:.4f}, skyline {skyline:.4f})"
     return Finding("score", True, found)

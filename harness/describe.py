@@ -6,22 +6,18 @@ from typing import Any
 
 from harness import api, catalogue
 from harness.challenge import Challenge
+from harness.errors import NothingToMeasure
+from harness.tracks.base import Track
 
 
 def describe(challenge: Challenge) -> dict[str, Any]:
-    """The facts that ``harness show`` prints; draws the view of seed 0 to tell true shapes.
+    """The facts that ``harness show`` prints; draws the view of the first seed that can be measured, for true shapes.
 
     Raises ProtocolError where the data of the challenge are not to be had.
     """
     dataset = challenge.load_dataset()
     protocol = challenge.load_track(dataset, device="cpu")
-    view, _ = protocol.prepare(0)
-    given = {
-        name: f"{array.dtype} [{', '.join(map(str, array.shape))}]" if array is not None else "not given"
-        for name, array in view.arrays.items()
-    }
-    given |= {name: str(value) for name, value in view.scalars.items()}
-    given |= {
+    given = _given(protocol, challenge.seeds) | {
         "rng": "numpy Generator: the only randomness that reproduces",
         "model": f"fixed model {challenge.model.name}",
     }
@@ -50,3 +46,20 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "limits": challenge.limits.model_dump(),
         "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
     }
+
+
+def _given(protocol: Track[Any, Any], seeds: int) -> dict[str, str]:
+    """The task's fields with types and shapes; where no seed can be measured, why the first of them cannot."""
+    why = ""
+    for seed in range(seeds):
+        try:
+            view, _ = protocol.prepare(seed)
+        except NothingToMeasure as error:
+            why = why or str(error)
+            continue
+        given = {
+            name: f"{array.dtype} [{', '.join(map(str, array.shape))}]" if array is not None else "not given"
+            for name, array in view.arrays.items()
+        }
+        return given | {name: str(value) for name, value in view.scalars.items()}
+    return {"nothing can be measured on any seed": why}

@@ -164,7 +164,7 @@ def run_references(bench: Bench, tracking_uri: str | None = None, on_cell: OnCel
         return cells
 
     references = References.of(bench, cells_of("random"), cells_of("skyline"))
-    if references.replicates is not None:
+    if references.replicates is not None or not references.skyline:  # the second: no seed can be measured
         bench.references.append(references)
     return references
 

@@ -29,8 +29,8 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     others = [name for name in fitting if name not in (challenge.baseline, "random")]
     references = run_references(bench)
     scores = {
-        "random": [stored.cell.score for stored in references.floor],
-        "skyline": [stored.cell.score for stored in references.skyline],
+        "random": {stored.cell.seed: stored.cell.score for stored in references.floor},
+        "skyline": {stored.cell.seed: stored.cell.score for stored in references.skyline},
     }
     seconds: dict[str, float] = {}
     for name in [challenge.baseline, *others[:1]]:
@@ -39,15 +39,22 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
             raise KeyboardInterrupt
         seconds[name] = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
         if record.status in (Status.OK, Status.SUSPICIOUS):
-            scores[name] = [cell.score for cell in record.cells]
-    return summary({name: np.array(values, dtype=float) for name, values in scores.items()}, seconds)
+            scores[name] = {cell.seed: cell.score for cell in record.measured}
+        elif record.status is Status.SKIPPED:
+            return {"seeds measured": 0, "reason": record.reason}
+    by_seed = {name: [of.get(seed) for seed in range(challenge.seeds)] for name, of in scores.items()}
+    return summary({name: np.array(values, dtype=float) for name, values in by_seed.items()}, seconds)
 
 
 def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) -> dict[str, Any]:
     """The facts of :func:`power` from scores [S] by name; seeds on which one has none (nan) are left out."""
     scored = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
     scores = {name: values[scored] for name, values in scores.items()}
-    facts: dict[str, Any] = {f"{name}, mean": round(float(values.mean()), 4) for name, values in scores.items()}
+    count = int(scored.sum())
+    facts: dict[str, Any] = {"seeds measured": count}
+    if count == 0:
+        return facts
+    facts |= {f"{name}, mean": round(float(values.mean()), 4) for name, values in scores.items()}
     deviations = []
     for a, b in combinations(scores, 2):
         difference = scores[b] - scores[a]
@@ -56,7 +63,6 @@ def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) 
         error = deviation / math.sqrt(len(difference))
         apart = round(float(difference.mean()) / error, 1) if error > 0 else None  # None: nothing varies, or one seed
         facts[f"{b} - {a}, standard errors"] = apart
-    count = len(next(iter(scores.values())))
     resolved = _Z * float(np.median(deviations)) / math.sqrt(count)
     facts["smallest difference resolved"] = round(resolved, 4) if math.isfinite(resolved) else None
     facts |= {f"{name}, seconds of work a run": round(value, 1) for name, value in seconds.items()}

@@ -33,7 +33,7 @@ class Verdict:
     score: float | None
     largest_difference: float | None  # of any seed's score
     identical_outputs: int  # seeds whose output is the same to the last bit
-    seeds: int
+    seeds: int  # those on which something could be measured
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -116,31 +116,39 @@ def _run_again(
 
 def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:
     pairs = list(zip(record.cells, again, strict=True))
+    measured = [pair for pair in pairs if any(cell.status is not Status.SKIPPED for cell in pair)]
+    outputs = [(a.output_digest, b.output_digest) for a, b in pairs if a.output_digest or b.output_digest]
     other_status = [f"seed {a.seed}: {a.status} then, {b.status} now" for a, b in pairs if a.status is not b.status]
     differences = [abs(a.score - b.score) for a, b in pairs if a.score is not None and b.score is not None]
     largest = max(differences, default=None)
     scores = [cell.score for cell in again if cell.score is not None]
-    identical = sum(a.output_digest == b.output_digest for a, b in pairs)
+    identical = sum(a == b for a, b in outputs)
     if other_status:
         verdict, detail = "differs", "; ".join(other_status)
     elif largest is not None and largest > tolerance:
         verdict, detail = "differs", f"a seed's score moved by {largest:.3g}, more than {tolerance:g}"
     else:
-        verdict = "reproduced"
-        detail = (
-            f"{identical} of {len(pairs)} outputs identical, largest difference of a seed's score {largest or 0:.3g}"
-        )
+        verdict, detail = "reproduced", _found_again(identical, len(outputs), largest)
     return Verdict(
         run_id=record.run_id,
         verdict=verdict,  # type: ignore[arg-type]
         detail=detail,
         recorded_score=record.score,
-        score=sum(scores) / len(scores) if len(scores) == len(pairs) else None,
+        score=sum(scores) / len(scores) if scores and len(scores) == len(measured) else None,
         largest_difference=largest,
         identical_outputs=identical,
-        seeds=len(pairs),
+        seeds=len(measured),
     )
 
 
+def _found_again(identical: int, outputs: int, largest: float | None) -> str:
+    if largest is None:
+        return "no seed has a score, then as now"
+    of_outputs = (
+        f"{identical} of {outputs} outputs identical, " if outputs else ""
+    )  # the harness's references have none
+    return f"{of_outputs}largest difference of a seed's score {largest:.3g}"
+
+
 def _cannot(record: Record, why: str) -> Verdict:
-    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.cells))
+    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured))

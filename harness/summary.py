@@ -82,12 +82,12 @@ def summarise(
     The score is the mean over seeds; the interval is the 2.5 to 97.5 percentile of a hierarchical bootstrap over
     seeds and test items. A run is ``suspicious`` when the interval of its difference to the bound given by the skyline
     (paired: same resampled seeds and items) lies wholly on the better side. A seed on which there was nothing to
-    measure (``skipped``) is left out and said so.
+    measure (``skipped``) is left out and said so; where that is every seed, the run is ``skipped``.
     """
     challenge, track = bench.challenge, bench.track
     sign = 1.0 if track.direction == "max" else -1.0
     every, cells = cells, _measured(cells)
-    status, reason = _status(cells) if cells else (Status.SKIPPED, every[0].cell.reason)
+    status, reason = _status(cells) if cells else _nothing_measured(every)
     if status is Status.OK and references is not None:
         status, reason = _status([*references.floor, *references.skyline], "reference ")
     if status is Status.OK and len(cells) < len(every):
@@ -169,6 +169,12 @@ def _status(cells: list[StoredCell], whose: str = "") -> tuple[Status, str]:
     return first.status, f"{len(bad)} of {len(cells)} {whose}cells failed; seed {first.seed}: {first.reason}"
 
 
+def _nothing_measured(cells: list[StoredCell]) -> tuple[Status, str]:
+    first = cells[0].cell
+    on = f"any of {len(cells)} seeds" if len(cells) > 1 else "the only seed"
+    return Status.SKIPPED, f"Nothing could be measured on {on}; seed {first.seed}: {first.reason}"
+
+
 def _measured(cells: list[StoredCell]) -> list[StoredCell]:
     return [stored for stored in cells if stored.cell.status is not Status.SKIPPED]
 
@@ -184,7 +190,7 @@ def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
 def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
     """The mean curve over seeds, thinned to what a plot can show."""
     curves = [stored.curve for stored in cells if stored.curve is not None]
-    if len(curves) < len(cells):
+    if not curves or len(curves) < len(cells):
         return None
     mean = mean_curve(curves)
     shown = mean[np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))]

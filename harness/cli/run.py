@@ -96,8 +96,8 @@ def _print(record: Record, bench: Bench) -> None:
             str(cell.seed),
             str(cell.status),
             _number(cell.score),
-            f"{cell.seconds.submission:.2f}",
-            f"{cell.seconds.scoring:.2f}",
+            "-" if cell.status is Status.SKIPPED else f"{cell.seconds.submission:.2f}",
+            "-" if cell.status is Status.SKIPPED else f"{cell.seconds.scoring:.2f}",
             "-" if cell.fits is None else str(cell.fits),
             "-" if cell.peak_memory_mb is None else f"{cell.peak_memory_mb:.0f}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,11 +44,11 @@ class Row:
     ci95: tuple[float, float] | None
     normalised: float | None
     metrics: Mapping[str, float]  # secondary metrics, mean over seeds
-    seconds: float  # of the algorithm, mean over seeds
-    scoring_seconds: float
+    seconds: float | None  # of the algorithm, mean over seeds; None: nothing could be measured on any
+    scoring_seconds: float | None
     peak_memory_mb: float | None  # largest over seeds
     submission_fits: float | None  # models it trained, as it reports itself, mean over seeds
-    seeds: int
+    seeds: int  # those on which something could be measured
     isolation: str
     device: str
     date: str
@@ -83,8 +84,9 @@ class Board:
 
     def scored(self) -> list[Row]:
         """Ranked and reference rows together, best score first."""
-        sign = -1.0 if self.direction == "max" else 1.0
-        return sorted([*self.ranked, *self.references], key=lambda row: (sign * (row.score or 0.0), row.submission))
+        return sorted(
+            [*self.ranked, *self.references], key=lambda row: _place(row.score, row.submission, self.direction)
+        )
 
     def metric_names(self) -> list[str]:
         """Secondary metrics in the order in which the records give them."""
@@ -155,10 +157,12 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     _same_draws(by_id)
     scores = {run_id: run.record.score or 0.0 for run_id, run in by_id.items()}
     replicates = {run_id: run.replicates for run_id, run in by_id.items() if run.replicates is not None}
-    placed = ranks(replicates, scores, challenge.track_type.direction, challenge.seeds)
+    seeds = min((len(run.record.measured) for run in by_id.values()), default=challenge.seeds)
+    direction = challenge.track_type.direction
+    placed = ranks(replicates, scores, direction, seeds)
     if official:
         notes += _missing(challenge, {v.record.submission for v in official})
-    sign = -1.0 if challenge.track_type.direction == "max" else 1.0
+    sign = -1.0 if direction == "max" else 1.0
     order = sorted(by_id, key=lambda i: (sign * scores[i], placed[i], by_id[i].record.submission, i))
     return Board(
         challenge=challenge.name,
@@ -174,7 +178,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
         minimum_isolation=challenge.minimum_isolation,
         curve_axes=challenge.track_type.curve_axes,
         ranked=tuple(row(by_id[run_id].record, placed[run_id]) for run_id in order),
-        references=tuple(row(r) for r in sorted(references, key=lambda r: (sign * (r.score or 0.0), r.submission))),
+        references=tuple(row(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, direction))),
         unranked=tuple(row(record, why=why) for _, (record, why) in sorted(unranked.items())),
         notes=tuple(notes),
     )
@@ -233,7 +237,7 @@ def _same_draws(runs: Mapping[str, Verified]) -> None:
 
 
 def _row(record: Record, rank: int | None, why: str, reproduced: str, released: str) -> Row:
-    cells = record.cells
+    cells = record.measured
     memory = [cell.peak_memory_mb for cell in cells if cell.peak_memory_mb is not None]
     fits = [cell.submission_fits for cell in cells if cell.submission_fits is not None]
     return Row(
@@ -270,8 +274,15 @@ def _mean_metrics(record: Record) -> dict[str, float]:
     return {name: float(np.mean(found)) for name, found in values.items() if found}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _place(score: float | None, name: str, direction: str) -> tuple[float, str]:
+    """Sorts better scores first, and rows that have none last."""
+    if score is None:
+        return math.inf, name
+    return (-score if direction == "max" else score), name
 
 
 def _verdict(entry: Entry) -> str:

@@ -222,7 +222,10 @@ def _in_order(board: Board) -> list[Row]:
     rows: list[Row] = list(board.ranked)
     sign = 1.0 if board.direction == "max" else -1.0
     for reference in reversed(board.references):
-        worse = (i for i, row in enumerate(rows) if sign * (row.score or 0.0) < sign * (reference.score or 0.0))
+        if reference.score is None:
+            rows.append(reference)
+            continue
+        worse = (i for i, row in enumerate(rows) if row.score is None or sign * row.score < sign * reference.score)
         rows.insert(next(worse, len(rows)), reference)
     return rows
 
@@ -270,7 +273,9 @@ def _interval(row: Row) -> str:
     return "" if row.ci95 is None else f"{row.ci95[0]:.4f} to {row.ci95[1]:.4f}"
 
 
-def _cost(seconds: float) -> str:
+def _cost(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     return f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"
 
 

@@ -103,6 +103,11 @@ class Record(_Model):
     curve: tuple[tuple[float, float], ...] | None = None  # mean over seeds of the track's curve, for the board's plot
     replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
 
+    @property
+    def measured(self) -> tuple[CellRecord, ...]:
+        """The cells that count: those of seeds on which there was something to measure."""
+        return tuple(cell for cell in self.cells if cell.status is not Status.SKIPPED)
+
     def json_bytes(self) -> bytes:
         """The exact content of record.json."""
         return json_bytes(self.model_dump(mode="json"))

@@ -192,7 +192,7 @@ def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) 
 def final_metrics(record: Record) -> dict[str, float]:
     """The metrics that speak for the whole run, as MLflow holds them; what the board checks against the record."""
     low, high = record.ci95 or (None, None)
-    seconds = sum(cell.seconds.submission for cell in record.cells)
+    seconds = sum(cell.seconds.submission for cell in record.cells) if record.measured else None
     found = {"score": record.score, "ci_low": low, "ci_high": high, "normalised": record.normalised, "seconds": seconds}
     return {key: float(value) for key, value in found.items() if value is not None}
 
@@ -201,7 +201,7 @@ def _metrics(record: Record, timestamp: int) -> list[Any]:
     from mlflow.entities import Metric
 
     values = [(key, value, 0) for key, value in final_metrics(record).items()]
-    for cell in record.cells:
+    for cell in record.measured:
         of_seed = {
             "score": cell.score,
             **cell.metrics,
@@ -217,7 +217,7 @@ def _metrics(record: Record, timestamp: int) -> list[Any]:
 def _params(record: Record) -> list[Any]:
     from mlflow.entities import Param
 
-    flat = {"metric": record.metric, "direction": record.direction, "seeds": str(len(record.cells))}
+    flat = {"metric": record.metric, "direction": record.direction, "seeds_measured": str(len(record.measured))}
     flat |= {key: str(value)[:500] for key, value in _flatten(record.settings) if "secret" not in key}
     return [Param(_key(key), value) for key, value in list(flat.items())[:100]]
 
