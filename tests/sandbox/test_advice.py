@@ -137,7 +137,8 @@ def test_what_a_stranger_would_expect_to_work(name: str, tier: str, tmp_path: Pa
     assert outcome.status is Status.OK, outcome.reason
 
 
-def test_where_things_lie_is_not_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tier", TIERS)
+def test_where_things_lie_is_not_told(tier: str, tmp_path: Path) -> None:
     """Neither in what a cell is shown of its mounts and names, nor in reason and log."""
     secret = tmp_path / "organisers-secret-place"
     source = """
@@ -153,12 +154,11 @@ def test_where_things_lie_is_not_told(tmp_path: Path) -> None:
         print(sys.path, sys.argv, __file__, dict(os.environ), os.getcwd())
         open(Path(__file__).parent / "none")
     """
-    for tier in TIERS:
-        outcome = run(job(secret, source), tier)
-        assert outcome.status is Status.CRASHED
-        assert "organisers-secret-place" not in outcome.reason + outcome.log
-        assert "directory: 'none' (algorithm.py, line 12)" in outcome.reason
-        assert 'File "algorithm.py", line 12' in outcome.log
+    outcome = run(job(secret, source), tier)
+    assert outcome.status is Status.CRASHED
+    assert "organisers-secret-place" not in outcome.reason + outcome.log
+    assert "directory: 'none' (algorithm.py, line 12)" in outcome.reason
+    assert 'File "algorithm.py", line 12' in outcome.log
 
 
 @pytest.mark.parametrize("tier", TIERS)
