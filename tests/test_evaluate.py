@@ -55,6 +55,7 @@ def test_a_score_equals_a_loop_of_scikit_learn(tmp_path: Path, write_submission:
 
     dataset = challenge.load_dataset()
     track = challenge.load_track(dataset, "cpu")
+    assert [cell.status for cell in record.cells] == [Status.OK] * challenge.seeds
     for cell in record.cells:
         view, key = track.prepare(cell.seed)
         X, noisy = view.arrays["X"], np.array(view.arrays["y"])

@@ -75,8 +75,3 @@ def confusion(y_true: IntArray, y_human: IntArray, n_classes: int) -> FloatArray
     counts[empty, empty] = 1  # the diagonal
     rates: FloatArray = counts / counts.sum(axis=1, keepdims=True)
     return rates
-
-
-def flips_like(y: IntArray, y_human: IntArray, n_classes: int, rng: np.random.Generator) -> IntArray:
-    """Labels [n] wrong at the same rates, class by class, as ``y_human`` [n], but on rows drawn at random."""
-    return class_dependent_flips(y, confusion(y, y_human, n_classes), rng)

@@ -27,7 +27,7 @@ def of(error: BaseException, folder: Path, *, landlock: bool = False) -> str:
 
     folder: of the submission, as seen inside. landlock: whether that is what holds this process.
     """
-    for known in (_import, _file, _shadowed_attribute, _task, _read_only, _argument):
+    for known in (_import, _database, _file, _shadowed_attribute, _task, _read_only, _argument):
         if said := known(error, folder):
             return said
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
@@ -79,6 +79,18 @@ def _shadowed(top: str, folder: Path) -> str:
         return ""
     kind = "a standard module" if top in sys.stdlib_module_names else "an installed package"
     return f"The submission's {own.name} has the name of {kind}, which is imported in its place: rename it."
+
+
+def _database(error: BaseException, _folder: Path) -> str:
+    """For sqlite3, also where pandas or another library wraps it: locks are closed, and what is read-only stays so."""
+    if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
+        return ""
+    if re.search(r"database is locked|disk I/O error|unable to open|readonly database", str(error)):
+        return (
+            "There are no file locks in a cell, and databases are written in the working directory alone: "
+            "use ':memory:' or 'file:x.db?nolock=1' with uri=True."
+        )
+    return ""
 
 
 def _shadowed_attribute(error: BaseException, folder: Path) -> str:

@@ -44,8 +44,8 @@ def call(function: Callable[[Any], object], task: Any, names: tuple[str, ...]) -
 def as_array(value: Any, name: str) -> wire.Array:
     """A plain bool, int or float array from an array, a list, a tensor or what else numpy understands.
 
-    An empty list is an empty array of integers. Raises SubmissionError where values are masked or missing, and for
-    all that is no array of real numbers.
+    An empty list is an empty array of integers. Raises SubmissionError where values are masked or missing, where
+    numpy's long doubles hold what 64 bits cannot, and for all that is no array of real numbers.
     """
     if (unfit := _unfit(value)) is not None:
         raise SubmissionError(f"{name} is {_kind(value)}{unfit[0]}.", unfit[1])
@@ -71,7 +71,7 @@ def as_array(value: Any, name: str) -> wire.Array:
         )
     if array.size == 0 and isinstance(value, list | tuple | range):
         array = array.astype(np.int64)  # numpy makes an empty list real numbers
-    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+    return _narrowed(array, name) if array.dtype.itemsize > 8 else array
 
 
 _FLAT = ("indices", "values", "gains")  # outputs with one number a row or set: a tuple of arrays is something else
@@ -139,6 +139,21 @@ def _refuse_masked(value: Any, name: str, depth: int = 0) -> None:
         if not mask.all():
             where = ", ".join(map(str, np.argwhere(~mask)[0]))
             raise SubmissionError(f"{name}[{where}] is masked; every entry must have a value.")
+
+
+def _narrowed(array: wire.Array, name: str) -> wire.Array:
+    """Long doubles as float64, refused where one would be rounded: two different numbers must not become a tie."""
+    with np.errstate(over="ignore"):  # a number beyond float64 becomes infinite, which differs from it
+        out = array.astype(np.float64)
+    bad = np.argwhere((out != array) & ~np.isnan(array))
+    if len(bad):
+        where = f"[{', '.join(map(str, bad[0]))}]" if array.ndim else ""
+        raise SubmissionError(
+            f"{name}{where} is {array[tuple(bad[0])]!s}, which a number of 64 bits cannot hold: rounded, different "
+            "entries could become equal.",
+            "Return .astype(float) of it, or ranks (numpy.argsort of numpy.argsort) where only their order counts.",
+        )
+    return out
 
 
 def _first_odd(array: wire.Array) -> str:

@@ -30,7 +30,8 @@ def test_logistic_one_fit(benchmark: Any) -> None:
 
 @pytest.mark.gpu
 def test_logistic_4096_coalitions_on_cuda(benchmark: Any) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     X, y, _, _ = digits()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.metrics import confusion_matrix
 
-from harness.data.noise import class_dependent_flips, confusion, flips_like, uniform_flips
+from harness.data.noise import class_dependent_flips, confusion, uniform_flips
 from harness.errors import ProtocolError
 
 labels = st.lists(st.integers(0, 3), max_size=120).map(lambda y: np.array(y, dtype=np.int64))
@@ -45,7 +45,7 @@ def test_class_dependent_flips_meet_the_rates(y: np.ndarray, seed: int) -> None:
 def test_flips_like_people_copies_their_confusion(y: np.ndarray, seed: int) -> None:
     rng = np.random.default_rng(seed)
     human = rng.integers(0, 4, size=len(y))
-    ours = flips_like(y, human, 4, rng)
+    ours = class_dependent_flips(y, confusion(y, human, 4), rng)
     if len(y):
         expected = confusion_matrix(y, human, labels=range(4))
         np.testing.assert_array_equal(confusion_matrix(y, ours, labels=range(4)), expected)

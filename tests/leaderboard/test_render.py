@@ -191,8 +191,9 @@ def test_mean_curve_is_the_mean_where_all_are_defined() -> None:
 def chromium() -> Iterator[Browser]:
     if not (CHROMIUM.exists() or shutil.which("chromium")):
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         path = str(CHROMIUM) if CHROMIUM.exists() else shutil.which("chromium")
         browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS.split())
         yield browser

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,29 @@ from harness.sandbox import run
 from harness.sandbox.verdict import last_error
 from tests.sandbox.helpers import TIERS, job
 
-HELPER = {"helper.py": "K = 1\ndef first(task):\n    return list(range(task.budget))\n"}
+Files = dict[str, str | bytes]
+HELPER: Files = {"helper.py": "K = 1\ndef first(task):\n    return list(range(task.budget))\n"}
 ENDS = "\ndef select(task):\n    return [0]\n"
 
-MISTAKES: dict[str, tuple[dict[str, str], str, str]] = {
+NO_LOCKS = "no file locks in a cell, and databases are written in the working directory alone: use ':memory:' or 'file:x.db?nolock=1'"
+FROM_OWN = (
+    "import sqlite3\nfrom pathlib import Path\ndef select(task):\n"
+    "    c = sqlite3.connect(f'file:{{Path(__file__).parent}}/{}', uri=True)\n    "
+)
+
+
+def database() -> bytes:
+    """The bytes of a real sqlite file with a table t(x) that holds 1."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("create table t(x)")
+        connection.execute("insert into t values (1)")
+        connection.commit()
+        return connection.serialize()
+
+
+OWN_DATABASE = database()
+
+MISTAKES: dict[str, tuple[Files, str, str]] = {
     # files beside the algorithm, its source, what the reason must hold
     "relative": (HELPER, "from .helper import first" + ENDS, "write `from helper import ...`, without the dot"),
     "standard": ({"statistics.py": "first = 1\n"}, "from statistics import first" + ENDS,
@@ -50,6 +71,13 @@ MISTAKES: dict[str, tuple[dict[str, str], str, str]] = {
     "no argument": ({}, "def select():\n    return [1]\n", "called with one argument, the task"),
     "open files": ({}, "K = []\ndef select(task):\n    for i in range(2000): K.append(open(str(i), 'w'))\n",
                    "1,024 files may be open"),
+    "database": ({}, "import sqlite3\ndef select(task):\n    sqlite3.connect('x.db').execute('create table t(x)')\n", NO_LOCKS),
+    "database, its own": ({"x.db": OWN_DATABASE}, FROM_OWN.format("x.db") + "c.execute('select x from t')\n", NO_LOCKS),
+    "database, its own, written": ({"x.db": OWN_DATABASE}, FROM_OWN.format("x.db?nolock=1") +
+                                   "c.execute('insert into t values (1)')\n", NO_LOCKS),
+    "database, nowhere": ({}, FROM_OWN.format("none/x.db") + "c.execute('create table t(x)')\n", NO_LOCKS),
+    "database, pandas": ({}, "import pandas, sqlite3\ndef select(task):\n    c = sqlite3.connect('x.db')\n"
+                         "    return pandas.read_sql('select 1 union select x from t', c)\n", NO_LOCKS),
     "exit": ({}, "import os\ndef select(task):\n    os._exit(0)\n", "it exited by itself (os._exit)"),
     "limit": ({}, "import resource\ndef select(task):\n    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n    return [1]\n",
               "RLIMIT_FSIZE"),
@@ -64,7 +92,7 @@ def test_a_mistake_and_its_remedy(name: str, tmp_path: Path) -> None:
         folder = tmp_path / tier
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text)
+            (folder / path).write_bytes(text if isinstance(text, bytes) else text.encode())
         outcome = run(job(folder, source), tier)
         assert outcome.status in (Status.INVALID_SUBMISSION, Status.CRASHED, Status.NO_OUTPUT)
         assert says in outcome.reason, outcome.reason
@@ -75,7 +103,7 @@ def test_a_mistake_and_its_remedy(name: str, tmp_path: Path) -> None:
     assert outcome.reason.count("dependencies") == 0
 
 
-FINE = {
+FINE: dict[str, tuple[Files, str]] = {
     "flat": (HELPER, "from helper import first\ndef select(task):\n    return first(task)\n"),
     "namespace": ({"lib/helper.py": HELPER["helper.py"]},
                   "from lib.helper import first\ndef select(task):\n    return first(task)\n"),
@@ -89,6 +117,11 @@ FINE = {
     "soft limit": ({}, "import resource\ndef select(task):\n    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
                    "    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))\n    return [1]\n"),
     "closed files": ({}, "import os\ndef select(task):\n    os.closerange(3, 1000)\n    return [1]\n"),
+    "databases": ({"x.db": OWN_DATABASE}, FROM_OWN.format("x.db?nolock=1") +
+                  "(row,) = c.execute('select x from t').fetchone()\n"
+                  "    for name in (':memory:', 'file:y.db?nolock=1'):\n        c = sqlite3.connect(name, uri=True)\n"
+                  "        c.execute('create table t(x)')\n        c.execute('insert into t values (2)')\n        c.commit()\n"
+                  "        assert c.execute('select x from t').fetchall() == [(2,)]\n    return [row]\n"),
     "many files": ({}, "def select(task):\n    for i in range(1500): open(f'{i}.txt', 'w').close()\n    return [1]\n"),
 }  # fmt: skip
 
@@ -99,12 +132,13 @@ def test_what_a_stranger_would_expect_to_work(name: str, tier: str, tmp_path: Pa
     files, source = FINE[name]
     for path, text in files.items():
         (tmp_path / "s" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "s" / path).write_text(text)
+        (tmp_path / "s" / path).write_bytes(text if isinstance(text, bytes) else text.encode())
     outcome = run(job(tmp_path / "s", source), tier)
     assert outcome.status is Status.OK, outcome.reason
 
 
-def test_where_things_lie_is_not_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tier", TIERS)
+def test_where_things_lie_is_not_told(tier: str, tmp_path: Path) -> None:
     """Neither in what a cell is shown of its mounts and names, nor in reason and log."""
     secret = tmp_path / "organisers-secret-place"
     source = """
@@ -120,12 +154,11 @@ def test_where_things_lie_is_not_told(tmp_path: Path) -> None:
         print(sys.path, sys.argv, __file__, dict(os.environ), os.getcwd())
         open(Path(__file__).parent / "none")
     """
-    for tier in TIERS:
-        outcome = run(job(secret, source), tier)
-        assert outcome.status is Status.CRASHED
-        assert "organisers-secret-place" not in outcome.reason + outcome.log
-        assert "directory: 'none' (algorithm.py, line 12)" in outcome.reason
-        assert 'File "algorithm.py", line 12' in outcome.log
+    outcome = run(job(secret, source), tier)
+    assert outcome.status is Status.CRASHED
+    assert "organisers-secret-place" not in outcome.reason + outcome.log
+    assert "directory: 'none' (algorithm.py, line 12)" in outcome.reason
+    assert 'File "algorithm.py", line 12' in outcome.log
 
 
 @pytest.mark.parametrize("tier", TIERS)

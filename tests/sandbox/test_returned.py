@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,9 +65,31 @@ def refused(value: Any, names: tuple[str, ...] = ("indices",)) -> str:
     ],
 )  # fmt: skip
 def test_refused_in_words_a_participant_knows(value: Any, says: str) -> None:
-    import re
-
     assert re.search(says, refused(value)), refused(value)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant <= 52, reason="long doubles are float64 on this machine")
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda L: np.array([1, L(1) + L(2) ** -60, L(2) ** -90 + 1]), r"^indices\[1\] is 1\.0000000000000000009,"),
+        (lambda L: np.array([[0, 1], [L(2) ** 53 + 1, 2]]), r"^indices\[1, 0\] is 9007199254740993"),
+        (lambda L: [0.5, L("1e400")], r"^indices\[1\] is 1e\+400,"),
+        (lambda L: [0.5, -L("1e400")], r"^indices\[1\] is -1e\+400,"),
+        (lambda L: L("1e-400"), r"^indices is 1e-400,"),
+    ],
+)
+def test_long_doubles_are_never_rounded(make: Callable[[Any], Any], says: str) -> None:
+    message = refused(make(np.longdouble))
+    assert re.search(says, message), message
+    assert "cannot hold" in message
+
+
+def test_long_doubles_that_are_no_more_than_doubles_are_taken() -> None:
+    wanted = np.array([0.1, -0.0, 2.0**53, 5e-324, np.inf, -np.inf, np.nan])
+    got = as_array(wanted.astype(np.longdouble), "values")
+    assert got.dtype == np.float64
+    assert got.tobytes() == wanted.tobytes()
 
 
 def test_a_coroutine_is_named_as_such() -> None:

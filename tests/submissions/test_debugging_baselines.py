@@ -223,7 +223,6 @@ def test_confident_learning_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 
 def test_confident_learning_puts_cleanlabs_issues_first(noisy: Any) -> None:
-    pytest.importorskip("cleanlab")
     from cleanlab.filter import find_label_issues
 
     track, view, wrong = noisy

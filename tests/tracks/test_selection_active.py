@@ -203,6 +203,7 @@ def test_kcenter_takes_the_row_farthest_from_all_labelled_ones(track):
     task = make_task(track, view)
     chosen = baseline("selection_active", "kcenter")(task)
     centres = list(task.labelled)
+    assert len(chosen) == task.batch
     for row in chosen:
         distance = [min(np.linalg.norm(x - task.X[c]) for c in centres) for x in task.X]
         assert distance[row] == pytest.approx(max(distance), abs=1e-5)
