@@ -23,7 +23,7 @@ from harness import draws, randomness, sandbox
 from harness import folder as folders
 from harness import submission as submissions
 from harness.bench import Bench, OnCell
-from harness.challenge import Challenge
+from harness.challenge import Challenge, load_challenge
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.models.base import FitCount, counting_fits
 from harness.pool import failed
@@ -38,7 +38,7 @@ _WAIT = 3600.0  # seconds: what another harness is computing in the same runs di
 
 
 def evaluate(
-    challenge: Challenge,
+    challenge: Challenge | str,
     submission: str | Path,
     *,
     runs_dir: Path | str = "runs",
@@ -53,7 +53,7 @@ def evaluate(
 
     Parameters
     ----------
-    challenge: from :func:`harness.load_challenge`.
+    challenge: from :func:`harness.load_challenge`, or the name of a shipped one.
     submission: name of a baseline or path of a folder; ``"default"`` is the challenge's own baseline.
     runs_dir: where cells, records and (unless ``tracking_uri`` is given) the MLflow store are.
     device: ``auto``, ``cpu`` or ``cuda``: where the harness trains the fixed model.
@@ -66,6 +66,13 @@ def evaluate(
     ProtocolError: no such submission, data, device or tier, or a submission for another track.
     HarnessError: the disk refuses, or another harness holds the run for too long.
     """
+    if isinstance(challenge, str):
+        challenge = load_challenge(challenge)
+    if not isinstance(challenge, Challenge):
+        raise ProtocolError(
+            f"A challenge is needed, got {type(challenge).__name__}.",
+            "Pass its name, or what harness.load_challenge(name, overrides, config_dir) returns.",
+        )
     bench = Bench.open(challenge, runs_dir=runs_dir, device=device, tier=tier)
     return run_submission(bench, submission, workers=workers, tracking_uri=tracking_uri, force=force, on_cell=on_cell)
 

@@ -65,6 +65,10 @@ def find(name_or_path: str, task: str) -> Path:
             f"The baseline {name_or_path!r} is not for {task} challenges.",
             f"There is {' and '.join(elsewhere)}. `harness list submissions` lists the baselines.",
         )
+    if "," in name_or_path:
+        raise ProtocolError(
+            f"There is no submission {name_or_path!r}.", "To run several, add -m: `harness run -m submission=A,B`."
+        )
     near = elsewhere or difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
     raise ProtocolError(
         f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.".replace("  ", " "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,6 +66,8 @@ def test_show_says_what_is_pinned(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(facts["fingerprint"]) == 64
     status, out, _ = call(capsys, "show", "debugging_digits")
     assert facts["fingerprint"] in out
+    assert facts["settings"]["test"] == 0
+    assert "0 (all the rest)" in out
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,8 @@ def test_show_says_what_is_pinned(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "challenge=debuging_digits"], "debugging_digits"),
         (["run", "submission=knn_shaply"], "knn_shapley"),
         (["run", "submission=/no/such/folder"], "/no/such/folder"),
+        (["run", "submission=random,knn_shapley"], "add -m"),
+        (["run", "challenge=debugging_digits,debugging_wine"], "-m"),
         (["run", "-m", "submission=random,knn_shaply"], "knn_shapley"),
         (["run", "nonsense"], "nonsense"),
         (["run", "nope=3"], "nope"),
@@ -167,6 +172,36 @@ def test_check_says_where_another_tier_cannot(capsys: pytest.CaptureFixture[str]
     assert "no sockets with an address" in out
     status, out, _ = call(capsys, "check", write_submission("plain", "def rank(task): return range(len(task.y))\n"))
     assert (status, "returns the same under landlock" in out) == (0, True)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminals_that_cannot_show_a_character(encoding: str, tmp_path: Path, write_submission: Write) -> None:
+    """Boards, with rows that are not ranked, and all else: an escape stands for what cannot be shown, JSON stays JSON."""
+    folder = write_submission("raises", "def rank(task): raise ValueError('na\u00efve \u2013 \u4e2d')\n")
+    runs = f"runs_dir={tmp_path / 'runs'}"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+
+    def harness(*words: object) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "harness", *map(str, words)]
+        done = subprocess.run(line, capture_output=True, encoding=encoding, env=environment, check=False)
+        assert "Traceback" not in done.stderr
+        assert "internal error" not in done.stderr
+        return done
+
+    challenge = tmp_path / "conf" / "challenge"
+    challenge.mkdir(parents=True)
+    small = "\n".join(["seeds: 2", "track: {train: 60, validation: 20, test: 200}", "secret: open", "baseline: random"])
+    head = "# @package _global_\ndefaults:\n  - override /track: debugging\n  - override /dataset: digits\n"
+    head += "  - override /model: logistic\n\nname: small\ntitle: Klein \u2013 \u5c0f\n"
+    (challenge / "small.yaml").write_text(head + small + "\n", encoding="utf-8")
+    own = ["--config-dir", tmp_path / "conf"]
+    assert harness("run", "challenge=small", "submission=random", runs, *own).returncode == 0
+    assert "\\u4e2d" in harness("run", "challenge=small", f"submission={folder}", runs, *own).stdout
+    board = harness("leaderboard", "small", "--runs-dir", tmp_path / "runs", "--out", tmp_path / "boards", *own)
+    assert board.returncode == 0, board.stderr
+    assert "reference-random" in board.stdout
+    assert "\\u5c0f" in harness("show", "small", *own).stdout
+    assert json.loads(harness("show", "small", "--json", *own).stdout)["title"] == "Klein \u2013 \u5c0f"
 
 
 def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, write_submission: Write) -> None:

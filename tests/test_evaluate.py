@@ -175,6 +175,16 @@ def test_a_submission_for_another_track_is_refused(tmp_path: Path, write_submiss
         evaluate(load_challenge("debugging_digits", SMALL), folder, runs_dir=tmp_path / "runs")
 
 
+def test_a_challenge_may_be_named(tmp_path: Path) -> None:
+    named = evaluate("debugging_wine", "random", runs_dir=tmp_path / "a")
+    loaded = evaluate(load_challenge("debugging_wine"), "random", runs_dir=tmp_path / "b")
+    assert (named.score, named.fingerprint) == (loaded.score, loaded.fingerprint)
+    with pytest.raises(ProtocolError, match="debugging_digits"):
+        evaluate("debuging_digits", "random", runs_dir=tmp_path / "c")
+    with pytest.raises(ProtocolError, match="A challenge is needed, got dict"):
+        evaluate({}, "random", runs_dir=tmp_path / "c")  # type: ignore[arg-type]
+
+
 def test_workers_do_not_change_a_score(tmp_path: Path) -> None:
     challenge = load_challenge("debugging_digits", [*SMALL, "seeds=4"])
     one = evaluate(challenge, "random", runs_dir=tmp_path / "one", workers=1)

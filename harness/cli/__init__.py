@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ _FINE, _NOT_OK, _USAGE = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
     warnings.showwarning = _one_paragraph
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     args, extra = parser.parse_known_args(argv)
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.

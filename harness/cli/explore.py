@@ -13,6 +13,9 @@ from rich.text import Text
 from harness import catalogue
 from harness.errors import ProtocolError
 
+# What 0 means for these settings, as the comments in conf/track/ say.
+_ZERO = {"test": "all the rest", "validation": "none", "raw": "all there are", "empty_every": "never"}
+
 
 def listing(args: Namespace) -> int:
     """``harness list challenges|submissions|datasets``."""
@@ -57,7 +60,8 @@ def show(args: Namespace) -> int:
             title=heading.replace("_", " "), title_justify="left", show_header=False, box=None, pad_edge=False
         )
         for key, value in values.items():
-            table.add_row(Text(str(key)), Text(str(value)))
+            zero = _ZERO.get(key) if heading == "settings" and value == 0 else None
+            table.add_row(Text(str(key)), Text(f"{value} ({zero})" if zero else str(value)))
         console.print()
         console.print(table)
     console.print(f"\nfingerprint  {facts['fingerprint']}", soft_wrap=True)

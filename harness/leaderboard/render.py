@@ -258,7 +258,7 @@ def _template(name: str) -> Template:
 
 
 def _rank(row: Row) -> str:
-    return "–" if row.rank is None else str(row.rank)
+    return "-" if row.rank is None else str(row.rank)
 
 
 def _number(value: float | None, decimals: int = 4) -> str:

@@ -93,7 +93,7 @@ def test_markdown_lists_references_at_their_place(board: Board) -> None:
         *[r.submission for r in board.ranked],
         "reference-random",
     ]
-    assert [rank for rank, _ in lines[1:]] == ["| –", "| 1", "| 1", "| 3", "| –"]
+    assert [rank for rank, _ in lines[1:]] == ["| -", "| 1", "| 1", "| 3", "| -"]
 
 
 def test_participants_text_is_text_everywhere(nasty: Board) -> None:
@@ -213,7 +213,7 @@ def test_the_page_in_a_browser(chromium: Browser, nasty: Board, tmp_path: Path, 
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto((tmp_path / "index.html").as_uri())
     page.get_by_role("link", name=nasty.title).click()
-    assert page.title() == f"{nasty.title} – leaderboard"
+    assert page.title() == f"{nasty.title} - leaderboard"
     assert page.locator("h1").inner_text() == nasty.title
 
     def column(name: str) -> list[str]:
@@ -234,7 +234,7 @@ def test_the_page_in_a_browser(chromium: Browser, nasty: Board, tmp_path: Path, 
     assert page.locator("th[aria-sort=descending]").inner_text().startswith(nasty.metric)
     for _ in range(2):  # rows without a rank stay last, whichever way
         page.get_by_role("button", name="rank").click()
-        assert column("rank")[-2:] == ["–", "–"]
+        assert column("rank")[-2:] == ["-", "-"]
     page.get_by_role("button", name="submission").click()
     assert column("submission") == sorted(column("submission"))
     assert page.locator("svg.plot").count() == 2
