@@ -19,6 +19,12 @@ from pathlib import Path
 _LOOK = 0.01  # seconds between two looks at whether it is one's turn
 
 
+def _place() -> Path:
+    """One directory for all harnesses of this machine, whatever their TMPDIR."""
+    shared = Path("/dev/shm")
+    return shared if os.access(shared, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
 def must_be_alone(tier: str, kept_secret: bool, gpu: bool) -> bool:
     """Whether a cell may not overlap with any other in time; a GPU's driver needs calls that others must not see."""
     return tier == "landlock" or kept_secret or gpu
@@ -33,7 +39,8 @@ def turn(alone: bool, stopped: Callable[[], None]) -> Iterator[None]:
     alone: no other cell runs meanwhile; else only those that have to be alone are kept out.
     stopped: called while waiting; raises to give up.
 
-    Raises OSError where there is no room for a file in the directory for temporary ones.
+    The two empty files it takes turns on stay: whoever took one away could let two in at once. Raises OSError where they
+    cannot be made.
     """
     with _locked("gate", alone, stopped) as gate, _locked("cells", alone, stopped):
         os.close(gate.pop())  # the gate keeps those who come later from overtaking one who waits to be alone
@@ -42,7 +49,7 @@ def turn(alone: bool, stopped: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(name: str, alone: bool, stopped: Callable[[], None]) -> Iterator[list[int]]:
-    path = Path(tempfile.gettempdir()) / f"harness-{name}-{os.getuid()}.lock"
+    path = _place() / f"harness-{name}-{os.getuid()}.lock"
     held = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)]
     try:
         while True:

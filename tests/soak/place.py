@@ -63,8 +63,7 @@ class Place:
                 "processes": [str(pid) for pid, kinds in self._holders() if "mount" not in kinds],
                 "mounts": [str(pid) for pid, kinds in self._holders() if "mount" in kinds],
                 "cgroups": [str(path) for path in self._groups()],
-                # The two empty files that cells take turns on stay: whoever took one away could let two in at once.
-                "temporary files": sorted(str(path) for path in self.tmp.iterdir() if path.suffix != ".lock"),
+                "temporary files": sorted(str(path) for path in self.tmp.iterdir()),
                 "half-written files": sorted(str(path) for path in runs.rglob(f"{TEMPORARY}*")) if runs else [],
             }
             if not any(found.values()) or time.monotonic() > deadline:

@@ -67,6 +67,8 @@ def test_keys_are_those_of_the_contract(tmp_path: Path) -> None:
         "seconds",
         "peak_memory_mb",
         "fits",
+        "submission_fits",
+        "draws",
     ]
     assert set(written["cells"][0]["seconds"]) == {"submission", "scoring"}
     assert written["ci95"] == [0.4, 0.6]
