@@ -136,6 +136,11 @@ class Bench:
 
         After Ctrl-C nobody waits for MLflow: the next run, board or `harness sync` delivers.
         """
+        if not self.runs.being_written(self.run_id(entrant)):
+            raise HarnessError(
+                f"{self.runs.run_dir(self.run_id(entrant))} was removed while the run was going on, so it is not recorded.",
+                "Run it again; cells that ended after the removal are used.",
+            )
         summary, replicates, plots = summarise(self, entrant, cells, references)
         store.mark(self.runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
         record = self.runs.save_record(summary, replicates, plots)

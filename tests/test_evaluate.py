@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 
 from harness import evaluate, load_challenge
 from harness.bench import Bench
-from harness.errors import NothingToMeasure, ProtocolError, Status
+from harness.errors import HarnessError, NothingToMeasure, ProtocolError, Status
 from harness.evaluate import run_submission
 from harness.reproduce import reproduce
 from harness.tracking import store
@@ -183,6 +184,19 @@ def test_a_challenge_may_be_named(tmp_path: Path) -> None:
         evaluate("debuging_digits", "random", runs_dir=tmp_path / "c")
     with pytest.raises(ProtocolError, match="A challenge is needed, got dict"):
         evaluate({}, "random", runs_dir=tmp_path / "c")  # type: ignore[arg-type]
+
+
+def test_a_runs_directory_that_is_removed_meanwhile_is_said(tmp_path: Path) -> None:
+    """The run does not end as if it were recorded; another one is."""
+    challenge = load_challenge("debugging_wine", ["seeds=3"])
+
+    def remove(_name: str, _stored: object) -> None:
+        shutil.rmtree(tmp_path / "runs", ignore_errors=True)
+
+    with pytest.raises(HarnessError, match="was removed while the run was going on"):
+        evaluate(challenge, "random", runs_dir=tmp_path / "runs", workers=1, on_cell=remove)
+    assert not list((tmp_path / "runs").glob("*/record.json"))
+    assert evaluate(challenge, "random", runs_dir=tmp_path / "runs").status is Status.OK
 
 
 def test_workers_do_not_change_a_score(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def leaderboard(args: Namespace) -> int:
     from harness.challenge import load_challenge
     from harness.leaderboard.board import build
     from harness.leaderboard.render import write_board, write_index
+    from harness.tracking.files import one_writer
 
     config_dir = Path(args.config_dir) if args.config_dir else None
     runs = RunsDir(args.runs_dir)
@@ -92,12 +93,13 @@ def leaderboard(args: Namespace) -> int:
     ]
     out = Path(args.out)
     console = Console(highlight=False)
-    for board in boards:
-        written = write_board(board, out)
-        if not args.json:
-            console.print(board.table())
-            console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
-    write_index(out)
+    with one_writer(out):
+        for board in boards:
+            written = write_board(board, out)
+            if not args.json:
+                console.print(board.table())
+                console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
+        write_index(out)
     if args.json:
         print(json.dumps([board.as_dict() for board in boards], indent=2))
     return 0

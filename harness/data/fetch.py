@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -46,10 +47,28 @@ class DataFile:
 
 
 def cache_dir() -> Path:
-    """The user's cache of downloaded files and of arrays made from them."""
+    """The user's cache of downloaded files and of arrays made from them.
+
+    A user without a home directory has one among the temporary files. Raises ProtocolError where somebody else has it.
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("harness", appauthor=False)
+    try:
+        return user_cache_path("harness", appauthor=False)
+    except RuntimeError:  # neither HOME nor XDG_CACHE_HOME, and no entry for this user id
+        return _homeless_cache(Path(tempfile.gettempdir()) / f"harness-cache-{os.getuid()}")
+
+
+def _homeless_cache(path: Path) -> Path:
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    info = path.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o022:
+        raise ProtocolError(
+            f"This user has no home directory, and {path}, where downloaded files would be kept, is another's.",
+            "Set HOME or XDG_CACHE_HOME to a directory of your own.",
+        )
+    return path
 
 
 def find(file: DataFile) -> Path | None:

@@ -125,7 +125,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     HarnessError: the store cannot be opened.
     """
     runs_dir = Path(runs_dir).absolute()
-    _, left = store.sync(runs_dir, uri)
+    _, left = store.sync(runs_dir, uri, lost=False)
     notes = [f"{len(left)} runs are recorded but not delivered to MLflow yet, so not shown."] if left else []
     verified = verified_runs(challenge.name, fingerprint, runs_dir, uri)
     ledger = Ledger(runs_dir).read() if verified else []

@@ -152,7 +152,7 @@ def _missing(challenge: str, fingerprint: str, runs: RunsDir, candidates: set[st
     for run_id in sorted(candidates):
         record = runs.load_record(run_id)
         if (record.challenge, record.fingerprint) == (challenge, fingerprint):
-            yield f"Run {run_id} is in the ledger, but MLflow does not have it; running it again delivers it."
+            yield f"Run {run_id} is in the ledger, but MLflow does not have it; `harness sync` delivers it again."
 
 
 def _artifact(client: MlflowClient, run: Run, name: str) -> bytes:
@@ -176,5 +176,6 @@ def _refused(challenge: str, problems: list[str]) -> BoardRefused:
     more = f" And {len(problems) - 10} more." if len(problems) > 10 else ""
     return BoardRefused(
         f"The board of {challenge} is not built: {listed}{more}",
-        "Restore what was changed, or run the submission again with --force; a board shows only what agrees everywhere.",
+        "Restore what was changed, let `harness sync` deliver again what MLflow has lost, or run the submission again with "
+        "--force; a board shows only what agrees everywhere.",
     )

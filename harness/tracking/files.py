@@ -6,6 +6,7 @@ becomes one HarnessError.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import math
@@ -23,6 +24,22 @@ from harness.tracks.base import Array
 
 TEMPORARY = ".tmp-"
 """Prefix of names still being written; whoever meets one without holding the lock leaves it alone."""
+
+
+@contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Wait to be the only one who writes into ``folder``, which is made, and remove what a killed writer left there."""
+    with disk_errors(f"write {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with disk_errors(f"write {folder}"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for stale in folder.glob(f"{TEMPORARY}*"):
+                stale.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

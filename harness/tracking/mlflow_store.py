@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from harness.errors import HarnessError
 from harness.tracking.files import TEMPORARY, disk_errors
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 _BUSY_SECONDS = 10.0  # how long a locked database is waited for
-_SQLITE = "sqlite:///"
+_SQLITE, _WITH_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors come as exceptions as well; logged, they would be tracebacks
@@ -43,14 +44,23 @@ class StoreError(HarnessError):
 
 def tracking_uri(runs_dir: Path, configured: str | None = None) -> str:
     """The store's URI: as configured, else ``MLFLOW_TRACKING_URI``, else SQLite under the runs directory."""
-    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{runs_dir.absolute() / DATABASE}"
+    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(runs_dir / DATABASE)
     path = sqlite_path(uri)
-    return uri if path is None else f"{_SQLITE}{path.absolute()}"
+    return uri if path is None else sqlite_uri(path)
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URI that stands for a database file, whatever characters its path has; :func:`sqlite_path` turns it back."""
+    plain = os.fspath(path.absolute())
+    quoted = quote(plain)
+    # With the driver's name mlflow does not make directories for the path as it stands in the URI.
+    return (_SQLITE if quoted == plain else _WITH_DRIVER) + quoted
 
 
 def sqlite_path(uri: str) -> Path | None:
     """The database file of a SQLite URI, None for other stores."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+    scheme, found, path = uri.partition(":///")
+    return Path(unquote(path.partition("?")[0])) if found and f"{scheme}:///" in (_SQLITE, _WITH_DRIVER) else None
 
 
 def open_store(uri: str) -> MlflowClient:
@@ -70,8 +80,14 @@ def open_store(uri: str) -> MlflowClient:
         _probe(path)
     try:
         from mlflow import MlflowClient
+        from sqlalchemy.engine import make_url
     except ImportError as error:
         raise StoreError(f"mlflow cannot be imported: {error}.", "pip install 'mlflow>=3.10,<4'.") from error
+    if path is not None and make_url(uri).database != os.fspath(path):  # SQLAlchemy before 2.1 takes % as it stands
+        raise StoreError(
+            f"The MLflow store {path} has characters in its path that this SQLAlchemy cannot be told.",
+            "pip install 'sqlalchemy>=2.1', or choose a directory without %, ? and the like.",
+        )
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -124,7 +140,7 @@ def _migrate(path: Path) -> None:
     from mlflow import MlflowClient
 
     with store_errors():
-        MlflowClient(tracking_uri=f"{_SQLITE}{path}").search_experiments()
+        MlflowClient(tracking_uri=sqlite_uri(path)).search_experiments()
     with closing(sqlite3.connect(path)) as database:
         database.execute("DELETE FROM experiments")  # the Default one names the template's directory
         database.commit()
@@ -147,7 +163,7 @@ def _copy(source: Path, target: Path) -> None:
 def _probe(path: Path) -> None:
     """Whether the database can be written now; mlflow itself would retry for minutes."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as database:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
     except sqlite3.Error as error:

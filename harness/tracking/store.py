@@ -82,8 +82,8 @@ def undelivered(runs_dir: Path) -> list[str]:
     return [run_id for run_id in runs.run_ids() if (runs.run_dir(run_id) / UNDELIVERED).exists()]
 
 
-def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[str, str]]:
-    """Deliver what is marked undelivered.
+def sync(runs_dir: Path | str, uri: str | None = None, *, lost: bool = True) -> tuple[list[str], dict[str, str]]:
+    """Deliver what is marked undelivered and, if ``lost``, what MLflow has no more: runs, experiments, artifacts.
 
     Returns the run ids delivered and, for those left, why. The first failure of the store itself ends the attempt:
     what is left after it has the same reason.
@@ -92,6 +92,10 @@ def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[
     waiting = undelivered(runs.path)
     delivered: list[str] = []
     left: dict[str, str] = {}
+    try:
+        waiting += [] if not lost else _lost(runs, set(waiting), tracking_uri(runs.path, uri))
+    except StoreError as error:
+        return [], dict.fromkeys(waiting or runs.run_ids(), str(error))
     for i, run_id in enumerate(waiting):
         folder = runs.run_dir(run_id)
         try:
@@ -109,6 +113,38 @@ def sync(runs_dir: Path | str, uri: str | None = None) -> tuple[list[str], dict[
         else:
             delivered.append(run_id)
     return delivered, left
+
+
+def _lost(runs: RunsDir, marked: set[str], uri: str) -> list[str]:
+    """Runs that were delivered once and that MLflow does not hold whole any more."""
+    records = [runs.load_record(run_id) for run_id in runs.run_ids() if run_id not in marked]
+    held: set[str] = set()
+    if not records:
+        return []
+    client = open_store(uri)
+    for challenge, fingerprint in {(record.challenge, record.fingerprint) for record in records}:
+        held |= {
+            run.data.tags.get("run_id", "")
+            for run in runs_of(client, challenge, fingerprint)
+            if run.data.tags.get("record_sha256") == _digest(runs, run.data.tags.get("run_id", ""))
+            and _whole(client, run)
+        }
+    return [record.run_id for record in records if record.run_id not in held]
+
+
+def _digest(runs: RunsDir, run_id: str) -> str:
+    try:
+        return record_sha256(runs.run_dir(run_id))
+    except HarnessError:  # a run of another directory
+        return ""
+
+
+def _whole(client: MlflowClient, run: Run) -> bool:
+    """Whether a delivery came to its end and its artifacts are still there."""
+    if run.info.status not in ("FINISHED", "FAILED"):
+        return False
+    with store_errors():
+        return "record.json" in {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
 
 
 def experiment_name(challenge: str, fingerprint: str) -> str:
@@ -140,7 +176,7 @@ def _deliver(run_dir: Path, record: Record, uri: str) -> str:
     experiment_id = _experiment(client, record, run_dir.parent, uri)
     earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
     for run in earlier:
-        if run.data.tags.get("record_sha256") == digest and run.info.status in ("FINISHED", "FAILED"):
+        if run.data.tags.get("record_sha256") == digest and _whole(client, run):
             return str(run.info.run_id)
     started = int(datetime.fromisoformat(record.created).timestamp() * 1000)
     tags = _tags(record, digest)
