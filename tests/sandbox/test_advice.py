@@ -21,7 +21,7 @@ ENDS = "\ndef select(task):\n    return [0]\n"
 NO_LOCKS = "no file locks in a cell, and databases are written in the working directory alone: use ':memory:' or 'file:x.db?nolock=1'"
 FROM_OWN = (
     "import sqlite3\nfrom pathlib import Path\ndef select(task):\n"
-    "    c = sqlite3.connect(f'file:{{Path(__file__).parent}}/{}', uri=True)\n    "
+    "    c = sqlite3.connect(f'file:{{Path(__file__).parent}}/{}', uri=True, timeout=0)\n    "
 )
 
 
@@ -71,12 +71,12 @@ MISTAKES: dict[str, tuple[Files, str, str]] = {
     "no argument": ({}, "def select():\n    return [1]\n", "called with one argument, the task"),
     "open files": ({}, "K = []\ndef select(task):\n    for i in range(2000): K.append(open(str(i), 'w'))\n",
                    "1,024 files may be open"),
-    "database": ({}, "import sqlite3\ndef select(task):\n    sqlite3.connect('x.db').execute('create table t(x)')\n", NO_LOCKS),
+    "database": ({}, "import sqlite3\ndef select(task):\n    sqlite3.connect('x.db', timeout=0).execute('create table t(x)')\n", NO_LOCKS),
     "database, its own": ({"x.db": OWN_DATABASE}, FROM_OWN.format("x.db") + "c.execute('select x from t')\n", NO_LOCKS),
     "database, its own, written": ({"x.db": OWN_DATABASE}, FROM_OWN.format("x.db?nolock=1") +
                                    "c.execute('insert into t values (1)')\n", NO_LOCKS),
     "database, nowhere": ({}, FROM_OWN.format("none/x.db") + "c.execute('create table t(x)')\n", NO_LOCKS),
-    "database, pandas": ({}, "import pandas, sqlite3\ndef select(task):\n    c = sqlite3.connect('x.db')\n"
+    "database, pandas": ({}, "import pandas, sqlite3\ndef select(task):\n    c = sqlite3.connect('x.db', timeout=0)\n"
                          "    return pandas.read_sql('select 1 union select x from t', c)\n", NO_LOCKS),
     "exit": ({}, "import os\ndef select(task):\n    os._exit(0)\n", "it exited by itself (os._exit)"),
     "limit": ({}, "import resource\ndef select(task):\n    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n    return [1]\n",

@@ -36,6 +36,7 @@ SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their num
     "beta_shapley": {"orders": 3},
     "banzhaf": {"fits": 60},
     "ame": {"fits": 60},
+    "data_oob_trees": {"trees": 60},
 }
 
 
