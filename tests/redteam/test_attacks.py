@@ -231,6 +231,7 @@ def test_every_class_has_its_cases() -> None:
     assert TIERS, "no isolation tier works here: nothing was tested"
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("seconds", [0.05, 1.0])
 def test_time_limits_hold_to_a_second(seconds: float, tier: str, targets: Targets, tmp_path: Path) -> None:
