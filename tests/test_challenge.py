@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import catalogue
-from harness.challenge import Challenge, compose, load_challenge, sweep
 from harness.data import dataset_names
 from harness.errors import ProtocolError
 from harness.models import model_names
 from harness.paths import CONF_DIR
+from harness.protocol import catalogue
+from harness.protocol.challenge import Challenge, compose, load_challenge, sweep
 from harness.tracks import track_names
 
 NAMES = catalogue.challenge_names()

@@ -17,11 +17,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from harness import evaluate, load_challenge
-from harness.bench import Bench
 from harness.errors import HarnessError, NothingToMeasure, ProtocolError, Status
-from harness.evaluate import run_submission
-from harness.reproduce import reproduce
-from harness.tracking import store
+from harness.evaluation.reproduce import reproduce
+from harness.evaluation.run import run_submission
+from harness.evaluation.session import Session
+from harness.tracking import delivery
 from harness.tracking.runs import RunsDir
 
 SMALL = ["seeds=2", "track.train=60", "track.validation=20", "track.test=200"]
@@ -95,8 +95,8 @@ def test_finished_cells_are_used_again_and_force_runs_them_anew(tmp_path: Path) 
 
 
 def test_fits_are_counted_and_no_cell_uses_answers_of_one_before(tmp_path: Path) -> None:
-    bench = Bench.open(load_challenge("debugging_digits", SMALL), runs_dir=tmp_path / "runs")
-    first, second = (run_submission(bench, "random", force=True) for _ in range(2))
+    session = Session.open(load_challenge("debugging_digits", SMALL), runs_dir=tmp_path / "runs")
+    first, second = (run_submission(session, "random", force=True) for _ in range(2))
     assert [cell.fits for cell in first.cells] == [cell.fits for cell in second.cells]
     assert all(cell.fits and cell.fits > 10 for cell in first.cells)
 
@@ -310,7 +310,7 @@ def test_stopping_a_sweep_leaves_nothing_behind(tmp_path: Path, write_submission
     record = json.loads(path.read_text())
     assert record["status"] == "cancelled"
     assert record["cells"][0]["status"] == "ok"
-    assert store.undelivered(runs) == [path.parent.name]  # nobody waits for MLflow after Ctrl-C
+    assert delivery.undelivered(runs) == [path.parent.name]  # nobody waits for MLflow after Ctrl-C
     left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout
     assert not left, f"processes of the submission are left: {left}"
     assert list(temporary.glob("harness-*")) == []
@@ -331,4 +331,4 @@ def test_a_device_that_is_not_there_is_a_matter_of_usage(tmp_path: Path) -> None
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(ProtocolError, match="CUDA"):
-        Bench.open(load_challenge(), runs_dir=tmp_path, device="cuda")
+        Session.open(load_challenge(), runs_dir=tmp_path, device="cuda")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import folder
 from harness.errors import ProtocolError, Status, SubmissionError
+from harness.protocol import folder
 
 HIDING = [
     ".git/payload.py",

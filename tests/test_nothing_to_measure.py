@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.tracking.delivery import runs_of
 from harness.tracking.mlflow_store import open_store, tracking_uri
-from harness.tracking.store import runs_of
 
 NOTHING = """\
 # @package _global_

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from harness.errors import HarnessError, NothingToMeasure, ProtocolError, Status, SubmissionError
-from harness.pool import Engine, compute, failed
+from harness.evaluation.launchers.local import Engine, compute, failed
 from harness.tracking.runs import StoredCell
 
 FAULTS = {
@@ -67,7 +67,7 @@ def test_ctrl_c_lets_the_scoring_end_and_cancels_the_rest() -> None:
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.pool._TWICE", 0.1)
+    monkeypatch.setattr("harness.evaluation.launchers.local._TWICE", 0.1)
     engine, end = Engine(), threading.Event()
 
     def run_cell(seed: int) -> StoredCell:

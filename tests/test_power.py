@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.power import summary
+from harness.evaluation.power import summary
 
 RNG = np.random.default_rng(5)
 SCORES = {

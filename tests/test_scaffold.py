@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import api, submission
+from harness import api
 from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
-from harness.scaffold import scaffold
+from harness.protocol import submission
+from harness.protocol.scaffold import scaffold
 
 
 @pytest.mark.parametrize("task", api.TASKS)

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import submission
 from harness.errors import BenchmarkError, ProtocolError, Status, SubmissionError
+from harness.protocol import submission
 
 GOOD = {
     "name": "mine",

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.sandbox import gpu, names, tiers, turns, verdict, walls, wire
+from harness.sandbox import gpu, names, tiers, turns, verdict, walls
 from harness.sandbox.base import Job, Outcome
 from harness.sandbox.cell import Cell
+from harness.sandbox.inside import wire
 from harness.sandbox.log import Log, clean
 from harness.sandbox.process import Process, started
 from harness.tracks.base import Arrays

@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.api import FloatArray
 from harness.errors import ProtocolError
-from harness.leaderboard.statistics import (
+from harness.evaluation.statistics import (
     holm,
     interval,
     item_weights,

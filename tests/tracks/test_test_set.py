@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.challenge import load_challenge
 from harness.tracks.test_set import TestSet, TestSetSettings, repeats
 from harness.tracks.unseen import probabilities
 

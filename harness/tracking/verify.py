@@ -16,11 +16,11 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import HarnessError
+from harness.tracking.delivery import final_metrics, runs_of, undelivered
 from harness.tracking.ledger import Entry, Ledger, latest_records
 from harness.tracking.mlflow_store import open_store, store_errors, tracking_uri
 from harness.tracking.record import Record, parse_record
 from harness.tracking.runs import RunsDir
-from harness.tracking.store import final_metrics, runs_of, undelivered
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Status, SubmissionError
-from harness.sandbox import wire
+from harness.sandbox.inside import wire
 
 
 def call(function: Callable[[Any], object], task: Any, names: tuple[str, ...]) -> dict[str, wire.Array]:

@@ -2,80 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import platform
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.api import FloatArray
-from harness.draws import over_draws
-from harness.errors import Status
-from harness.leaderboard.plots import mean_curve, score_curve_svg
-from harness.leaderboard.statistics import interval, replicates
-from harness.submission import Submission
+from harness.errors import HarnessError, Status
+from harness.evaluation.draws import over_draws
+from harness.evaluation.entrants import Entrant, References
+from harness.evaluation.plots import mean_curve, score_curve_svg
+from harness.evaluation.session import Session
+from harness.evaluation.statistics import interval, replicates
+from harness.tracking import delivery, ledger
 from harness.tracking.record import Record
 from harness.tracking.runs import StoredCell
-from harness.tracks.base import Reference
-
-if TYPE_CHECKING:
-    from harness.bench import Bench
 
 _PACKAGES = ("harness", "torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 _CURVE_POINTS = 240
 _REFERENCE_PLACE = {"reference-random": 0.0, "reference-skyline": 1.0}  # by definition of the normalised score
 
 
-@dataclass(frozen=True)
-class Entrant:
-    """Whose row it is: a submission, or the harness's own reference."""
-
-    name: str
-    digest: str
-    authors: tuple[str, ...] = ()
-    description: str = ""
-    license: str = ""
-    is_reference: bool = False
-
-    @classmethod
-    def of(cls, entry: Submission) -> Entrant:
-        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license)
-
-    @classmethod
-    def reference(cls, which: Reference) -> Entrant:
-        described = {"random": "floor: a random output", "skyline": "oracle: knows what is hidden"}[which]
-        digest = hashlib.sha256(f"reference {which}".encode()).hexdigest()
-        return cls(f"reference-{which}", digest, ("harness",), described, "Apache-2.0", is_reference=True)
-
-    @classmethod
-    def broken(cls, folder: Path) -> Entrant:
-        """A folder that is no submission still gets a row that says so; it is known by its path."""
-        name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
-        return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
+def references_of(session: Session, floor: list[StoredCell], skyline: list[StoredCell]) -> References:
+    """Floor and skyline on the seeds that can be measured."""
+    floor, skyline = _measured(floor), _measured(skyline)
+    whole = skyline and _status([*floor, *skyline])[0] is Status.OK
+    return References(floor, skyline, _replicates(session, skyline) if whole else None)
 
 
-@dataclass(frozen=True)
-class References:
-    """Cells of floor and skyline on the seeds that can be measured."""
+def record(
+    session: Session, entrant: Entrant, cells: list[StoredCell], references: References | None, tracking_uri: str | None
+) -> Record:
+    """Summarise the cells, write the record, tell the ledger and MLflow, in this order.
 
-    floor: list[StoredCell]
-    skyline: list[StoredCell]
-    replicates: FloatArray | None  # [R] of the skyline's score; None unless every cell is ok
-
-    @classmethod
-    def of(cls, bench: Bench, floor: list[StoredCell], skyline: list[StoredCell]) -> References:
-        floor, skyline = _measured(floor), _measured(skyline)
-        whole = skyline and _status([*floor, *skyline])[0] is Status.OK
-        return cls(floor, skyline, _replicates(bench, skyline) if whole else None)
+    After Ctrl-C nobody waits for MLflow: the next run, board or `harness sync` delivers.
+    """
+    runs = session.runs
+    if not runs.being_written(session.run_id(entrant)):
+        raise HarnessError(
+            f"{runs.run_dir(session.run_id(entrant))} was removed while the run was going on, so it is not recorded.",
+            "Run it again; cells that ended after the removal are used.",
+        )
+    summary, resampled, plots = summarise(session, entrant, cells, references)
+    delivery.mark(runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
+    written = runs.save_record(summary, resampled, plots)
+    ledger.append(runs.path, "run", written.run_id)
+    if not session.engine.stopped.is_set():
+        delivery.deliver(runs.run_dir(written.run_id), tracking_uri)
+    return written
 
 
 def summarise(
-    bench: Bench, entrant: Entrant, cells: list[StoredCell], references: References | None
+    session: Session, entrant: Entrant, cells: list[StoredCell], references: References | None
 ) -> tuple[Record, FloatArray | None, dict[str, str]]:
     """The record of a run, the bootstrap replicates [R] of its score (None unless every cell is ok) and its plots.
 
@@ -84,7 +63,7 @@ def summarise(
     (paired: same resampled seeds and items) lies wholly on the better side. A seed on which there was nothing to
     measure (``skipped``) is left out and said so; where that is every seed, the run is ``skipped``.
     """
-    challenge, track = bench.challenge, bench.track
+    challenge, track = session.challenge, session.track
     sign = 1.0 if track.direction == "max" else -1.0
     every, cells = cells, _measured(cells)
     status, reason = _status(cells) if cells else _nothing_measured(every)
@@ -98,7 +77,7 @@ def summarise(
     resampled: FloatArray | None = None
     if status is Status.OK:
         score = _mean(cells)
-        resampled = _replicates(bench, cells)
+        resampled = _replicates(session, cells)
         if references is not None and references.replicates is not None:
             floor, skyline = _mean(references.floor), _mean(references.skyline)
             bound = track.suspicious_above(skyline)
@@ -110,12 +89,12 @@ def summarise(
                     f"Score {score:.4f} is better than {bound:.4f}, what the skyline ({skyline:.4f}) allows, by more than "
                     "chance. It is not ranked until a person has looked: `harness release RUN_ID --who --why`."
                 )
-    record = Record(
-        run_id=bench.run_id(entrant),
+    summary = Record(
+        run_id=session.run_id(entrant),
         status=status,
         reason=reason,
         challenge=challenge.name,
-        fingerprint=bench.fingerprint,
+        fingerprint=session.fingerprint,
         track=track.track,
         submission=entrant.name,
         submission_digest=entrant.digest,
@@ -124,14 +103,14 @@ def summarise(
         score=score,
         ci95=interval(resampled, len(cells)) if resampled is not None else None,
         cells=tuple(stored.cell for stored in every),
-        isolation="trusted" if entrant.is_reference else bench.tier,
-        device=bench.device,
+        isolation="trusted" if entrant.is_reference else session.tier,
+        device=session.device,
         versions=versions(),
-        data_digests={challenge.dataset.name: bench.data_digest},
+        data_digests={challenge.dataset.name: session.data_digest},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         challenge_version=challenge.version,
         minimum_isolation=challenge.minimum_isolation,
-        cells_alone=bench.alone,
+        cells_alone=session.alone,
         modified=challenge.modified,
         reference=entrant.is_reference,
         normalised=_REFERENCE_PLACE.get(entrant.name) if entrant.is_reference else normalised,
@@ -145,7 +124,7 @@ def summarise(
         settings=challenge.published(),
         curve=_curve(cells),
     )
-    return record, resampled, _plots(bench, entrant, cells, references) if status is Status.OK else {}
+    return summary, resampled, _plots(session, entrant, cells, references) if status is Status.OK else {}
 
 
 def versions() -> dict[str, str]:
@@ -183,8 +162,8 @@ def _mean(cells: list[StoredCell]) -> float:
     return float(np.mean([stored.cell.score for stored in cells]))
 
 
-def _replicates(bench: Bench, cells: list[StoredCell]) -> FloatArray:
-    return replicates([stored.items for stored in cells], over_draws(bench.track.statistic), bench.fingerprint)
+def _replicates(session: Session, cells: list[StoredCell]) -> FloatArray:
+    return replicates([stored.items for stored in cells], over_draws(session.track.statistic), session.fingerprint)
 
 
 def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
@@ -197,7 +176,9 @@ def _curve(cells: list[StoredCell]) -> tuple[tuple[float, float], ...] | None:
     return tuple((float(x), float(y)) for x, y in shown)
 
 
-def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: References | None) -> dict[str, str]:
+def _plots(
+    session: Session, entrant: Entrant, cells: list[StoredCell], references: References | None
+) -> dict[str, str]:
     """SVG texts by file name: the track's curve beside those of the references, where the track has one."""
     rows = {entrant.name: cells}
     if references is not None:
@@ -205,4 +186,4 @@ def _plots(bench: Bench, entrant: Entrant, cells: list[StoredCell], references: 
     curves = {name: [stored.curve for stored in row if stored.curve is not None] for name, row in rows.items()}
     if not any(len(curve) > 1 for curve in curves[entrant.name]):
         return {}  # a single point is no curve
-    return {"curve.svg": score_curve_svg(curves, bench.track.curve_axes, f"{bench.challenge.name}: {entrant.name}")}
+    return {"curve.svg": score_curve_svg(curves, session.track.curve_axes, f"{session.challenge.name}: {entrant.name}")}

@@ -1,4 +1,4 @@
-"""A challenge made ready to run, and what is kept of its runs: cells, records, ledger lines, MLflow runs."""
+"""A challenge made ready to run, and the cells it has: from disk, or computed now and kept."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import sandbox
-from harness.challenge import Challenge
 from harness.errors import HarnessError, ProtocolError, Status
+from harness.evaluation.entrants import Entrant, References
+from harness.evaluation.launchers.local import Engine, RunCell, compute
 from harness.models.backend import resolve_device
-from harness.pool import Engine, RunCell, compute
+from harness.protocol.challenge import Challenge
 from harness.sandbox import gpu
 from harness.sandbox.turns import must_be_alone
-from harness.summary import Entrant, References, summarise
-from harness.tracking import ledger, store
+from harness.tracking import delivery, ledger
 from harness.tracking.record import Record, record_sha256
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Track
@@ -28,7 +28,7 @@ OnCell = Callable[[str, StoredCell], None]
 
 
 @dataclass(frozen=True)
-class Bench:
+class Session:
     """Data loaded, protocol bound to the fixed model, isolation proved to work, a place for what comes out."""
 
     challenge: Challenge
@@ -42,7 +42,7 @@ class Bench:
     references: list[References] = field(default_factory=list)  # as soon as they are known, one
 
     @classmethod
-    def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Bench:
+    def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Session:
         """Load data and model of a challenge and resolve device and tier.
 
         Raises ProtocolError where this machine has not got the data, the device, the tier or a GPU for submissions.
@@ -81,7 +81,7 @@ class Bench:
         """The record of a run that is whole and told to ledger and MLflow, so that nothing is left to do."""
         run_id = self.run_id(entrant)
         run_dir = self.runs.run_dir(run_id)
-        if run_id not in self.runs.run_ids() or (run_dir / store.UNDELIVERED).exists():
+        if run_id not in self.runs.run_ids() or (run_dir / delivery.UNDELIVERED).exists():
             return None
         if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
             return None  # a kill came between record and ledger, and `harness sync` has delivered it since
@@ -128,23 +128,3 @@ class Bench:
                 if on_cell:
                     on_cell(entrant.name, stored)
         return [cells[seed] for seed in seeds]
-
-    def record(
-        self, entrant: Entrant, cells: list[StoredCell], references: References | None, tracking_uri: str | None
-    ) -> Record:
-        """Summarise the cells, write the record, tell the ledger and MLflow, in this order.
-
-        After Ctrl-C nobody waits for MLflow: the next run, board or `harness sync` delivers.
-        """
-        if not self.runs.being_written(self.run_id(entrant)):
-            raise HarnessError(
-                f"{self.runs.run_dir(self.run_id(entrant))} was removed while the run was going on, so it is not recorded.",
-                "Run it again; cells that ended after the removal are used.",
-            )
-        summary, replicates, plots = summarise(self, entrant, cells, references)
-        store.mark(self.runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
-        record = self.runs.save_record(summary, replicates, plots)
-        ledger.append(self.runs.path, "run", record.run_id)
-        if not self.engine.stopped.is_set():
-            store.deliver(self.runs.run_dir(record.run_id), tracking_uri)
-        return record

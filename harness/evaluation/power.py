@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.bench import Bench
-from harness.catalogue import baseline_names
-from harness.challenge import Challenge
 from harness.errors import Status
-from harness.evaluate import run_references, run_submission
+from harness.evaluation.run import run_references, run_submission
+from harness.evaluation.session import Session
+from harness.protocol.catalogue import baseline_names
+from harness.protocol.challenge import Challenge
 
 _Z = 1.959964 + 0.841621  # two-sided 5 % test, power 80 %
 
@@ -24,18 +24,18 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     Separations are in standard errors of the paired difference over seeds: mean(d) / (sd(d) / sqrt(S)). The smallest
     difference resolved is that of a two-sided paired test at 5 % with power 80 %, from the median sd of all pairs.
     """
-    bench = Bench.open(challenge, runs_dir=runs_dir)
-    fitting = baseline_names(bench.track.task, challenge.track.left_out())
+    session = Session.open(challenge, runs_dir=runs_dir)
+    fitting = baseline_names(session.track.task, challenge.track.left_out())
     others = [name for name in fitting if name not in (challenge.baseline, "random")]
-    references = run_references(bench)
+    references = run_references(session)
     scores = {
         "random": {stored.cell.seed: stored.cell.score for stored in references.floor},
         "skyline": {stored.cell.seed: stored.cell.score for stored in references.skyline},
     }
     seconds: dict[str, float] = {}
     for name in [challenge.baseline, *others[:1]]:
-        record = run_submission(bench, name)
-        if bench.engine.stopped.is_set():
+        record = run_submission(session, name)
+        if session.engine.stopped.is_set():
             raise KeyboardInterrupt
         seconds[name] = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
         if record.status in (Status.OK, Status.SUSPICIOUS):

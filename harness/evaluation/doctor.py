@@ -7,12 +7,12 @@ import platform
 from pathlib import Path
 
 from harness import sandbox
-from harness.catalogue import BUNDLED
 from harness.data import dataset_names, settings_class
 from harness.data.fetch import find
 from harness.errors import BenchmarkError
+from harness.evaluation.summary import versions
+from harness.protocol.catalogue import BUNDLED
 from harness.sandbox import cgroup
-from harness.summary import versions
 
 _WORKS = {"landlock": "works; submissions do without process pools, shared memory and files named /tmp/..."}
 

@@ -26,11 +26,11 @@ from pydantic import (
     model_serializer,
 )
 
-from harness import catalogue
 from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, load_model, model_names, model_settings, model_version
 from harness.paths import CONF_DIR
+from harness.protocol import catalogue
 from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
 from harness.tracks import track_class

@@ -11,8 +11,8 @@ import yaml
 
 from harness import api
 from harness.errors import ProtocolError
-from harness.manifest import MANIFEST
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol.manifest import MANIFEST
 
 _HEADER = '''"""{name}: describe the idea here, with the paper it comes from.
 

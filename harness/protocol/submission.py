@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import folder as folders
 from harness.errors import ProtocolError
-from harness.manifest import MANIFEST, missing, parse
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import folder as folders
+from harness.protocol.manifest import MANIFEST, missing, parse
 
 
 @dataclass(frozen=True)

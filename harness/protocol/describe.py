@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import api, catalogue
-from harness.challenge import Challenge
+from harness import api
 from harness.errors import NothingToMeasure
+from harness.protocol import catalogue
+from harness.protocol.challenge import Challenge
 from harness.tracks.base import Track
 
 

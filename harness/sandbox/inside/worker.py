@@ -28,8 +28,8 @@ import numpy as np
 
 from harness import api
 from harness.errors import Status, SubmissionError
-from harness.sandbox import advice, semaphores, wire
-from harness.sandbox.returned import call
+from harness.sandbox.inside import advice, semaphores, wire
+from harness.sandbox.inside.returned import call
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import submission
-from harness.bench import Bench
-from harness.challenge import Challenge, load_challenge
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.evaluate import evaluate_cell, reference_cell
-from harness.pool import compute
+from harness.evaluation.cell import evaluate_cell, reference_cell
+from harness.evaluation.launchers.local import compute
+from harness.evaluation.session import Session
+from harness.protocol import submission
+from harness.protocol.challenge import Challenge, load_challenge
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell
@@ -73,11 +73,11 @@ def _run_again(
         settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
     challenge = Challenge.from_plain(settings)
     tier = "auto" if record.reference or record.isolation == "none" else record.isolation
-    bench = Bench.open(challenge, runs_dir=runs.path, device=device, tier=tier)
-    if bench.fingerprint != record.fingerprint:
+    session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
+    if session.fingerprint != record.fingerprint:
         return _cannot(
             record,
-            f"data, scorer or fixed model are not those of the record: fingerprint {bench.fingerprint[:12]} here, "
+            f"data, scorer or fixed model are not those of the record: fingerprint {session.fingerprint[:12]} here, "
             f"{record.fingerprint[:12]} there",
         )
     if record.status is Status.INVALID_SUBMISSION or record.submission_digest is None:
@@ -87,7 +87,7 @@ def _run_again(
         which: Reference = "random" if record.submission.endswith("random") else "skyline"
 
         def run_cell(seed: int) -> StoredCell:
-            return reference_cell(bench, which, seed)
+            return reference_cell(session, which, seed)
 
     else:
         folder = runs.submission_dir(record.submission_digest)
@@ -101,16 +101,16 @@ def _run_again(
             return _cannot(record, f"the kept submission {folder} has been changed")
 
         def run_cell(seed: int) -> StoredCell:
-            return evaluate_cell(bench, entry, seed)
+            return evaluate_cell(session, entry, seed)
 
     seeds = [cell.seed for cell in record.cells]
-    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, bench.engine)}
-    if bench.engine.stopped.is_set():
+    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, session.engine)}
+    if session.engine.stopped.is_set():
         raise KeyboardInterrupt  # a verdict from half of the cells would be none
     for cell in again.values():
         if cell.status is Status.HARNESS_ERROR:
             return _cannot(record, f"seed {cell.seed}: {cell.reason}")
-    tolerance = SAME_DEVICE_TOLERANCE if bench.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
+    tolerance = SAME_DEVICE_TOLERANCE if session.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
     return _compare(record, [again[seed] for seed in seeds], tolerance)
 
 

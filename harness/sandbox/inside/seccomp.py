@@ -1,4 +1,4 @@
-"""A seccomp filter as BPF bytes: the system calls a cell may use (harness/sandbox/syscalls.py) and with which arguments.
+"""A seccomp filter as BPF bytes: the system calls a cell may use (harness/sandbox/inside/syscalls.py) and with which arguments.
 
 Standard library only: it is loaded by bubblewrap from a file descriptor, or by the launcher on itself. What is not
 listed fails with ENOSYS, so that libraries fall back as on an older kernel (``clone3`` to ``clone``, whose flags a
@@ -18,7 +18,7 @@ import struct
 from collections.abc import Iterable
 from errno import EAGAIN, ENOLCK, ENOSYS, EPERM
 
-from harness.sandbox import syscalls
+from harness.sandbox.inside import syscalls
 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _AND, _JEQ, _JGE, _JSET, _RET = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06

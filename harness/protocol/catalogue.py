@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from harness import submission as submissions
 from harness.data import dataset_names
 from harness.errors import BenchmarkError, ProtocolError
-from harness.manifest import MANIFEST
 from harness.paths import CONF_DIR, SUBMISSIONS_DIR
+from harness.protocol import submission as submissions
+from harness.protocol.manifest import MANIFEST
 from harness.tracks import track_class, track_names
 
 BUNDLED = ("digits", "breast_cancer", "wine")

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from harness import api
-from harness.folder import invalid
+from harness.protocol.folder import invalid
 
 MANIFEST = "submission.yaml"
 _KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness import submission
-from harness.bench import Bench
-from harness.catalogue import quick_challenge
-from harness.challenge import compose
 from harness.errors import ProtocolError, Status, SubmissionError
-from harness.evaluate import evaluate_cell, reference_cell
-from harness.pool import compute
+from harness.evaluation.cell import evaluate_cell, reference_cell
+from harness.evaluation.launchers.local import compute
+from harness.evaluation.session import Session
+from harness.protocol import submission
+from harness.protocol.catalogue import quick_challenge
+from harness.protocol.challenge import compose
+from harness.protocol.submission import Submission
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import last_lines
 from harness.sandbox.tiers import AUTO, resolve_tier
-from harness.submission import Submission
 from harness.tracking.runs import RunsDir, StoredCell
 
 _SEEDS = range(1_000_003, 1_000_023)  # beyond any seed of a challenge; many, as on some nothing may be measurable
@@ -65,18 +65,18 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"
         yield Finding("track", False, found)
         return
-    bench = Bench.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
-    yield Finding("track", True, f"checked against {config.challenge.name} under {bench.tier}")
+    session = Session.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    yield Finding("track", True, f"checked against {config.challenge.name} under {session.tier}")
 
     entry = place.keep_submission(entry)  # as in a run
-    first = _measurable_cell(bench, entry, _SEEDS[:10])
+    first = _measurable_cell(session, entry, _SEEDS[:10])
     if first.cell.status is Status.SKIPPED:
         yield Finding("measurable", False, f"the challenge has nothing to measure: {first.cell.reason}")
         return
     yield from _ran(first, log_shown=once.practice)
     if first.cell.status is not Status.OK:
         return
-    again = _cell(bench, entry, first.cell.seed)
+    again = _cell(session, entry, first.cell.seed)
     same = first.cell.output_digest == again.cell.output_digest
     yield Finding(
         "reproducible",
@@ -85,26 +85,26 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         if same
         else "two runs on the same view differ; draw randomness from task.rng alone, not from time or global state",
     )
-    other = _measurable_cell(bench, entry, _SEEDS[10:])
+    other = _measurable_cell(session, entry, _SEEDS[10:])
     answered = other.cell.status in (Status.OK, Status.SKIPPED)  # skipped: no fault of the submission's
     yield Finding("another seed", answered, other.cell.reason or "a second view is answered as well")
-    yield from _elsewhere(bench, entry, first)
-    yield _affordable(bench, first)
-    yield _score(bench, first)
+    yield from _elsewhere(session, entry, first)
+    yield _affordable(session, first)
+    yield _score(session, first)
 
 
-def _cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
+def _cell(session: Session, entry: Submission, seed: int) -> StoredCell:
     """As in a run: in a thread, where Ctrl-C ends the sandbox."""
-    (stored,) = compute(lambda seed: evaluate_cell(bench, entry, seed), [seed], 1, bench.engine)
-    if bench.engine.stopped.is_set():
+    (stored,) = compute(lambda seed: evaluate_cell(session, entry, seed), [seed], 1, session.engine)
+    if session.engine.stopped.is_set():
         raise KeyboardInterrupt
     return stored
 
 
-def _measurable_cell(bench: Bench, entry: Submission, seeds: Sequence[int]) -> StoredCell:
+def _measurable_cell(session: Session, entry: Submission, seeds: Sequence[int]) -> StoredCell:
     """The cell of the first seed with something to measure; of the last seed where there is none."""
     for seed in seeds:
-        stored = _cell(bench, entry, seed)
+        stored = _cell(session, entry, seed)
         if stored.cell.status is not Status.SKIPPED:
             break
     return stored
@@ -128,36 +128,36 @@ def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:
         yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
 
 
-def _elsewhere(bench: Bench, entry: Submission, first: StoredCell) -> Iterator[Finding]:
+def _elsewhere(session: Session, entry: Submission, first: StoredCell) -> Iterator[Finding]:
     """Informative: what another tier that works here and may rank makes of it, since other machines may use that."""
-    for tier in AUTO if bench.tier in AUTO and not bench.challenge.limits.gpu else ():
-        if tier == bench.tier:
+    for tier in AUTO if session.tier in AUTO and not session.challenge.limits.gpu else ():
+        if tier == session.tier:
             continue
         try:
-            resolve_tier(tier, bench.challenge.minimum_isolation)
+            resolve_tier(tier, session.challenge.minimum_isolation)
         except ProtocolError:
             continue
-        there = _cell(replace(bench, tier=tier), entry, first.cell.seed).cell
+        there = _cell(replace(session, tier=tier), entry, first.cell.seed).cell
         if there.status is not Status.OK:
-            found = f"works in {bench.tier} and not under {tier}, which machines without it use: {there.reason}"
+            found = f"works in {session.tier} and not under {tier}, which machines without it use: {there.reason}"
         elif there.output_digest != first.cell.output_digest:
-            found = f"returns something else under {tier} than in {bench.tier}"
+            found = f"returns something else under {tier} than in {session.tier}"
         else:
             found = f"returns the same under {tier}"
         yield Finding("other tiers", True, found)
 
 
-def _affordable(bench: Bench, stored: StoredCell) -> Finding:
-    limits, cell = bench.challenge.limits, stored.cell
+def _affordable(session: Session, stored: StoredCell) -> Finding:
+    limits, cell = session.challenge.limits, stored.cell
     used = cell.seconds.submission / limits.seconds
     found = f"{cell.seconds.submission:.2f} s of {limits.seconds:g} s, {cell.peak_memory_mb or 0:.0f} MB of {limits.memory_mb} MB"
     too_close = used > 0.5
     return Finding("within limits", not too_close, found + (": too close on a slower machine" if too_close else ""))
 
 
-def _score(bench: Bench, stored: StoredCell) -> Finding:
+def _score(session: Session, stored: StoredCell) -> Finding:
     """Informative: a low score is no fault of form, so this check always passes and says what it saw."""
-    floor = reference_cell(bench, "random", stored.cell.seed).cell.score
-    skyline = reference_cell(bench, "skyline", stored.cell.seed).cell.score
-    found = f"{bench.track.metric} {stored.cell.score:.4f} on one seed (random {floor:.4f}, skyline {skyline:.4f})"
+    floor = reference_cell(session, "random", stored.cell.seed).cell.score
+    skyline = reference_cell(session, "skyline", stored.cell.seed).cell.score
+    found = f"{session.track.metric} {stored.cell.score:.4f} on one seed (random {floor:.4f}, skyline {skyline:.4f})"
     return Finding("score", True, found)

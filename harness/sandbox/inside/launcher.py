@@ -19,7 +19,7 @@ import time
 from types import FrameType
 from typing import Any, NoReturn
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
+sys.path.insert(0, os.path.abspath(__file__).partition("/harness/sandbox/inside/")[0])  # noqa: PTH100
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 1, 4, 24, 36
 
@@ -30,7 +30,7 @@ def main(path: str) -> NoReturn:
         job: dict[str, Any] = json.load(file)
     lifeline = _enter(job) if "door" in job else -1
     if job["filter"]:
-        from harness.sandbox import seccomp
+        from harness.sandbox.inside import seccomp
 
         seccomp.install(seccomp.program(namespaces=True))
     if job["supervise"]:
@@ -41,7 +41,7 @@ def main(path: str) -> NoReturn:
     if "probe" in job:
         _probe(job)
     sys.path += job["site"]  # after the standard library, before the submission's own folder
-    from harness.sandbox import worker
+    from harness.sandbox.inside import worker
 
     worker.main(job)
 
@@ -50,7 +50,7 @@ def confine(rules: dict[str, Any]) -> None:
     """Landlock, no capabilities, seccomp: for this process and its descendants, for good. Raises OSError."""
     import ctypes
 
-    from harness.sandbox import landlock, seccomp
+    from harness.sandbox.inside import landlock, seccomp
 
     own = [(f"/proc/{os.getpid()}/{name}", landlock.READ_FILE) for name in ("maps", "stat", "statm", "status")]
     landlock.restrict([*rules["grants"], *own], rules["abi"])
