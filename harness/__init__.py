@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.evaluation.run import evaluate
-    from harness.protocol.challenge import load_challenge
+    from harness.protocol.compose import load_challenge
 
 __all__ = ["evaluate", "load_challenge"]
 __version__ = "0.1.0"
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return evaluate
     if name == "load_challenge":
-        from harness.protocol.challenge import load_challenge
+        from harness.protocol.compose import load_challenge
 
         return load_challenge
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

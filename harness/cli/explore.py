@@ -37,7 +37,7 @@ def listing(args: Namespace) -> int:
 
 def show(args: Namespace) -> int:
     """``harness show CHALLENGE``."""
-    from harness.protocol.challenge import load_challenge
+    from harness.protocol.compose import load_challenge
     from harness.protocol.describe import describe
 
     challenge = load_challenge(args.challenge, args.overrides, args.config_dir)

@@ -70,7 +70,7 @@ def leaderboard(args: Namespace) -> int:
     from harness.leaderboard.board import build
     from harness.leaderboard.render import rich_table, write_board, write_index
     from harness.protocol import catalogue
-    from harness.protocol.challenge import load_challenge
+    from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
 
     config_dir = Path(args.config_dir) if args.config_dir else None

@@ -18,7 +18,7 @@ from harness.evaluation.entrants import Entrant
 from harness.evaluation.run import find_entry, load_entry, run_folder
 from harness.evaluation.session import Session
 from harness.protocol.catalogue import baseline_names
-from harness.protocol.challenge import RunConfig, compose, sweep
+from harness.protocol.compose import RunConfig, compose, sweep
 from harness.protocol.folder import keep_apart
 from harness.sandbox.log import last_lines
 from harness.tracking.record import Record

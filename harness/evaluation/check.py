@@ -16,7 +16,7 @@ from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
-from harness.protocol.challenge import compose
+from harness.protocol.compose import compose
 from harness.protocol.submission import Submission
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import last_lines

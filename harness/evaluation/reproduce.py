@@ -12,7 +12,8 @@ from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
 from harness.protocol import submission
-from harness.protocol.challenge import Challenge, load_challenge
+from harness.protocol.challenge import Challenge
+from harness.protocol.compose import load_challenge
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell

@@ -18,7 +18,8 @@ from harness.evaluation.session import OnCell, Session
 from harness.evaluation.summary import record, references_of
 from harness.protocol import folder as folders
 from harness.protocol import submission as submissions
-from harness.protocol.challenge import Challenge, load_challenge
+from harness.protocol.challenge import Challenge
+from harness.protocol.compose import load_challenge
 from harness.protocol.submission import Submission
 from harness.tracking.record import Record
 from harness.tracking.runs import StoredCell

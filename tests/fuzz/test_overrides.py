@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import BenchmarkError
-from harness.protocol.challenge import RunConfig, compose, sweep
+from harness.protocol.compose import RunConfig, compose, sweep
 from tests.fuzz.budget import inputs
 
 KEYS = st.one_of(

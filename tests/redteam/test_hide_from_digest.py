@@ -8,7 +8,7 @@ import pytest
 
 from harness.protocol import submission
 from harness.evaluation.session import Session
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.errors import Status
 from harness.evaluation.cell import evaluate_cell
 from harness.evaluation.run import run_submission

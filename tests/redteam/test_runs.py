@@ -19,7 +19,7 @@ import pytest
 
 from harness.protocol import submission
 from harness.evaluation.session import Session
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.errors import Status, SubmissionError
 from harness.evaluation.run import run_submission
 from harness.leaderboard.board import BoardRefused, build

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import ProtocolError, Status
 from harness.evaluation.session import Session
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.sandbox import gpu, run, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell

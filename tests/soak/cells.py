@@ -18,7 +18,7 @@ from harness.evaluation.cell import evaluate_cell
 from harness.evaluation.launchers.local import Engine, compute
 from harness.evaluation.session import Session
 from harness.protocol import submission
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.sandbox import cell as cells
 from harness.sandbox.base import Limits
 from harness.tracking.runs import StoredCell

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.leaderboard.board import build
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from tests.soak.place import NAME, Place, placed, watched
 
 _SOURCE = "def rank(task):\n    return task.rng.permutation(len(task.y))\n"

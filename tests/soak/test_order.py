@@ -19,7 +19,7 @@ from harness.evaluation.run import run_submission
 from harness.evaluation.session import Session
 from harness.leaderboard.board import build
 from harness.leaderboard.render import write_board
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.sandbox.base import Job, Outcome
 from tests.soak.place import NAME, Place, placed
 

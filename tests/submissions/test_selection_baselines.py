@@ -18,7 +18,7 @@ from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import submission
 from harness.protocol.catalogue import baseline_names
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 

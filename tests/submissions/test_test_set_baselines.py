@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import entropy
 
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import Track, View
 from tests.tracks.helpers import baseline, make_task, run
 

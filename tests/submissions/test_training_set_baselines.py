@@ -10,7 +10,7 @@ import pytest
 
 from harness.data.base import Dataset
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import View
 from harness.tracks.training_set import TrainingSet, TrainingSetKey
 from tests.tracks.helpers import baseline, make_task, named, run

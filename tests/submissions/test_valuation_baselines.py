@@ -17,7 +17,7 @@ from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import submission
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from harness.tracks import detection
 from tests.tracks.helpers import baseline, make_task, run

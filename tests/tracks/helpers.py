@@ -12,7 +12,7 @@ import numpy as np
 from harness import api
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import submission
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from harness.tracks.base import Arrays, Score, Track, View
 

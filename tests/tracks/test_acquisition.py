@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.acquisition import Acquisition, AcquisitionKey, AcquisitionSettings
 from harness.tracks.base import View
 from tests.tracks.helpers import baseline, run

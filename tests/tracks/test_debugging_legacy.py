@@ -13,7 +13,7 @@ from harness.data.base import Dataset
 from harness.data.dataperf_debugging import Task, published_ranking
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.debugging_legacy import DebuggingLegacy, DebuggingLegacySettings
 from tests.tracks.helpers import bind, cell
 

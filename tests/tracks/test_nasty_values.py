@@ -14,7 +14,7 @@ from harness.evaluation.cell import evaluate_cell
 from harness.evaluation.session import Session
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 
 Write = Callable[..., Path]
 

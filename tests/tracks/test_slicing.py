@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_mutual_info_score, average_precision_score
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks import detection, planting
 from harness.tracks.base import View
 from harness.tracks.slicing import Slicing, SlicingKey, SlicingSettings, average_precisions, match

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.test_set import TestSet, TestSetSettings, repeats
 from harness.tracks.unseen import probabilities
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.test_set_repair import TestSetRepair, TestSetRepairSettings
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
-from harness.protocol.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from harness.tracks.distances import nearest, within
 from harness.tracks.training_set import TrainingSet, TrainingSetSettings, class_counts, refuse_copies
 from tests.tracks.helpers import baseline, make_task

@@ -12,7 +12,8 @@ from harness.errors import ProtocolError
 from harness.models import model_names
 from harness.paths import CONF_DIR
 from harness.protocol import catalogue
-from harness.protocol.challenge import Challenge, compose, load_challenge, sweep
+from harness.protocol.challenge import Challenge
+from harness.protocol.compose import compose, load_challenge, sweep
 from harness.tracks import track_names
 
 NAMES = catalogue.challenge_names()
