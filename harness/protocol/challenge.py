@@ -17,9 +17,10 @@ from pydantic import (
     model_serializer,
 )
 
-from harness.data import Dataset, DatasetSettings, dataset_settings, load_dataset
+from harness import data, models, registry, tracks
+from harness.data import Dataset, DatasetSettings, load_dataset
 from harness.errors import BenchmarkError, ProtocolError
-from harness.models import ModelSettings, load_model, model_names, model_settings, model_version
+from harness.models import ModelSettings, load_model, model_names, model_version
 from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
 from harness.tracks import track_class
@@ -126,37 +127,27 @@ def validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
     """The challenge, or all problems of its settings at once."""
     problems = [f"{key} is not set" for key, value in raw.items() if value == "???"]
     parts: dict[str, Any] = {}
-    for group, build in (("track", _track_settings), ("dataset", dataset_settings), ("model", model_settings)):
+    for group, room in (("track", tracks), ("dataset", data), ("model", models)):
         try:
-            parts[group] = build(**_mapping(group, raw.get(group)))
+            plain = _mapping(group, raw.get(group))
+            parts[group] = room.settings_class(plain["name"]).model_validate(plain)
         except ValidationError as error:
-            problems += [problem(e, group) for e in error.errors()]
+            problems += registry.problems(error, group)
         except BenchmarkError as error:
             problems.append(str(error).rstrip("."))
     try:
         challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
     except ValidationError as error:
         return None, problems + [
-            problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS and e["input"] != "???"
+            registry.problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS and e["input"] != "???"
         ]
     return (None if problems else challenge), problems
-
-
-def _track_settings(**raw: Any) -> Settings:
-    return track_class(str(raw.get("name"))).settings_class.model_validate(raw)
 
 
 def _mapping(group: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise ProtocolError(f"{group} must name one of the configs under conf/{group}/, got {value!r:.80}.")
     return dict(value)
-
-
-def problem(error: Any, group: str = "") -> str:
-    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"]))[:200] or "config"
-    if error["type"] == "extra_forbidden":
-        return f"{where} is not a known setting"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r:.80})"
 
 
 def invalid(problems: Sequence[str]) -> ProtocolError:

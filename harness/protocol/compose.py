@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
 from harness.protocol import catalogue
-from harness.protocol.challenge import Challenge, invalid, problem, validated
+from harness.protocol.challenge import Challenge, invalid, validated
 
 DEFAULT_CHALLENGE = "debugging_digits"
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
@@ -145,7 +146,7 @@ def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str
     try:
         return _RunSettings.model_validate(raw), []
     except ValidationError as error:
-        return None, [problem(e) for e in error.errors()]
+        return None, registry.problems(error)
 
 
 def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:

@@ -20,7 +20,13 @@ BUNDLED = (
     "plotly/package_data/datasets", "vega_datasets/_data", "seaborn/data", "nltk_data", "pydataset", "palmerpenguins",
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
-_SHIPPED = ("api.py", "errors.py", "models", "sandbox/inside")  # of the harness: all that exists in a cell
+_SHIPPED = (
+    "api.py",
+    "errors.py",
+    "registry.py",
+    "models",
+    "sandbox/inside",
+)  # of the harness: all that exists in a cell
 
 
 @dataclass(frozen=True)
