@@ -103,7 +103,7 @@ class Challenge(BaseModel):
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def load_dataset(self) -> Dataset:
-        """The data of this challenge; ProtocolError if they are not to be had."""
+        """The data of this challenge; ProtocolError if they cannot be had."""
         return load_dataset(**self.dataset.model_dump())
 
     def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:

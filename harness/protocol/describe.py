@@ -14,7 +14,7 @@ from harness.tracks.base import Track
 def describe(challenge: Challenge) -> dict[str, Any]:
     """The facts that ``harness show`` prints; draws the view of the first seed that can be measured, for true shapes.
 
-    Raises ProtocolError where the data of the challenge are not to be had.
+    Raises ProtocolError where the data of the challenge cannot be had.
     """
     dataset = challenge.load_dataset()
     protocol = challenge.load_track(dataset, device="cpu")

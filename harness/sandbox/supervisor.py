@@ -44,7 +44,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
 
     Raises
     ------
-    ProtocolError: the tier, or a GPU that the limits grant, is not to be had here. All else, failures of the harness included, is an Outcome.
+    ProtocolError: the tier, or a GPU that the limits grant, cannot be had here. All else, failures of the harness included, is an Outcome.
     """
     tier = tiers.resolve_tier(tier, "none")
     if job.limits.gpu:

@@ -156,7 +156,7 @@ def _missing(challenge: str, fingerprint: str, runs: RunsDir, candidates: set[st
 
 
 def _artifact(client: MlflowClient, run: Run, name: str) -> bytes:
-    """Content of an artifact. Raises HarnessError where it is missing or not to be had."""
+    """Content of an artifact. Raises HarnessError where it is missing or cannot be read."""
     place = urlparse(run.info.artifact_uri)
     try:
         if place.scheme in ("", "file"):
