@@ -1,8 +1,8 @@
 """First code in the new process: bind it to its limits, then hand over to the worker. Standard library only.
 
-Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap and containers the walls already stand. In
-every tier except bubblewrap (``supervise``) this process stays behind as guard: it adopts every orphan of the cell, and when the worker
-ends or the harness asks or dies, it kills all that is left before it exits itself, so that nothing outlives the cell.
+Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap and containers the walls already stand. In every tier
+except bubblewrap (``supervise``) this process stays behind as guard: it adopts every orphan of the cell, and when the
+worker ends or the harness asks or dies, it kills all that is left before it exits itself: nothing outlives the cell.
 """
 
 from __future__ import annotations
