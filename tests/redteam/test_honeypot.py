@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import load_challenge
 from harness.protocol import challenge as challenges
 from harness.protocol import submission
 from harness.evaluation.session import Session
@@ -27,7 +28,7 @@ TIERS = [report.name for report in probe() if report.works and report.name != "n
 
 
 def session(name: str, tier: str, tmp_path: Path, secret: str) -> Session:
-    pinned = challenges.load_challenge(name, [f"secret={secret}", f"seeds={SEEDS}", "limits.seconds=60"])
+    pinned = load_challenge(name, [f"secret={secret}", f"seeds={SEEDS}", "limits.seconds=60"])
     return Session.open(pinned, runs_dir=tmp_path, device="cpu", tier=tier)
 
 

@@ -30,7 +30,7 @@ from harness.tracking import delivery
 from harness.tracking.mlflow_store import open_store, tracking_uri
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
-from tests.sandbox.test_manifests import REFUSED
+from tests.protocol.test_manifests import REFUSED
 from tests.tracking.made import copied
 
 Table = dict[str, dict[str, str]]

@@ -49,8 +49,8 @@ def test_workers_and_order_change_no_byte_of_the_board(monkeypatch: pytest.Monke
 
     clock = SimpleNamespace(perf_counter=lambda: 0.0)
     today = SimpleNamespace(now=lambda zone: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    monkeypatch.setattr(sys.modules["harness.evaluation.run"], "sandbox", SimpleNamespace(run=free_of_charge))
-    monkeypatch.setattr(sys.modules["harness.evaluation.run"], "time", clock)
+    monkeypatch.setattr(sys.modules["harness.evaluation.cell"], "sandbox", SimpleNamespace(run=free_of_charge))
+    monkeypatch.setattr(sys.modules["harness.evaluation.cell"], "time", clock)
     monkeypatch.setattr(sys.modules["harness.evaluation.summary"], "datetime", today)
     with placed() as place:
         mine = [str(place.submission("fails", FAILS)), str(place.submission("in_order", IN_ORDER))]

@@ -126,7 +126,7 @@ def test_lands_where_the_prototype_did(digits: TestSet) -> None:
 @given(st.integers(1, 25), st.integers(1, 4), st.floats(0, 2), st.integers(0, 1000))
 def test_near_duplicates_against_loops(k: int, d: int, radius: float, seed: int) -> None:
     X = np.random.default_rng(seed).integers(0, 3, size=(k, d)).astype(np.float32)
-    wanted = [any(np.sqrt(((X[i] - X[j]) ** 2).sum()) <= radius for j in range(i)) for i in range(k)]
+    wanted = [any(np.sqrt(((X[i].astype(float) - X[j]) ** 2).sum()) <= radius for j in range(i)) for i in range(k)]
     assert list(repeats(X, radius)) == wanted
 
 
