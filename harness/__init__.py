@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.challenge import load_challenge
-    from harness.evaluate import evaluate
+    from harness.evaluation.run import evaluate
+    from harness.protocol.compose import load_challenge
 
 __all__ = ["evaluate", "load_challenge"]
 __version__ = "0.1.0"
@@ -21,11 +21,11 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name == "evaluate":
-        from harness.evaluate import evaluate
+        from harness.evaluation.run import evaluate
 
         return evaluate
     if name == "load_challenge":
-        from harness.challenge import load_challenge
+        from harness.protocol.compose import load_challenge
 
         return load_challenge
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

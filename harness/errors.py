@@ -24,7 +24,7 @@ class Status(StrEnum):
 class BenchmarkError(Exception):
     """Base of every error the harness foresees.
 
-    ``reason`` says what is wrong and where, ``hint`` how to mend it; together they are the one paragraph a
+    ``reason`` says what is wrong and where, ``hint`` how to put it right; together they are the one paragraph a
     user sees instead of a traceback.
     """
 
@@ -53,5 +53,5 @@ class HarnessError(BenchmarkError):
 class NothingToMeasure(ProtocolError):
     """One seed on which no method could be told from another; its cell is ``skipped``, the reason said.
 
-    A challenge in which that is so on every seed is refused when it is frozen.
+    A challenge in which that is so on every seed ends as ``skipped`` with a row that says why.
     """

@@ -14,8 +14,8 @@ def new(args: Namespace) -> int:
     """Write a working skeleton; refuses to touch anything that is already there."""
     from pathlib import Path
 
-    from harness.catalogue import quick_challenge
-    from harness.scaffold import scaffold
+    from harness.protocol.catalogue import quick_challenge
+    from harness.protocol.scaffold import scaffold
 
     written = scaffold(args.track, Path(args.path))
     print(f"{written} is a working submission. Next:")
@@ -26,7 +26,7 @@ def new(args: Namespace) -> int:
 
 def check(args: Namespace) -> int:
     """Exit 0 if every check of the conformance suite passes."""
-    from harness.check import check as run_checks
+    from harness.evaluation.check import check as run_checks
 
     strange = [word for word in args.overrides if "=" not in word]
     if strange:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import catalogue
 from harness.errors import ProtocolError
+from harness.protocol import catalogue
 
 # What 0 means for these settings, as the comments in conf/track/ say.
 _ZERO = {"test": "all the rest", "validation": "none", "raw": "all there are", "empty_every": "never"}
@@ -37,13 +37,13 @@ def listing(args: Namespace) -> int:
 
 def show(args: Namespace) -> int:
     """``harness show CHALLENGE``."""
-    from harness.challenge import load_challenge
-    from harness.describe import describe
+    from harness.protocol.compose import load_challenge
+    from harness.protocol.describe import describe
 
     challenge = load_challenge(args.challenge, args.overrides, args.config_dir)
     facts = describe(challenge)
     if args.power:
-        from harness.power import power
+        from harness.evaluation.power import power
 
         facts["power"] = power(challenge, Path(args.runs_dir))
     if args.json:
@@ -79,7 +79,7 @@ def fetch(args: Namespace) -> int:
 
 def doctor(args: Namespace) -> int:
     """``harness doctor``: exit 0 if at least one isolation tier that may rank works."""
-    from harness.doctor import examine
+    from harness.evaluation.doctor import examine
 
     report = examine()
     if args.json:

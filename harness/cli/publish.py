@@ -13,7 +13,7 @@ from harness.tracking.runs import RunsDir
 
 def reproduce(args: Namespace) -> int:
     """Exit 0 only if every asked-for row is reproduced."""
-    from harness.reproduce import reproduce as run_again
+    from harness.evaluation.reproduce import reproduce as run_again
 
     runs = RunsDir(args.runs_dir)
     if args.all == bool(args.run_id):
@@ -52,11 +52,11 @@ def release(args: Namespace) -> int:
 
 def sync(args: Namespace) -> int:
     """Exit 0 if nothing is left undelivered."""
-    from harness.tracking import store
+    from harness.tracking import delivery
 
     if not RunsDir(args.runs_dir).path.is_dir():
         raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
-    delivered, left = store.sync(args.runs_dir, args.tracking_uri)
+    delivered, left = delivery.sync(args.runs_dir, args.tracking_uri)
     print(f"{len(delivered)} delivered, {len(left)} left")
     for why in dict.fromkeys(left.values()):
         print(f"  {', '.join(run_id for run_id in left if left[run_id] == why)}: {why}")
@@ -67,10 +67,10 @@ def leaderboard(args: Namespace) -> int:
     """Build the boards of the named challenges, or of every challenge that has runs."""
     from pathlib import Path
 
-    from harness import catalogue
-    from harness.challenge import load_challenge
     from harness.leaderboard.board import build
-    from harness.leaderboard.render import write_board, write_index
+    from harness.leaderboard.render import rich_table, write_board, write_index
+    from harness.protocol import catalogue
+    from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
 
     config_dir = Path(args.config_dir) if args.config_dir else None
@@ -97,7 +97,7 @@ def leaderboard(args: Namespace) -> int:
         for board in boards:
             written = write_board(board, out)
             if not args.json:
-                console.print(board.table())
+                console.print(rich_table(board))
                 console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
         write_index(out)
     if args.json:

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.bench import Bench
-from harness.catalogue import baseline_names
-from harness.challenge import RunConfig, compose, sweep
 from harness.errors import Status, SubmissionError
-from harness.evaluate import find_entry, load_entry, run_folder
-from harness.folder import keep_apart
+from harness.evaluation.entrants import Entrant
+from harness.evaluation.run import find_entry, load_entry, run_folder
+from harness.evaluation.session import Session
+from harness.protocol.catalogue import baseline_names
+from harness.protocol.compose import RunConfig, compose, sweep
+from harness.protocol.folder import keep_apart
 from harness.sandbox.log import last_lines
-from harness.summary import Entrant
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
 
@@ -34,25 +34,25 @@ def run(args: Namespace) -> int:
         keep_apart(folder, RunsDir(config.runs_dir).path)
         with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
             load_entry(config.challenge, folder)
-    benches: dict[str, Bench] = {}  # one per challenge: a sweep over submissions loads data and model once
+    sessions: dict[str, Session] = {}  # one per challenge: a sweep over submissions loads data and model once
     records: list[Record] = []
     for config, folder in zip(configs, found, strict=True):
         key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
-        if key not in benches:
-            benches[key] = Bench.open(
+        if key not in sessions:
+            sessions[key] = Session.open(
                 config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
             )
-        record = _run_one(benches[key], folder, config, args)
+        record = _run_one(sessions[key], folder, config, args)
         records.append(record)
         if not args.json:
-            _print_line(record) if len(configs) > 1 else _print(record, benches[key])
-        if benches[key].engine.stopped.is_set():
+            _print_line(record) if len(configs) > 1 else _print(record, sessions[key])
+        if sessions[key].engine.stopped.is_set():
             break
     if args.json:
         contents = [record.model_dump(mode="json") for record in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
-        print(f"records  {benches[key].runs.path}")
+        print(f"records  {sessions[key].runs.path}")
     return 0 if len(records) == len(configs) and all(record.status is Status.OK for record in records) else 1
 
 
@@ -66,18 +66,18 @@ def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
     return [replace(config, submission=name) for name in names]
 
 
-def _run_one(bench: Bench, folder: Path, config: RunConfig, args: Namespace) -> Record:
+def _run_one(session: Session, folder: Path, config: RunConfig, args: Namespace) -> Record:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bars: dict[str, object] = {}
 
         def on_cell(name: str, stored: StoredCell) -> None:
             if name not in bars:
-                bars[name] = progress.add_task(f"{bench.challenge.name} {name}", total=bench.challenge.seeds)
+                bars[name] = progress.add_task(f"{session.challenge.name} {name}", total=session.challenge.seeds)
             progress.advance(bars[name])  # type: ignore[arg-type]
 
         return run_folder(
-            bench,
+            session,
             folder,
             workers=config.workers,
             tracking_uri=config.tracking_uri,
@@ -86,7 +86,7 @@ def _run_one(bench: Bench, folder: Path, config: RunConfig, args: Namespace) -> 
         )
 
 
-def _print(record: Record, bench: Bench) -> None:
+def _print(record: Record, session: Session) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     for name in ("seed", "status", record.metric, "submission s", "scoring s", "fits", "memory MB"):
@@ -113,12 +113,12 @@ def _print(record: Record, bench: Bench) -> None:
         )  # fmt: skip
     if record.reason:
         console.print(f"{record.status}: {record.reason}", soft_wrap=True, markup=False)
-    if log := _failed_log(record, bench):
+    if log := _failed_log(record, session):
         console.print(log, soft_wrap=True, markup=False)
     if record.modified:
         console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
-    console.print(f"record  {bench.runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
-    if not record.modified and (missing := _not_run(bench)):
+    console.print(f"record  {session.runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
+    if not record.modified and (missing := _not_run(session)):
         name = record.challenge
         console.print(
             f"{missing} baselines have no run here to compare with: `harness run challenge={name} submission=all` runs "
@@ -127,23 +127,23 @@ def _print(record: Record, bench: Bench) -> None:
         )  # fmt: skip
 
 
-def _failed_log(record: Record, bench: Bench) -> str:
+def _failed_log(record: Record, session: Session) -> str:
     """The last lines of the first failed cell's log; nothing where the challenge keeps its secret: they may hold it."""
     ours = (Status.OK, Status.SKIPPED, Status.CANCELLED, Status.HARNESS_ERROR)
     failed = [cell.seed for cell in record.cells if cell.status not in ours]
-    if not failed or not bench.challenge.practice:
+    if not failed or not session.challenge.practice:
         return ""
-    path = bench.runs.cell_dir(record.run_id, failed[0]) / "log.txt"
+    path = session.runs.cell_dir(record.run_id, failed[0]) / "log.txt"
     lines = last_lines(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
     return f"Its last lines on seed {failed[0]}:\n{lines}" if lines else ""
 
 
-def _not_run(bench: Bench) -> int:
+def _not_run(session: Session) -> int:
     """How many of the baselines that fit the challenge have no run of it in this runs directory."""
-    challenge, recorded = bench.challenge, set(bench.runs.run_ids())
+    challenge, recorded = session.challenge, set(session.runs.run_ids())
     names = baseline_names(challenge.track_type.task, challenge.track.left_out())
     entries = [load_entry(challenge, find_entry(challenge, name)) for name in names]
-    return sum(bench.run_id(Entrant.of(entry)) not in recorded for entry in entries)
+    return sum(session.run_id(Entrant.of(entry)) not in recorded for entry in entries)
 
 
 def _print_line(record: Record) -> None:

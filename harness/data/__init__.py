@@ -1,41 +1,40 @@
 """Data sets by name. Importing this costs numpy and pydantic only; a loader is imported when it is asked for.
 
 Adding a data set: a class derived from :class:`~harness.data.base.DatasetSettings` in a module beside this
-one, its line in ``_LOADERS``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
+one, its line in ``_REGISTRY``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
 """
 
 from __future__ import annotations
 
-import difflib
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.data.base import Dataset, DatasetSettings
-from harness.errors import ProtocolError
+from harness.registry import Registry, validated
 
 __all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "fetch_dataset", "load_dataset"]
 
-_LOADERS = {
-    "adult": "harness.data.adult:Adult",
-    "cifar10h": "harness.data.cifar:Cifar10H",
-    "cifar10n": "harness.data.cifar:Cifar10N",
-    "dataperf_speech": "harness.data.dataperf_selection:DataperfSpeech",
-    "dataperf_vision": "harness.data.dataperf_selection:DataperfVision",
-    "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
-    "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
-    "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
-    "digits": "harness.data.bundled:Digits",
-    "breast_cancer": "harness.data.bundled:BreastCancer",
-    "wine": "harness.data.bundled:Wine",
-}
+_REGISTRY: Registry[DatasetSettings] = Registry(
+    "data set",
+    {
+        "adult": "harness.data.adult:Adult",
+        "cifar10h": "harness.data.cifar:Cifar10H",
+        "cifar10n": "harness.data.cifar:Cifar10N",
+        "dataperf_speech": "harness.data.dataperf_selection:DataperfSpeech",
+        "dataperf_vision": "harness.data.dataperf_selection:DataperfVision",
+        "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
+        "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
+        "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
+        "digits": "harness.data.bundled:Digits",
+        "breast_cancer": "harness.data.bundled:BreastCancer",
+        "wine": "harness.data.bundled:Wine",
+    },
+)
 
 
 def dataset_names() -> list[str]:
     """Names of all data sets the harness can load."""
-    return sorted(_LOADERS)
+    return _REGISTRY.names()
 
 
 def dataset_settings(name: str, **params: Any) -> DatasetSettings:
@@ -45,13 +44,7 @@ def dataset_settings(name: str, **params: Any) -> DatasetSettings:
     ------
     ProtocolError: unknown name (with the nearest ones), unknown or wrong parameters (all of them listed).
     """
-    cls = settings_class(name)
-    try:
-        return cls.model_validate({"name": name, **params})
-    except ValidationError as error:
-        problems = "; ".join(_problem(e) for e in error.errors())
-        known = ", ".join(k for k in cls.model_fields if k != "name") or "none"
-        raise ProtocolError(f"Data set {name}: {problems}.", f"Its parameters: {known}.") from error
+    return validated(_REGISTRY.what, settings_class(name), name, params)
 
 
 def load_dataset(name: str, **params: Any) -> Dataset:
@@ -76,17 +69,4 @@ def fetch_dataset(name: str) -> list[Path]:
 
 def settings_class(name: str) -> type[DatasetSettings]:
     """The class of a data set. Raises ProtocolError for an unknown name."""
-    if name not in _LOADERS:
-        near = difflib.get_close_matches(str(name), _LOADERS, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(dataset_names())}."
-        raise ProtocolError(f"There is no data set named {name!r}.", hint)
-    module, _, cls = _LOADERS[name].partition(":")
-    loaded: type[DatasetSettings] = getattr(import_module(module), cls)
-    return loaded
-
-
-def _problem(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"{where} is not a parameter"
-    return f"{where}: {error['msg']} (got {error['input']!r:.80})"
+    return _REGISTRY.get(name)

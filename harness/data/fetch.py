@@ -92,8 +92,8 @@ def get(file: DataFile, dataset: str) -> Path:
 
     Raises
     ------
-    ProtocolError: not to be had, or not the pinned content. ``dataset`` is named in the command that mends
-    it.
+    ProtocolError: cannot be had, or is not the pinned content. ``dataset`` is named in the
+        command that helps.
     """
     path = find(file)
     if path is not None:

@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.catalogue import baseline_names
 from harness.errors import HarnessError, Status
-from harness.leaderboard.statistics import N_REPLICATES, paired_p_value, ranks
-from harness.leaderboard.verify import BoardRefused, Verified, verified_runs
+from harness.evaluation.statistics import N_REPLICATES, paired_p_value, ranks
+from harness.protocol.catalogue import baseline_names
 from harness.sandbox.tiers import STRENGTH
-from harness.tracking import store
+from harness.tracking import delivery
 from harness.tracking.ledger import Entry, Ledger
 from harness.tracking.record import Record
+from harness.tracking.verify import BoardRefused, Verified, verified_runs
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from harness.challenge import Challenge
+    from harness.protocol.challenge import Challenge
 
 _OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
 LUCKY = "The random baseline and the floor differ by more than chance"
@@ -99,12 +97,6 @@ class Board:
             plain[key] = [{k: v for k, v in row.items() if k != "curve"} for row in plain[key]]
         return plain
 
-    def table(self) -> Table:
-        """The board for a terminal."""
-        from harness.leaderboard.render import rich_table
-
-        return rich_table(self)
-
 
 def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str | None = None) -> Board:
     """The board of a challenge's official fingerprint, from MLflow, verified against ledger and records.
@@ -125,7 +117,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     HarnessError: the store cannot be opened.
     """
     runs_dir = Path(runs_dir).absolute()
-    _, left = store.sync(runs_dir, uri, lost=False)
+    _, left = delivery.sync(runs_dir, uri, lost=False)
     notes = [f"{len(left)} runs are recorded but not delivered to MLflow yet, so not shown."] if left else []
     verified = verified_runs(challenge.name, fingerprint, runs_dir, uri)
     ledger = Ledger(runs_dir).read() if verified else []

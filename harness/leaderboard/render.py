@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.board import Board, Row
-from harness.leaderboard.plots import Bar, interval_svg, score_curve_svg
 from harness.tracking.files import json_bytes, write_text_atomic
 
 if TYPE_CHECKING:

@@ -1,20 +1,17 @@
 """The fixed models: one factory, settings validated without loading torch, a version for fingerprints.
 
 ``load_model("logistic", C=1.0)`` gives an object that fulfils :class:`harness.api.Model`. Adding a model is one
-file beside this one (a :class:`~harness.models.base.ModelSettings` subclass), its line in ``_SETTINGS`` and one
+file beside this one (a :class:`~harness.models.base.ModelSettings` subclass), its line in ``_REGISTRY`` and one
 ``conf/model/<name>.yaml``.
 """
 
 from __future__ import annotations
 
-import difflib
-from importlib import import_module
 from typing import Any
-
-from pydantic import ValidationError
 
 from harness.errors import ProtocolError
 from harness.models.base import FittedModels, FixedModel, ModelSettings
+from harness.registry import Registry, validated
 
 __all__ = [
     "FittedModels",
@@ -26,31 +23,27 @@ __all__ = [
     "model_version",
 ]
 
-_SETTINGS = {
-    "cnn": "harness.models.nets:CnnSettings",
-    "knn": "harness.models.knn:KnnSettings",
-    "logistic": "harness.models.logistic:LogisticSettings",
-    "logistic_sgd": "harness.models.nets:LogisticSgdSettings",
-    "mlp": "harness.models.nets:MlpSettings",
-    "svc_logistic_vote": "harness.models.vote:VoteSettings",
-}
+_REGISTRY: Registry[ModelSettings] = Registry(
+    "fixed model",
+    {
+        "cnn": "harness.models.nets:CnnSettings",
+        "knn": "harness.models.knn:KnnSettings",
+        "logistic": "harness.models.logistic:LogisticSettings",
+        "logistic_sgd": "harness.models.nets:LogisticSgdSettings",
+        "mlp": "harness.models.nets:MlpSettings",
+        "svc_logistic_vote": "harness.models.vote:VoteSettings",
+    },
+)
 
 
 def model_names() -> list[str]:
     """Names of all fixed models, as ``model.name`` in a challenge may give them."""
-    return sorted(_SETTINGS)
+    return _REGISTRY.names()
 
 
-def _settings_class(name: str) -> type[ModelSettings]:
-    if name not in _SETTINGS:
-        near = difflib.get_close_matches(str(name), _SETTINGS, n=1)
-        raise ProtocolError(
-            f"There is no fixed model named {name!r}.",
-            (f"Did you mean {near[0]!r}? " if near else "") + f"Known: {', '.join(model_names())}.",
-        )
-    module, _, attribute = _SETTINGS[name].partition(":")
-    cls: type[ModelSettings] = getattr(import_module(module), attribute)
-    return cls
+def settings_class(name: str) -> type[ModelSettings]:
+    """The class of a fixed model's settings. Raises ProtocolError for an unknown name."""
+    return _REGISTRY.get(name)
 
 
 def model_settings(name: str, **params: Any) -> ModelSettings:
@@ -58,22 +51,12 @@ def model_settings(name: str, **params: Any) -> ModelSettings:
 
     Raises ProtocolError naming every unknown key and impossible value at once.
     """
-    cls = _settings_class(name)
-    try:
-        return cls(name=name, **params)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'model'}: {e['msg']} (got {e['input']!r})" for e in error.errors()
-        )
-        known = ", ".join(k for k in cls.model_fields if k != "name")
-        raise ProtocolError(
-            f"The settings of fixed model {name!r} are wrong: {problems}.", f"It takes: {known}."
-        ) from None
+    return validated(_REGISTRY.what, settings_class(name), name, params)
 
 
 def model_version(name: str) -> int:
     """Version of a fixed model's training procedure, raised whenever an answer could change; in the fingerprint."""
-    return _settings_class(name).version
+    return settings_class(name).version
 
 
 def load_model(name: str, *, device: str = "auto", n_classes: int | None = None, **params: Any) -> FixedModel:

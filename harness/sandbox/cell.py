@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from harness.sandbox import podman
+
 PREFIX = "harness-cell-"
 FOLDER = "submission"  # of a cell: its copy of what the participant handed in
 
@@ -84,9 +86,7 @@ def sweep() -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (path / "podman").is_dir():
-                from harness.sandbox import container
-
-                container.settle(path)
+                podman.settle(path)
             if _remove_groups(path / "cgroups"):
                 remove(path)
                 removed += 1

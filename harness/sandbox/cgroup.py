@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.sandbox.cell import PREFIX, Cell
-from harness.sandbox.launcher import descendants
+from harness.sandbox.inside.launcher import descendants
 
 
 @dataclass(frozen=True)

@@ -8,53 +8,22 @@ it needs there.
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import functools
 import io
 import os
 import resource
 import select
-import shutil
-import signal
 import socket
 import struct
-import subprocess
 from pathlib import Path
 
-from harness.sandbox import walls
+from harness.sandbox import podman, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.visible import visible
 
-RUNTIMES = ("crun", "runc")  # Podman's own first choice first; old ones of either fail on some control groups
 # What Podman adds to a container unasked, and what root may write in /proc by owning it.
 _MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
-_CONF, _MONITOR, _PAUSE = "podman/containers.conf", "podman/conmon.pid", "podman/state/pause.pid"
-_PATIENCE = 10.0  # seconds Podman may take to tidy up after a container
-
-
-def podman() -> str:
-    """Path of the program, as this harness's own PATH finds it; empty where there is none."""
-    return shutil.which("podman") or ""
-
-
-@functools.cache
-def trials() -> dict[str, str]:
-    """OCI runtime -> what a probe with it said, up to the first that is "confined"; once per process. Raises OSError."""
-    from harness.sandbox import tiers
-
-    said: dict[str, str] = {}
-    for name in filter(shutil.which, RUNTIMES):
-        said[name] = tiers.run_probe("container", name)
-        if said[name] == "confined":
-            break
-    return said
-
-
-def runtime() -> str:
-    """The OCI runtime that works here; empty where none does."""
-    return next((name for name, said in trials().items() if said == "confined"), "")
 
 
 def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
@@ -62,10 +31,18 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
     root = cell.path / "root"
     root.mkdir()
     (cell.path / "podman").mkdir()
-    (cell.path / _CONF).write_text(
+    (cell.path / podman.CONF).write_text(
         '[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n'
     )
-    line = [*_podman(cell.path), "--runtime", oci, "run", "--rm", "--conmon-pidfile", str(cell.path / _MONITOR)]
+    line = [
+        *podman.program(cell.path),
+        "--runtime",
+        oci,
+        "run",
+        "--rm",
+        "--conmon-pidfile",
+        str(cell.path / podman.MONITOR),
+    ]
     line += ["--network", "none", "--no-hosts", "--ipc", "none", "--cgroupns", "private", "--hostname", "cell"]
     line += ["--log-driver", "none", "--read-only", "--read-only-tmpfs=false", "--http-proxy=false", "--passwd=false"]
     line += ["--cap-drop", "all"]
@@ -102,51 +79,6 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
         line += ["--mount", _fields("type=bind", f"src={source}", f"dst={target}", "ro=true")]
     variables = [f"{name}={value}" for name, value in walls.environment("container", cell, folder).items()]
     return [*line, "--rootfs", str(root), "/usr/bin/env", "-i", *variables]
-
-
-def environment(cell: Path) -> dict[str, str]:
-    """What Podman itself, outside, gets."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
-    return kept | {"CONTAINERS_CONF": str(cell / _CONF)}
-
-
-def _podman(cell: Path) -> list[str]:
-    """Podman with all that it keeps inside the cell."""
-    line = [podman(), "--log-level", "error", "--storage-driver", "vfs"]
-    for option, name in (("--root", "store"), ("--runroot", "run"), ("--tmpdir", "state")):
-        line += [option, str(cell / "podman" / name)]
-    return line
-
-
-def settle(cell: Path) -> bool:
-    """Wait until the monitor of a cell's container has ended, then end and remove what else Podman leaves.
-
-    False if the monitor does not end. Without root, Podman leaves a process that keeps its user namespace, and files
-    of users that exist only there.
-    """
-    ended = True
-    with contextlib.suppress(OSError, ValueError):
-        pid = int((cell / _MONITOR).read_text())
-        if os.fsencode(cell) in Path(f"/proc/{pid}/cmdline").read_bytes():  # else that was long ago
-            monitor = os.pidfd_open(pid)
-            ended = bool(select.select([monitor], [], [], _PATIENCE)[0])
-            os.close(monitor)
-    if os.getuid() != 0 and podman():
-        rubbish = [str(cell / name) for name in ("podman/store", "podman/run", "root")]
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(
-                [*_podman(cell), "unshare", "rm", "-rf", "--", *rubbish],
-                env=environment(cell),
-                timeout=_PATIENCE,
-                capture_output=True,
-                start_new_session=True,
-                check=False,
-            )
-        with contextlib.suppress(OSError, ValueError):
-            pid = int((cell / _PAUSE).read_text())
-            if Path(f"/proc/{pid}/exe").readlink().name in ("podman", "catatonit"):
-                os.kill(pid, signal.SIGKILL)
-    return ended
 
 
 class Door:

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from harness.errors import ProtocolError
-from harness.sandbox.launcher import descendants
+from harness.sandbox.inside.launcher import descendants
 
 DEV = Path("/dev")
 _SHARED = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-caps")

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.sandbox import container, seccomp, walls
+from harness.sandbox import container, podman, trial, walls
 from harness.sandbox.base import Job
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import Group
+from harness.sandbox.inside import seccomp
 
 _PATIENCE = 10.0  # seconds a killed process may take to disappear before that is our fault
 _BIRTH = 60.0  # seconds a container may take to start, likewise
@@ -59,7 +60,7 @@ class Process:
             self.popen.kill()
             self.popen.wait()
         if self.tier == "container":
-            gone = container.settle(self.cell.path) and gone
+            gone = podman.settle(self.cell.path) and gone
         self.stopped = self.stopped or time.monotonic()
         if self.tier not in walls.CONTAINED:
             gone = gone and self.popen.returncode in (*range(256), -signal.SIGTERM)
@@ -94,7 +95,7 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
             stdin=go if tier in ("landlock", "none") else subprocess.DEVNULL,
             stdout=log_write,
             stderr=log_write,
-            env=container.environment(cell.path) if contained else walls.environment(tier, cell, folder),
+            env=podman.environment(cell.path) if contained else walls.environment(tier, cell, folder),
             cwd=cell.path / "tmp",
             pass_fds=[] if contained else [theirs.fileno(), *give],
             start_new_session=True,
@@ -155,7 +156,7 @@ def _command(
         options_fd = fds.own(walls.memory_file(options))
         return [walls.bwrap(), "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
     if tier == "container":
-        return [*container.command(cell, folder, job.limits, container.runtime()), *program], []
+        return [*container.command(cell, folder, job.limits, trial.runtime()), *program], []
     return ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *program], []
 
 

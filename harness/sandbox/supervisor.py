@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
-from harness.sandbox import gpu, names, tiers, turns, verdict, walls, wire
+from harness.sandbox import gpu, names, tiers, turns, verdict, walls
 from harness.sandbox.base import Job, Outcome
 from harness.sandbox.cell import Cell
+from harness.sandbox.inside import wire
 from harness.sandbox.log import Log, clean
 from harness.sandbox.process import Process, started
 from harness.tracks.base import Arrays
@@ -43,7 +44,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
 
     Raises
     ------
-    ProtocolError: the tier, or a GPU that the limits grant, is not to be had here. All else, failures of the harness included, is an Outcome.
+    ProtocolError: the tier, or a GPU that the limits grant, cannot be had here. All else, failures of the harness included, is an Outcome.
     """
     tier = tiers.resolve_tier(tier, "none")
     if job.limits.gpu:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import subprocess
 import threading
 from dataclasses import dataclass
 
 from harness.errors import HarnessError, ProtocolError
-from harness.sandbox import container, landlock, seccomp, walls
-from harness.sandbox.base import Limits
-from harness.sandbox.cell import Cell
+from harness.sandbox import podman, trial, walls
+from harness.sandbox.inside import landlock, seccomp
 
 STRENGTH = {"none": 0, "landlock": 1, "container": 2, "bubblewrap": 2}
 AUTO = ("bubblewrap", "landlock")  # strongest first; the container is asked for by name
@@ -83,16 +81,16 @@ def _try(name: str) -> TierReport:
     missing = _missing(name)
     if missing:
         return TierReport(name, False, missing)
-    said = _contained() if name == "container" else run_probe(name)
+    said = _contained() if name == "container" else trial.run_probe(name)
     if said == "confined":
         return TierReport(name, True, _DESCRIPTIONS[name])
     return TierReport(name, False, f"{said}. {_REMEDIES[name]}")
 
 
 def _contained() -> str:
-    if container.runtime():
+    if trial.runtime():
         return "confined"
-    return "; ".join(f"with {oci}, {said}" for oci, said in container.trials().items())
+    return "; ".join(f"with {oci}, {said}" for oci, said in trial.trials().items())
 
 
 _DESCRIPTIONS = {
@@ -114,53 +112,10 @@ def _missing(name: str) -> str:
         return f"no seccomp filter is written for {os.uname().machine} (x86_64 and aarch64 are)"
     if name == "bubblewrap" and not walls.bwrap():
         return "the program bwrap is not installed: apt-get install bubblewrap, or dnf install bubblewrap"
-    if name == "container" and not container.podman():
+    if name == "container" and not podman.installed():
         return "the program podman is not installed (optional; Docker cannot take its place)"
-    if name == "container" and not any(map(shutil.which, container.RUNTIMES)):
+    if name == "container" and not any(map(shutil.which, trial.RUNTIMES)):
         return "Podman has neither crun nor runc to run containers with"
     if name == "landlock" and landlock.abi() < landlock.MINIMUM_ABI:
         return f"this kernel's Landlock has version {landlock.abi()}. {_REMEDIES['landlock']}"
     return ""
-
-
-def run_probe(tier: str, oci: str = "") -> str:
-    """``"confined"``, or what went wrong. ``oci``: the runtime for the container. Raises OSError: no temporary folder."""
-    limits = Limits()
-    with Cell() as cell:
-        hidden = cell.path / "hidden"
-        hidden.write_text("hidden")
-        folder = cell.path / "empty"
-        walls.prepare(tier, cell, folder, limits, {"probe": {"hidden": str(hidden), "pid": os.getpid()}})
-        line, give = walls.program(tier, cell, folder), []
-        environment = walls.environment(tier, cell, folder)
-        if tier == "bubblewrap":
-            options = walls.bubblewrap(cell, folder, limits, seccomp_fd=None, sync=None)
-            give = [walls.memory_file(options)]
-            line = [walls.bwrap(), "--args", str(give[0]), *line]
-        elif tier == "container":
-            line = [*container.command(cell, folder, limits, oci), *line]
-            environment = container.environment(cell.path)
-        try:
-            done = subprocess.run(
-                line,
-                env=environment,
-                cwd=cell.path / "tmp",
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60 if tier == "container" else 20,
-                start_new_session=True,
-                check=False,
-                pass_fds=give,
-            )
-        except subprocess.TimeoutExpired:
-            return "a probe of it did not end in time"
-        except OSError as error:
-            return f"it cannot be started: {error.strerror}"
-        finally:
-            for fd in give:
-                os.close(fd)
-            if tier == "container":
-                container.settle(cell.path)
-        said = done.stdout.strip() or " ".join(done.stderr.split())[-300:]
-        return said or f"a probe of it ended with status {done.returncode} and said nothing"

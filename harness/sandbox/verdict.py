@@ -9,8 +9,8 @@ from typing import Any
 
 from harness import api
 from harness.errors import HarnessError, Status, SubmissionError
-from harness.sandbox import wire
 from harness.sandbox.base import Job
+from harness.sandbox.inside import wire
 from harness.sandbox.log import clean
 from harness.sandbox.quiet import quiet_reason
 from harness.tracks.base import Arrays

@@ -20,13 +20,13 @@ BUNDLED = (
     "plotly/package_data/datasets", "vega_datasets/_data", "seaborn/data", "nltk_data", "pydataset", "palmerpenguins",
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
-_HARNESS = (
-    "api.py", "errors.py", "models", "sandbox/advice.py", "sandbox/returned.py", "sandbox/semaphores.py",
-    "sandbox/wire.py", "sandbox/worker.py",
-)  # fmt: skip
-_LAUNCHER = (
-    "sandbox/launcher.py", "sandbox/landlock.py", "sandbox/seccomp.py", "sandbox/syscalls.py", "sandbox/__init__.py",
-)  # fmt: skip
+_SHIPPED = (
+    "api.py",
+    "errors.py",
+    "registry.py",
+    "models",
+    "sandbox/inside",
+)  # of the harness: all that exists in a cell
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,10 @@ def code() -> dict[str, bytes]:
     package = Path(__file__).parents[1]
     files = {
         "harness/__init__.py": b'"""The part of the harness that exists inside the sandbox."""\n',
-        "sitecustomize.py": b"from harness.sandbox import semaphores\n\nsemaphores.install()\n",  # of children
+        "harness/sandbox/__init__.py": b"",
+        "sitecustomize.py": b"from harness.sandbox.inside import semaphores\n\nsemaphores.install()\n",  # of children
     }
-    for name in (*_HARNESS, *_LAUNCHER):
+    for name in _SHIPPED:
         sources = sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name]
         for source in sources:
             files[f"harness/{source.relative_to(package).as_posix()}"] = source.read_bytes()

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import gpu, landlock
+from harness.sandbox import gpu
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import place
+from harness.sandbox.inside import landlock
 from harness.sandbox.visible import code, readable, visible
 
 THREADS = (
@@ -211,4 +212,4 @@ def _binds(roots: tuple[str, ...]) -> list[str]:
 def program(tier: str, cell: Cell, folder: Path) -> list[str]:
     """The interpreter and the launcher, as named behind the walls."""
     where = paths(tier, cell, folder)
-    return [visible().python, *_FLAGS, f"{where.code}/harness/sandbox/launcher.py", f"{where.inputs}/job.json"]
+    return [visible().python, *_FLAGS, f"{where.code}/harness/sandbox/inside/launcher.py", f"{where.inputs}/job.json"]

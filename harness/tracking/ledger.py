@@ -35,7 +35,7 @@ class Entry:
 
     seq: int  # from 1
     time: str  # UTC, ISO 8601
-    kind: str  # run, release, withdraw, reproduce, freeze, reveal, publish
+    kind: str  # run, release, reproduce; withdraw takes a run out
     run_id: str
     record_sha256: str | None
     who: str

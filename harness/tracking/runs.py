@@ -34,10 +34,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import folder as folders
 from harness.api import FloatArray
 from harness.errors import HarnessError, Status, SubmissionError
-from harness.submission import Submission
+from harness.protocol import folder as folders
+from harness.protocol.submission import Submission
 from harness.tracking.files import (
     TEMPORARY,
     array_bytes,

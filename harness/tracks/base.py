@@ -58,11 +58,11 @@ class Score:
     curve: FloatArray | None = None  # [p, 2]: x, y of the track's curve
 
 
-class Session(ABC):
-    """The trusted side of one cell of a protocol in rounds; made anew for every cell by :meth:`Track.session`.
+class Dialogue(ABC):
+    """The trusted side of one cell of a protocol in rounds; made anew for every cell by :meth:`Track.dialogue`.
 
     Hand ``reply`` to the sandbox (``Job.reply``); when the worker has ended, ``output`` takes the place of
-    ``Track.read_output``: the sandbox keeps the arrays of the last round only, the session all of them.
+    ``Track.read_output``: the sandbox keeps the arrays of the last round only, the dialogue all of them.
     """
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Track(ABC, Generic[S, K]):
     scorer_version: ClassVar[int] = 1  # raise it whenever a score could change: part of the fingerprint
     curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
     settings_class: ClassVar[type[Settings]]
-    rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `session`
+    rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `dialogue`
 
     def __init__(self, settings: S, dataset: Dataset, model: FixedModel, secret: str) -> None:
         self.settings = settings
@@ -118,10 +118,10 @@ class Track(ABC, Generic[S, K]):
         Raises SubmissionError naming the first offending position and the rule.
         """
 
-    def session(self, view: View, key: K, seed: int) -> Session:
+    def dialogue(self, view: View, key: K, seed: int) -> Dialogue:
         """For protocols in rounds (``rounds`` is True): the conversation with one cell's algorithm.
 
-        There ``read_output`` validates the whole history, as :meth:`Session.output` gives it.
+        There ``read_output`` validates the whole history, as :meth:`Dialogue.output` gives it.
         """
         raise HarnessError(f"Track {self.name} has no rounds; its algorithms are called once.")
 

@@ -12,7 +12,7 @@ from harness.api import FloatArray, IntArray
 from harness.data import splits
 from harness.errors import Status, SubmissionError
 from harness.tracks import checks, metrics
-from harness.tracks.base import Arrays, Reference, Score, Session, Settings, Track, View
+from harness.tracks.base import Arrays, Dialogue, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
 
 
@@ -69,8 +69,8 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
         view = View(arrays, {"n_classes": data.n_classes, "batch": s.batch, "rounds": s.rounds})
         return view, SelectionActiveKey(y_pool, data.X[test], data.y[test])
 
-    def session(self, view: View, key: SelectionActiveKey, seed: int) -> ActiveSession:
-        return ActiveSession(view, key.y_pool, self.settings.rounds)
+    def dialogue(self, view: View, key: SelectionActiveKey, seed: int) -> ActiveDialogue:
+        return ActiveDialogue(view, key.y_pool, self.settings.rounds)
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         """``indices`` [rounds, batch] of a whole cell, validated round by round."""
@@ -130,7 +130,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
         return Score(float(self._areas(heights)[0]), items, secondary, curve)
 
 
-class ActiveSession(Session):
+class ActiveDialogue(Dialogue):
     """Sells the labels of one cell; knows what was bought and lets no other label out."""
 
     def __init__(self, view: View, y_pool: IntArray, rounds: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.leaderboard.statistics import N_REPLICATES, replicates
+from harness.evaluation.statistics import N_REPLICATES, replicates
 
 SEEDS, ITEMS = 10, 400
 

@@ -67,7 +67,7 @@ def test_unknown_name_and_parameters_are_one_paragraph() -> None:
     with pytest.raises(ProtocolError, match="Did you mean digits") as caught:
         load_dataset("digit")
     assert "\n" not in str(caught.value)
-    with pytest.raises(ProtocolError, match=r"size is not a parameter; colour is not a parameter"):
+    with pytest.raises(ProtocolError, match=r"size is not a known setting; colour is not a known setting"):
         dataset_settings("digits", size=8, colour=True)
     with pytest.raises(ValidationError):
         dataset_settings("digits").name = "wine"

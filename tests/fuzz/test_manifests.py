@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import api, submission
+from harness import api
 from harness.errors import SubmissionError
+from harness.protocol import submission
 from tests.fuzz.budget import inputs
 
 VALUES = st.one_of(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SubmissionError
-from harness.sandbox import wire
+from harness.sandbox.inside import wire
 from tests.fuzz.budget import inputs
 
 DESCR = st.one_of(

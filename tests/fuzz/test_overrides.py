@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.challenge import RunConfig, compose, sweep
 from harness.errors import BenchmarkError
+from harness.protocol.compose import RunConfig, compose, sweep
 from tests.fuzz.budget import inputs
 
 KEYS = st.one_of(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.challenge import Challenge, load_challenge
 from harness.leaderboard.board import Board, build
+from harness.protocol.challenge import Challenge
+from harness.protocol.compose import load_challenge
 from tests.tracking.made import FINGERPRINT, SEEDS, copied, made_run
 
 

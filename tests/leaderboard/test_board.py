@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.challenge import Challenge
 from harness.errors import HarnessError, Status
 from harness.leaderboard.board import LUCKY, Board, BoardRefused, build
-from harness.tracking import ledger, store
+from harness.protocol.challenge import Challenge
+from harness.tracking import delivery, ledger
 from harness.tracking.mlflow_store import open_store, tracking_uri
 from harness.tracking.record import CellRecord
 from tests.tracking.made import FINGERPRINT, made_run
@@ -114,7 +114,7 @@ def test_undelivered_runs_are_delivered_first(challenge: Challenge, runs_dir: Pa
     made_run(runs_dir, "late", 0.8, deliver=False)
     (runs_dir / "made-late" / "undelivered").write_text("the store was locked\n")
     assert "late" in {row.submission for row in build(challenge, FINGERPRINT, runs_dir).ranked}
-    assert store.undelivered(runs_dir) == []
+    assert delivery.undelivered(runs_dir) == []
 
 
 def edit(path: Path, old: bytes, new: bytes) -> None:
@@ -130,20 +130,20 @@ def sql(runs_dir: Path, statement: str, *values: object) -> None:
 
 
 def artifact(runs_dir: Path, name: str) -> Path:
-    runs = store.runs_of(open_store(tracking_uri(runs_dir)), "made", FINGERPRINT)
+    runs = delivery.runs_of(open_store(tracking_uri(runs_dir)), "made", FINGERPRINT)
     (run,) = [run for run in runs if run.info.run_name == "fair"]
     return Path(run.info.artifact_uri.removeprefix("file://")) / name
 
 
 def delete_mlflow_run(runs_dir: Path) -> None:
     client = open_store(tracking_uri(runs_dir))
-    (run,) = [r for r in store.runs_of(client, "made", FINGERPRINT) if r.info.run_name == "fair"]
+    (run,) = [r for r in delivery.runs_of(client, "made", FINGERPRINT) if r.info.run_name == "fair"]
     client.delete_run(run.info.run_id)
 
 
 def forge_mlflow_run(runs_dir: Path, run_id: str) -> None:
     client = open_store(tracking_uri(runs_dir))
-    first = store.runs_of(client, "made", FINGERPRINT)[0]
+    first = delivery.runs_of(client, "made", FINGERPRINT)[0]
     forged = client.create_run(first.info.experiment_id, tags={**first.data.tags, "run_id": run_id})
     client.log_metric(forged.info.run_id, "score", 1.0)
     client.set_terminated(forged.info.run_id)
@@ -153,7 +153,7 @@ def forge_record(runs_dir: Path) -> None:
     """A record copied under another name, told to MLflow, but never run."""
     shutil.copytree(runs_dir / "made-fair", runs_dir / "made-fake")
     edit(runs_dir / "made-fake" / "record.json", b'"run_id": "made-fair"', b'"run_id": "made-fake"')
-    store.deliver(runs_dir / "made-fake")
+    delivery.deliver(runs_dir / "made-fake")
 
 
 def double_edit(runs_dir: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_record_moved_to_another_fingerprint_is_refused(challenge: Challenge, 
 
 def test_a_delivery_killed_half_way_is_no_tampering(challenge: Challenge, runs_dir: Path) -> None:
     client = open_store(tracking_uri(runs_dir))
-    first = store.runs_of(client, "made", FINGERPRINT)[0]
+    first = delivery.runs_of(client, "made", FINGERPRINT)[0]
     client.create_run(first.info.experiment_id, run_name="half", tags={"run_id": "made-fair"})
     assert len(build(challenge, FINGERPRINT, runs_dir).ranked) == 3
 
@@ -238,7 +238,7 @@ def test_an_old_delivery_left_by_a_kill_is_no_tampering(
     with monkeypatch.context() as patched:
         patched.setattr(type(client), "delete_run", lambda self, run_id: None)
         changed = made_run(runs_dir, "fair", 0.5)
-    assert len(store.runs_of(client, "made", FINGERPRINT)) == 6
+    assert len(delivery.runs_of(client, "made", FINGERPRINT)) == 6
     rows = {row.submission: row.score for row in build(challenge, FINGERPRINT, runs_dir).ranked}
     assert rows["fair"] == changed.score
 
@@ -252,9 +252,9 @@ def test_a_run_recorded_meanwhile_is_no_tampering(
     def meanwhile(*args: str) -> object:
         for name in late:
             made_run(runs_dir, name, 0.8)
-        return store.runs_of(*args)  # type: ignore[arg-type]
+        return delivery.runs_of(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("harness.leaderboard.verify.runs_of", meanwhile)
+    monkeypatch.setattr("harness.tracking.verify.runs_of", meanwhile)
     assert "late" in {row.submission for row in build(challenge, FINGERPRINT, runs_dir).ranked}
 
 

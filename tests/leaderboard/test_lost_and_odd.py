@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.challenge import Challenge
 from harness.errors import HarnessError
 from harness.leaderboard.board import build
-from harness.tracking import store
+from harness.protocol.challenge import Challenge
+from harness.tracking import delivery
 from harness.tracking.mlflow_store import open_store, sqlite_path, sqlite_uri, tracking_uri
 from tests.tracking.made import FINGERPRINT, made_run
 
@@ -26,13 +26,13 @@ ODD = ["a b", "a%20b", "a%", "a?b", "a#b", "a;b=c", "a'b\"c", "größe 中", "a\
 def test_a_runs_directory_may_have_any_name(name: str, challenge: Challenge, tmp_path: Path) -> None:
     made_run(tmp_path / name, "good", 0.9)
     made_run(tmp_path / name, "fair", 0.6, deliver=False)
-    store.mark(tmp_path / name / "made-fair")
-    assert store.sync(tmp_path / name) == (["made-fair"], {})
+    delivery.mark(tmp_path / name / "made-fair")
+    assert delivery.sync(tmp_path / name) == (["made-fair"], {})
     board = build(challenge, FINGERPRINT, tmp_path / name)
     assert [row.submission for row in board.ranked] == ["good", "fair"]
     assert (tmp_path / name / "mlflow.db").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [name], "something was written beside the runs directory"
-    (run, _) = store.runs_of(open_store(tracking_uri(tmp_path / name)), "made", FINGERPRINT)
+    (run, _) = delivery.runs_of(open_store(tracking_uri(tmp_path / name)), "made", FINGERPRINT)
     assert any((tmp_path / name / "mlartifacts").rglob(f"{run.info.run_id}/artifacts/record.json"))
 
 
@@ -44,14 +44,14 @@ def test_a_databases_uri_can_be_turned_back(name: str) -> None:
 
 def _delete_run(runs_dir: Path) -> None:
     client = open_store(tracking_uri(runs_dir))
-    for run in store.runs_of(client, "made", FINGERPRINT):
+    for run in delivery.runs_of(client, "made", FINGERPRINT):
         if run.info.run_name == "good":
             client.delete_run(run.info.run_id)
 
 
 def _delete_experiment(runs_dir: Path) -> None:
     client = open_store(tracking_uri(runs_dir))
-    (run, *_) = store.runs_of(client, "made", FINGERPRINT)
+    (run, *_) = delivery.runs_of(client, "made", FINGERPRINT)
     client.delete_experiment(run.info.experiment_id)
 
 
@@ -65,11 +65,11 @@ def test_what_mlflow_has_lost_is_delivered_again(lose, challenge: Challenge, run
     lose(runs_dir)
     with pytest.raises(HarnessError, match="harness sync"):
         build(challenge, FINGERPRINT, runs_dir)
-    delivered, left = store.sync(runs_dir)
+    delivered, left = delivery.sync(runs_dir)
     assert "made-good" in delivered
     assert left == {}
     assert build(challenge, FINGERPRINT, runs_dir) == before
-    assert store.sync(runs_dir) == ([], {})
+    assert delivery.sync(runs_dir) == ([], {})
 
 
 def test_a_database_that_was_removed_is_filled_again(runs_dir: Path) -> None:

@@ -16,11 +16,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from harness.challenge import Challenge
 from harness.errors import HarnessError
+from harness.evaluation.plots import Bar, interval_svg, mean_curve, score_curve_svg
 from harness.leaderboard.board import Board, build
-from harness.leaderboard.plots import Bar, interval_svg, mean_curve, score_curve_svg
 from harness.leaderboard.render import as_csv, as_json, html, markdown, write_board, write_index
+from harness.protocol.challenge import Challenge
 from tests.tracking.made import FINGERPRINT, made_run
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.challenge import load_challenge
+from harness.protocol.compose import load_challenge
 from tests.submissions.test_valuation_baselines import small_task
 from tests.tracks.helpers import baseline, make_task
 

@@ -26,7 +26,7 @@ import yaml
 from harness.errors import Status, SubmissionError
 from harness.sandbox import Job, Limits, Outcome, probe, run
 from harness.sandbox.cgroup import place
-from harness.sandbox.launcher import descendants
+from harness.sandbox.inside.launcher import descendants
 from harness.tracks import checks
 from harness.tracks.base import View
 from tests.redteam.targets import Targets

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import submission
-from harness.bench import Bench
-from harness.challenge import load_challenge
+from harness.protocol import submission
+from harness.evaluation.session import Session
+from harness.protocol.compose import load_challenge
 from harness.errors import Status
-from harness.evaluate import StoredCell, evaluate_cell
+from harness.evaluation.cell import evaluate_cell
+from harness.evaluation.run import StoredCell
 from harness.sandbox import probe
 
 HERE = Path(__file__).parent / "entries" / "game_the_metric"
@@ -26,8 +27,8 @@ Table = dict[str, dict[str, str]]
 def cells(challenge: str, names: list[str], runs: Path, tier: str, *overrides: str) -> list[list[StoredCell]]:
     """Cells of each submission, [names][SEEDS]."""
     pinned = load_challenge(challenge, [f"seeds={SEEDS}", *overrides])
-    bench = Bench.open(pinned, runs_dir=runs, device="cpu", tier=tier)
-    return [[evaluate_cell(bench, submission.load(HERE / name), seed) for seed in range(SEEDS)] for name in names]
+    session = Session.open(pinned, runs_dir=runs, device="cpu", tier=tier)
+    return [[evaluate_cell(session, submission.load(HERE / name), seed) for seed in range(SEEDS)] for name in names]
 
 
 @pytest.mark.parametrize("challenge", ["valuation_digits", "valuation_breast_cancer"])

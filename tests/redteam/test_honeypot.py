@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import challenge as challenges
-from harness import submission
-from harness.bench import Bench
+from harness import load_challenge
+from harness.protocol import challenge as challenges
+from harness.protocol import submission
+from harness.evaluation.session import Session
 from harness.errors import Status
-from harness.evaluate import evaluate_cell
+from harness.evaluation.cell import evaluate_cell
 from harness.sandbox import probe
 
 HERE = Path(__file__).parent / "honeypot"
@@ -26,9 +27,9 @@ ERROR = (0.1 * 0.9 / (SEEDS * 600)) ** 0.5  # of an accuracy of 1 in 10 on that 
 TIERS = [report.name for report in probe() if report.works and report.name != "none"]
 
 
-def bench(name: str, tier: str, tmp_path: Path, secret: str) -> Bench:
-    pinned = challenges.load_challenge(name, [f"secret={secret}", f"seeds={SEEDS}", "limits.seconds=60"])
-    return Bench.open(pinned, runs_dir=tmp_path, device="cpu", tier=tier)
+def session(name: str, tier: str, tmp_path: Path, secret: str) -> Session:
+    pinned = load_challenge(name, [f"secret={secret}", f"seeds={SEEDS}", "limits.seconds=60"])
+    return Session.open(pinned, runs_dir=tmp_path, device="cpu", tier=tier)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_shuffled_labels_cannot_be_learned(tier: str, tmp_path: Path, shuffled: None) -> None:
-    pot = bench("training_set_digits", tier, tmp_path, secrets.token_hex(16))
+    pot = session("training_set_digits", tier, tmp_path, secrets.token_hex(16))
     folders = [HERE / "look_up"]
     if tier == TIERS[0]:
         folders.append(submission.find("as_given", "training_set"))
@@ -71,7 +72,7 @@ def test_noise_cannot_be_drawn_again_without_the_secret(tier: str, tmp_path: Pat
     entry = submission.load(HERE / "rebuild_noise")
 
     def precision(secret: str) -> float:
-        pot = bench("debugging_digits", tier, tmp_path, secret)
+        pot = session("debugging_digits", tier, tmp_path, secret)
         cells = [evaluate_cell(pot, entry, seed).cell for seed in range(SEEDS)]
         assert all(cell.status is Status.OK for cell in cells)
         return float(np.mean([cell.metrics["average_precision"] for cell in cells]))

@@ -17,19 +17,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import submission
-from harness.bench import Bench
-from harness.challenge import load_challenge
+from harness.protocol import submission
+from harness.evaluation.session import Session
+from harness.protocol.compose import load_challenge
 from harness.errors import Status, SubmissionError
-from harness.evaluate import run_submission
+from harness.evaluation.run import run_submission
 from harness.leaderboard.board import BoardRefused, build
 from harness.leaderboard.render import write_board
 from harness.sandbox import probe
-from harness.tracking import ledger, store
+from harness.tracking import ledger
+from harness.tracking import delivery
 from harness.tracking.mlflow_store import open_store, tracking_uri
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
-from tests.sandbox.test_manifests import REFUSED
+from tests.protocol.test_manifests import REFUSED
 from tests.tracking.made import copied
 
 Table = dict[str, dict[str, str]]
@@ -61,29 +62,29 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def open_bench(config: Path, runs: Path, tier: str) -> Bench:
-    return Bench.open(load_challenge("redteam", config_dir=config), runs_dir=runs, device="cpu", tier=tier)
+def open_bench(config: Path, runs: Path, tier: str) -> Session:
+    return Session.open(load_challenge("redteam", config_dir=config), runs_dir=runs, device="cpu", tier=tier)
 
 
-def leak(bench: Bench, path: Path) -> None:
+def leak(session: Session, path: Path) -> None:
     """All that a submission must not know, beside it."""
-    secrets = {"X": bench.track.dataset.X, "y": bench.track.dataset.y}
-    for seed in range(bench.challenge.seeds):
-        view, key = bench.track.prepare(seed)
+    secrets = {"X": session.track.dataset.X, "y": session.track.dataset.y}
+    for seed in range(session.challenge.seeds):
+        view, key = session.track.prepare(seed)
         secrets |= {f"shown{seed}": view.arrays["X"], f"X{seed}": key.X_test, f"y{seed}": key.y_test}
     np.savez(path, **secrets)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_who_knows_the_hidden_rows_does_not_rank(tier: str, config: Path, tmp_path: Path, table: Table) -> None:
-    bench = open_bench(config, tmp_path / "runs", tier)
+    session = open_bench(config, tmp_path / "runs", tier)
     shutil.copytree(HERE, tmp_path / "submissions")
     records = {}
     for name in EXPECTED:
         folder = tmp_path / "submissions" / name
         if not name.startswith("control"):
-            leak(bench, folder / "leaked.npz")
-        records[name] = run_submission(bench, folder)
+            leak(session, folder / "leaked.npz")
+        records[name] = run_submission(session, folder)
         table.setdefault(name, {})[tier] = str(records[name].status)
     assert {name: record.status for name, record in records.items()} == EXPECTED, records
     assert "copies a hidden test item" in records["cheat/copied_test_rows"].reason
@@ -91,7 +92,7 @@ def test_who_knows_the_hidden_rows_does_not_rank(tier: str, config: Path, tmp_pa
     assert (good.score or 0) > (good.suspicious_bound or 1) > (good.skyline or 1)
     assert (records["cheat/hash_look_up"].score or 1) <= (good.skyline or 0)
 
-    board = build(bench.challenge, bench.fingerprint, bench.runs.path)
+    board = build(session.challenge, session.fingerprint, session.runs.path)
     assert {row.submission for row in board.ranked} == {"honest", "hash_look_up"}
     assert {row.submission for row in board.unranked} == {"copied_test_rows", "moved_test_rows"}
     for path in write_board(board, tmp_path / "board"):
@@ -101,7 +102,7 @@ def test_who_knows_the_hidden_rows_does_not_rank(tier: str, config: Path, tmp_pa
 
 
 def test_settings_smuggled_into_a_manifest(config: Path, tmp_path: Path, table: Table) -> None:
-    bench = open_bench(config, tmp_path / "runs", TIERS[0])
+    session = open_bench(config, tmp_path / "runs", TIERS[0])
     for name, text in REFUSED.items():
         folder = tmp_path / "submissions" / name.replace(" ", "_")
         shutil.copytree(HERE / "control" / "honest", folder)
@@ -110,25 +111,25 @@ def test_settings_smuggled_into_a_manifest(config: Path, tmp_path: Path, table: 
         with pytest.raises(SubmissionError) as caught:
             submission.load(folder)
         table.setdefault(f"config/{name}", {})["any"] = str(caught.value.status)
-    record = run_submission(bench, folder)
-    assert (record.status, record.fingerprint) == (Status.INVALID_SUBMISSION, bench.fingerprint)
-    assert build(bench.challenge, bench.fingerprint, bench.runs.path).ranked == ()
+    record = run_submission(session, folder)
+    assert (record.status, record.fingerprint) == (Status.INVALID_SUBMISSION, session.fingerprint)
+    assert build(session.challenge, session.fingerprint, session.runs.path).ranked == ()
 
 
 # --- tampering ---
 
 
 @pytest.fixture(scope="module")
-def finished(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Record]:
-    bench = open_bench(config, tmp_path_factory.mktemp("finished") / "runs", TIERS[0])
-    return bench, run_submission(bench, HERE / "control" / "honest")
+def finished(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Session, Record]:
+    session = open_bench(config, tmp_path_factory.mktemp("finished") / "runs", TIERS[0])
+    return session, run_submission(session, HERE / "control" / "honest")
 
 
 @pytest.fixture
-def untouched(finished: tuple[Bench, Record], tmp_path: Path) -> tuple[Bench, Record]:
+def untouched(finished: tuple[Session, Record], tmp_path: Path) -> tuple[Session, Record]:
     """A copy of the finished run."""
-    bench, record = finished
-    return replace(bench, runs=RunsDir(copied(bench.runs.path, tmp_path / "runs"))), record
+    session, record = finished
+    return replace(session, runs=RunsDir(copied(session.runs.path, tmp_path / "runs"))), record
 
 
 def edit_record(runs: Path, run_id: str) -> None:
@@ -185,32 +186,32 @@ TAMPERING: dict[str, Callable[[Path, str], None]] = {
 
 
 @pytest.mark.parametrize("kind", TAMPERING)
-def test_what_is_edited_afterwards_is_named(kind: str, untouched: tuple[Bench, Record], table: Table) -> None:
-    bench, record = untouched
-    TAMPERING[kind](bench.runs.path, record.run_id)
+def test_what_is_edited_afterwards_is_named(kind: str, untouched: tuple[Session, Record], table: Table) -> None:
+    session, record = untouched
+    TAMPERING[kind](session.runs.path, record.run_id)
     with pytest.raises(BoardRefused) as caught:
-        build(bench.challenge, bench.fingerprint, bench.runs.path)
+        build(session.challenge, session.fingerprint, session.runs.path)
     assert record.run_id in caught.value.reason
     table.setdefault(f"tamper/{kind}", {})["any"] = "board refused"
 
 
-def test_an_edited_cell_is_run_again(untouched: tuple[Bench, Record], table: Table) -> None:
+def test_an_edited_cell_is_run_again(untouched: tuple[Session, Record], table: Table) -> None:
     """Its own digests may be made to fit; the record, which the ledger vouches for, has another score."""
-    bench, record = untouched
-    path = bench.runs.cell_dir(record.run_id, 1) / "cell.json"
+    session, record = untouched
+    path = session.runs.cell_dir(record.run_id, 1) / "cell.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "score": 0.999}))
-    store.mark(bench.runs.run_dir(record.run_id))  # the run is recorded anew
-    again = run_submission(bench, HERE / "control" / "honest")
+    delivery.mark(session.runs.run_dir(record.run_id))  # the run is recorded anew
+    again = run_submission(session, HERE / "control" / "honest")
     assert (again.score, again.ci95) == (record.score, record.ci95)
     table.setdefault("tamper/cell", {})["any"] = "run again"
 
 
-def test_an_edited_board_is_written_anew(untouched: tuple[Bench, Record], tmp_path: Path, table: Table) -> None:
-    bench, record = untouched
-    board = build(bench.challenge, bench.fingerprint, bench.runs.path)
+def test_an_edited_board_is_written_anew(untouched: tuple[Session, Record], tmp_path: Path, table: Table) -> None:
+    session, record = untouched
+    board = build(session.challenge, session.fingerprint, session.runs.path)
     before = {path: path.read_bytes() for path in write_board(board, tmp_path / "board")}
     for path in before:
         path.write_bytes(b"forged")
-    write_board(build(bench.challenge, bench.fingerprint, bench.runs.path), tmp_path / "board")
+    write_board(build(session.challenge, session.fingerprint, session.runs.path), tmp_path / "board")
     assert {path: path.read_bytes() for path in before} == before
     table.setdefault("tamper/board", {})["any"] = "written anew"

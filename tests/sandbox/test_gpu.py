@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.bench import Bench
-from harness.challenge import load_challenge
 from harness.errors import ProtocolError, Status
+from harness.evaluation.session import Session
+from harness.protocol.compose import load_challenge
 from harness.sandbox import gpu, run, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
@@ -51,7 +51,7 @@ def test_a_machine_without_one_says_so(dev: Path, tmp_path: Path) -> None:
     challenge = load_challenge("selection_digits", ["limits.gpu=true"])
     assert challenge.modified
     with pytest.raises(ProtocolError, match=r"grants submissions a GPU.*no NVIDIA device") as caught:
-        Bench.open(challenge, runs_dir=tmp_path, device="cpu")
+        Session.open(challenge, runs_dir=tmp_path, device="cpu")
     assert "\n" not in str(caught.value)
     with pytest.raises(ProtocolError, match="no NVIDIA device"):
         run(job(tmp_path / "s", "", gpu=True), TIERS[0])

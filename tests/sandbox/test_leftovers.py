@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.sandbox import cell, cgroup
-from harness.sandbox.launcher import descendants
+from harness.sandbox.inside.launcher import descendants
 from tests.sandbox.helpers import TIERS
 
 HARNESS = """

@@ -13,7 +13,7 @@ import scipy.sparse
 import torch
 
 from harness.errors import Status, SubmissionError
-from harness.sandbox.returned import as_array, call
+from harness.sandbox.inside.returned import as_array, call
 
 
 def refused(value: Any, names: tuple[str, ...] = ("indices",)) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import Status
 from harness.sandbox import run
-from harness.sandbox.semaphores import SemLock, sem_unlink
+from harness.sandbox.inside.semaphores import SemLock, sem_unlink
 from tests.sandbox.helpers import TIERS, job
 
 KINDS = {"ours": SemLock, "the system's": _multiprocessing.SemLock}

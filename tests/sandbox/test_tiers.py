@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, ProtocolError, Status
-from harness.sandbox import container, landlock, probe, resolve_tier, run, seccomp, syscalls, tiers, walls
+from harness.sandbox import podman, probe, resolve_tier, run, tiers, trial, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
+from harness.sandbox.inside import landlock, seccomp, syscalls
 from harness.sandbox.visible import BUNDLED, code, readable, visible
 from tests.sandbox.helpers import TIERS, job
 
@@ -24,11 +25,11 @@ from tests.sandbox.helpers import TIERS, job
 def fresh(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Probes are tried anew, before and after."""
     tiers._try.cache_clear()
-    container.trials.cache_clear()
+    trial.trials.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
     tiers._try.cache_clear()
-    container.trials.cache_clear()
+    trial.trials.cache_clear()
 
 
 def test_probe_tells_every_tier() -> None:
@@ -72,12 +73,12 @@ def test_a_podman_that_fails_is_said_and_is_ours(fresh: pytest.MonkeyPatch, tmp_
     fake.chmod(0o755)
     assert resolve_tier("container", "bubblewrap") == "container"
     with fresh.context() as patch:
-        patch.setattr(container, "podman", lambda: str(fake))
+        patch.setattr(podman, "installed", lambda: str(fake))
         outcome = run(job(tmp_path / "s", "def select(task):\n    return [0]\n"), "container")
         assert outcome.status is Status.HARNESS_ERROR
         assert "no space in the store" in outcome.reason
         tiers._try.cache_clear()
-        container.trials.cache_clear()
+        trial.trials.cache_clear()
         with pytest.raises(ProtocolError, match="no space in the store"):
             resolve_tier("container", "none")
     fresh.setenv("PATH", str(tmp_path / "empty"))
@@ -158,14 +159,19 @@ def test_nothing_automatic_when_nothing_works(fresh: pytest.MonkeyPatch, tmp_pat
 
 def test_only_a_little_of_the_harness_goes_in() -> None:
     names = {name for name in code() if name.endswith(".py")}
-    assert {"harness/api.py", "harness/errors.py", "harness/models/__init__.py", "harness/sandbox/worker.py"} <= names
+    assert {
+        "harness/api.py",
+        "harness/errors.py",
+        "harness/models/__init__.py",
+        "harness/sandbox/inside/worker.py",
+    } <= names
     assert not [n for n in names if n.startswith(("harness/tracks", "harness/data", "harness/tracking", "harness/cli"))]
-    assert not {"harness/challenge.py", "harness/evaluate.py", "harness/sandbox/supervisor.py"} & names
+    assert not {"harness/protocol/challenge.py", "harness/evaluation/run.py", "harness/sandbox/supervisor.py"} & names
 
 
 def test_the_worker_is_light() -> None:
     program = (
-        "import sys, json; import harness.sandbox.launcher, harness.sandbox.worker;"
+        "import sys, json; import harness.sandbox.inside.launcher, harness.sandbox.inside.worker;"
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -180,7 +186,9 @@ def test_the_worker_is_light() -> None:
         "pandas",
         "harness.sandbox.base",
     }
-    assert not [name for name in loaded if name.startswith(("harness.tracks", "harness.data", "harness.challenge"))]
+    assert not [
+        name for name in loaded if name.startswith(("harness.tracks", "harness.data", "harness.protocol.challenge"))
+    ]
 
 
 def test_library_copies_of_data_are_masked() -> None:

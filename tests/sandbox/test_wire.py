@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import SubmissionError
-from harness.sandbox import wire
+from harness.sandbox.inside import wire
 
 DTYPES = st.sampled_from(["?", "i1", "u1", "<i2", ">i2", "<u4", "<i8", ">i8", "<u8", "<f2", "<f4", ">f4", "<f8"])
 ARRAYS = DTYPES.flatmap(

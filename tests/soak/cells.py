@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import submission
-from harness.bench import Bench
-from harness.challenge import load_challenge
 from harness.errors import Status
-from harness.evaluate import evaluate_cell
-from harness.pool import Engine, compute
+from harness.evaluation.cell import evaluate_cell
+from harness.evaluation.launchers.local import Engine, compute
+from harness.evaluation.session import Session
+from harness.protocol import submission
+from harness.protocol.compose import load_challenge
 from harness.sandbox import cell as cells
 from harness.sandbox.base import Limits
 from harness.tracking.runs import StoredCell
@@ -90,19 +90,21 @@ def run_many(count: int, *, seed: int = 0, workers: int = 2, said: Callable[[str
         cells.sweep.cache_clear()
         try:
             challenge = load_challenge(NAME, config_dir=place.path)
-            bench = Bench.open(challenge, runs_dir=place.path / "runs", device="cpu")
-            tight = replace(bench, challenge=challenge.model_copy(update={"limits": Limits(seconds=1, memory_mb=512)}))
-            small = replace(bench, challenge=challenge.model_copy(update={"limits": Limits(memory_mb=512)}))
+            session = Session.open(challenge, runs_dir=place.path / "runs", device="cpu")
+            tight = replace(
+                session, challenge=challenge.model_copy(update={"limits": Limits(seconds=1, memory_mb=512)})
+            )
+            small = replace(session, challenge=challenge.model_copy(update={"limits": Limits(memory_mb=512)}))
             entries = {
                 kind: submission.load(place.submission(kind.replace(" ", "_").replace(",", ""), source))
                 for kind, (_, _, source) in KINDS.items()
             }
-            found.tier = bench.tier
+            found.tier = session.tier
             found.kinds = dict(Counter(kinds))
 
             def run_cell(number: int) -> StoredCell:
                 kind = kinds[number]
-                where = {"loops": tight, "takes all memory": small}.get(kind, bench)
+                where = {"loops": tight, "takes all memory": small}.get(kind, session)
                 stored = evaluate_cell(where, entries[kind], number % challenge.seeds)
                 return replace(stored, cell=stored.cell.model_copy(update={"seed": number}))
 

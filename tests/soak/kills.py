@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.challenge import load_challenge
 from harness.leaderboard.board import build
+from harness.protocol.compose import load_challenge
 from tests.soak.place import NAME, Place, placed, watched
 
 _SOURCE = "def rank(task):\n    return task.rng.permutation(len(task.y))\n"

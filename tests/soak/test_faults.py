@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.tracking import ledger, store
+from harness.tracking import delivery, ledger
 from harness.tracking.mlflow_store import create_database
 
 Write = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_an_unreachable_server_is_said_once_and_sync_delivers(tmp_path: Path) ->
     assert f"{server} cannot be reached" in said[0]
     assert f"harness sync --runs-dir {runs} --tracking-uri {server}" in said[0]
     assert "recovery" in out
-    assert len(store.undelivered(runs)) == 3
+    assert len(delivery.undelivered(runs)) == 3
 
     status, out, said = harness("sync", "--runs-dir", runs, "--tracking-uri", server)
     assert (status, out.splitlines()[0]) == (1, "0 delivered, 3 left")
@@ -75,7 +75,7 @@ def test_a_later_run_delivers_as_well(tmp_path: Path) -> None:
     assert harness("run", *SMALL, f"runs_dir={runs}", "tracking.uri=http://127.0.0.1:9")[0] == 0
     status, _, said = harness("run", *SMALL, f"runs_dir={runs}")
     assert (status, said) == (0, [])
-    assert store.undelivered(runs) == []
+    assert delivery.undelivered(runs) == []
 
 
 @pytest.fixture(params=["150k", "1100k"])

@@ -12,7 +12,7 @@ import pytest
 from harness import evaluate, load_challenge
 from harness.errors import Status
 from harness.leaderboard.board import build
-from harness.tracking import ledger, store
+from harness.tracking import delivery, ledger
 from tests.soak.place import NAME, placed
 
 DIE_AT = """
@@ -24,15 +24,16 @@ before = getattr(place, name)
 def dying(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(place, name, dying)
-from harness import evaluate, load_challenge
+from harness import load_challenge
+from harness import evaluate
 evaluate(load_challenge("soak", config_dir=sys.argv[1]), sys.argv[2], runs_dir=sys.argv[3])
 """
 POINTS = [
     "harness.tracking.runs.sync_directory",  # the first copy, cell or record is in place, but not yet on the disk
     "harness.tracking.runs.write_json_atomic",  # replicates and plots are there, the record is not
     "harness.tracking.ledger.append",  # the record is there, the ledger has no line
-    "harness.tracking.store.deliver",  # the ledger has a line, MLflow no run
-    "harness.tracking.store._metrics",  # MLflow has a run without its metrics
+    "harness.tracking.delivery.deliver",  # the ledger has a line, MLflow no run
+    "harness.tracking.delivery._metrics",  # MLflow has a run without its metrics
 ]
 
 
@@ -48,12 +49,12 @@ def test_a_kill_while_a_run_is_recorded(point: str, sync_first: bool) -> None:
         dead = subprocess.run([sys.executable, "-c", DIE_AT, *arguments], env=environment, capture_output=True)
         assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
         if sync_first:
-            store.sync(runs)
+            delivery.sync(runs)
         challenge = load_challenge(NAME, config_dir=place.path)
         record = evaluate(challenge, folder, runs_dir=runs)
         assert record.status is Status.OK
         assert ledger.verify(runs) == []
-        assert store.undelivered(runs) == []
+        assert delivery.undelivered(runs) == []
         board = build(challenge, record.fingerprint, runs)
         assert [row.submission for row in board.ranked] == ["quick"]
         assert len(board.references) == 2

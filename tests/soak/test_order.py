@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness import sandbox
-from harness.bench import Bench
-from harness.challenge import load_challenge
-from harness.evaluate import run_submission
+from harness.evaluation.run import run_submission
+from harness.evaluation.session import Session
 from harness.leaderboard.board import build
 from harness.leaderboard.render import write_board
+from harness.protocol.compose import load_challenge
 from harness.sandbox.base import Job, Outcome
 from tests.soak.place import NAME, Place, placed
 
@@ -30,10 +30,10 @@ IN_ORDER = "import numpy\ndef rank(task):\n    return numpy.arange(len(task.y))\
 def boards(place: Place, where: str, submissions: list[str], workers: int) -> dict[str, bytes]:
     """All files of the board after running these submissions in this order."""
     challenge = load_challenge(NAME, config_dir=place.path)
-    bench = Bench.open(challenge, runs_dir=place.path / where, device="cpu")
+    session = Session.open(challenge, runs_dir=place.path / where, device="cpu")
     for submission in submissions:
-        run_submission(bench, submission, workers=workers)
-    board = build(challenge, bench.fingerprint, place.path / where)
+        run_submission(session, submission, workers=workers)
+    board = build(challenge, session.fingerprint, place.path / where)
     assert len(board.ranked) == 3
     assert len(board.references) == 2
     assert len(board.unranked) == 1
@@ -49,9 +49,9 @@ def test_workers_and_order_change_no_byte_of_the_board(monkeypatch: pytest.Monke
 
     clock = SimpleNamespace(perf_counter=lambda: 0.0)
     today = SimpleNamespace(now=lambda zone: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    monkeypatch.setattr(sys.modules["harness.evaluate"], "sandbox", SimpleNamespace(run=free_of_charge))
-    monkeypatch.setattr(sys.modules["harness.evaluate"], "time", clock)
-    monkeypatch.setattr(sys.modules["harness.summary"], "datetime", today)
+    monkeypatch.setattr(sys.modules["harness.evaluation.cell"], "sandbox", SimpleNamespace(run=free_of_charge))
+    monkeypatch.setattr(sys.modules["harness.evaluation.cell"], "time", clock)
+    monkeypatch.setattr(sys.modules["harness.evaluation.summary"], "datetime", today)
     with placed() as place:
         mine = [str(place.submission("fails", FAILS)), str(place.submission("in_order", IN_ORDER))]
         names = ["random", "knn_shapley", *mine]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import api, submission
+from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
 from harness.tracks.base import Track, View
 from tests.tracks.helpers import baseline, named
 

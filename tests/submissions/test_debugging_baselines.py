@@ -14,11 +14,12 @@ from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
-from harness import api, submission
-from harness.catalogue import baseline_names
-from harness.challenge import load_challenge
+from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
+from harness.protocol.catalogue import baseline_names
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 

@@ -12,12 +12,13 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
-from harness import api, evaluate, submission
-from harness.catalogue import baseline_names
-from harness.challenge import load_challenge
+from harness import api, evaluate
 from harness.errors import ProtocolError
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
+from harness.protocol.catalogue import baseline_names
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 

@@ -10,10 +10,11 @@ from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
 from sklearn.cluster import KMeans
 
-from harness import api, submission
-from harness.challenge import load_challenge
+from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, run
 

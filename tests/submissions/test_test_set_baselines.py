@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from harness.challenge import load_challenge
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import Track, View
 from tests.tracks.helpers import baseline, make_task, run
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import View
 from harness.tracks.training_set import TrainingSet, TrainingSetKey
 from tests.tracks.helpers import baseline, make_task, named, run

@@ -13,10 +13,11 @@ from scipy.special import beta as beta_function
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
-from harness import api, submission
-from harness.challenge import load_challenge
+from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from harness.tracks import detection
 from tests.tracks.helpers import baseline, make_task, run

@@ -12,8 +12,8 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import Status
-from harness.leaderboard.statistics import interval, replicates
-from harness.tracking import ledger, store
+from harness.evaluation.statistics import interval, replicates
+from harness.tracking import delivery, ledger
 from harness.tracking.record import CellRecord, Record, Seconds
 from harness.tracking.runs import RunsDir, arrays_digest
 from harness.tracks.base import Arrays
@@ -86,7 +86,7 @@ def made_run(runs_dir: Path, name: str, skill: float = 0.7, *, deliver: bool = T
     record = runs.save_record(record, sample if keep else None, {"curve.svg": "<svg/>"} if keep else None)
     ledger.append(runs_dir, "run", run_id)
     if deliver:
-        assert store.deliver(runs.run_dir(run_id)) is not None
+        assert delivery.deliver(runs.run_dir(run_id)) is not None
     return record
 
 

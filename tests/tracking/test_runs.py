@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import submission
 from harness.errors import HarnessError, Status
+from harness.protocol import submission
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir, arrays_digest
 

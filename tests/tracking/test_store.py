@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, Status
-from harness.tracking import store
+from harness.tracking import delivery
 from harness.tracking.mlflow_store import StoreError, create_database, open_store, tracking_uri
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir
@@ -24,7 +24,7 @@ def _no_configured_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs_in(place: Path) -> list:  # type: ignore[type-arg]
-    return store.runs_of(open_store(tracking_uri(place)), "made", FINGERPRINT)
+    return delivery.runs_of(open_store(tracking_uri(place)), "made", FINGERPRINT)
 
 
 def test_one_run_with_seeds_as_steps(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_one_run_with_seeds_as_steps(tmp_path: Path) -> None:
 def test_a_second_run_replaces_and_the_same_record_is_delivered_once(tmp_path: Path) -> None:
     made_run(tmp_path, "a", 0.7)
     (first,) = runs_in(tmp_path)
-    assert store.deliver(tmp_path / "made-a") == first.info.run_id
+    assert delivery.deliver(tmp_path / "made-a") == first.info.run_id
     changed = made_run(tmp_path, "a", 0.4)
     (second,) = runs_in(tmp_path)
     assert second.info.run_id != first.info.run_id
@@ -105,16 +105,16 @@ def test_a_locked_store_keeps_the_result_and_sync_delivers_it(tmp_path: Path, mo
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as other:
         other.execute("BEGIN EXCLUSIVE")
         record = made_run(tmp_path, "b", deliver=False)
-        with pytest.warns(store.UndeliveredWarning, match="locked") as caught:
-            assert store.deliver(tmp_path / "made-b") is None
+        with pytest.warns(delivery.UndeliveredWarning, match="locked") as caught:
+            assert delivery.deliver(tmp_path / "made-b") is None
         assert "\n" not in str(caught[0].message)
-        assert store.undelivered(tmp_path) == ["made-b"]
-        delivered, left = store.sync(tmp_path)
+        assert delivery.undelivered(tmp_path) == ["made-b"]
+        delivered, left = delivery.sync(tmp_path)
         assert delivered == []
         assert "locked" in left["made-b"]
     assert RunsDir(tmp_path).load_record("made-b") == record
-    assert store.sync(tmp_path) == (["made-b"], {})
-    assert store.undelivered(tmp_path) == []
+    assert delivery.sync(tmp_path) == (["made-b"], {})
+    assert delivery.undelivered(tmp_path) == []
     assert {run.info.run_name for run in runs_in(tmp_path)} == {"a", "b"}
 
 
@@ -130,12 +130,12 @@ def test_a_locked_store_keeps_the_result_and_sync_delivers_it(tmp_path: Path, mo
 )
 def test_an_unusable_store_is_one_paragraph(tmp_path: Path, uri: str) -> None:
     made_run(tmp_path, "a", deliver=False)
-    with pytest.warns(store.UndeliveredWarning) as caught:
-        assert store.deliver(tmp_path / "made-a", uri) is None
+    with pytest.warns(delivery.UndeliveredWarning) as caught:
+        assert delivery.deliver(tmp_path / "made-a", uri) is None
     assert len(str(caught[0].message)) < 1000
     assert ("http://127.0.0.1:9 cannot be reached" in str(caught[0].message)) == uri.startswith("http")
     assert (tmp_path / "made-a" / "undelivered").read_text().strip()
-    assert store.deliver(tmp_path / "made-a") is not None
+    assert delivery.deliver(tmp_path / "made-a") is not None
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_no_cache_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "cache").write_text("a file where the cache should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with warnings.catch_warnings():
-        warnings.simplefilter("error", store.UndeliveredWarning)
+        warnings.simplefilter("error", delivery.UndeliveredWarning)
         made_run(tmp_path / "runs", "a")
     assert sorted(p.name for p in (tmp_path / "runs").iterdir() if p.name.startswith(".tmp")) == []
 
@@ -188,4 +188,4 @@ def test_a_record_under_another_name_is_refused(tmp_path: Path) -> None:
     made_run(tmp_path, "a", deliver=False)
     (tmp_path / "made-a").rename(tmp_path / "made-b")
     with pytest.raises(HarnessError, match="another run"):
-        store.deliver(tmp_path / "made-b")
+        delivery.deliver(tmp_path / "made-b")

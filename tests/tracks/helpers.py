@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from harness import api, submission
-from harness.challenge import load_challenge
+from harness import api
 from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import submission
+from harness.protocol.compose import load_challenge
 from harness.randomness import generator
 from harness.tracks.base import Arrays, Score, Track, View
 
@@ -63,13 +64,13 @@ def run(track: Track[Any, Any], view: View, key: Any, function: Callable[[Any], 
     task = make_task(track, view, seed)
     if not track.rounds:
         return track.read_output(named(track.task, function(task)), view)
-    session = track.session(view, key, seed)
+    dialogue = track.dialogue(view, key, seed)
     for round in range(10_000):
-        fields = session.reply(round, named(track.task, function(task)))
+        fields = dialogue.reply(round, named(track.task, function(task)))
         if fields is None:
             break
         task = dataclasses.replace(task, **{name: _read_only(array) for name, array in fields.items()})
-    return track.read_output(session.output(), view)
+    return track.read_output(dialogue.output(), view)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

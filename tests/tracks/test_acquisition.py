@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.linear_model import LogisticRegression
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks.acquisition import Acquisition, AcquisitionKey, AcquisitionSettings
 from harness.tracks.base import View
 from tests.tracks.helpers import baseline, run

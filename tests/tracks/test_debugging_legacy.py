@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from harness.api import IntArray
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.data.dataperf_debugging import Task, published_ranking
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks.debugging_legacy import DebuggingLegacy, DebuggingLegacySettings
 from tests.tracks.helpers import bind, cell
 

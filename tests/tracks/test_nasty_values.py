@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import submission
-from harness.bench import Bench
-from harness.catalogue import quick_challenge
-from harness.challenge import load_challenge
 from harness.errors import Status
-from harness.evaluate import evaluate_cell
+from harness.evaluation.cell import evaluate_cell
+from harness.evaluation.session import Session
+from harness.protocol import submission
+from harness.protocol.catalogue import quick_challenge
+from harness.protocol.compose import load_challenge
 
 Write = Callable[..., Path]
 
@@ -41,7 +41,7 @@ VALUES = (
 
 @pytest.mark.parametrize("track", SHAPES)
 def test_no_value_makes_the_harness_warn(track: str, tmp_path: Path) -> None:
-    bench = Bench.open(load_challenge(quick_challenge(track)), runs_dir=tmp_path / "runs", device="cpu")
+    session = Session.open(load_challenge(quick_challenge(track)), runs_dir=tmp_path / "runs", device="cpu")
     shape, result = SHAPES[track]
     for number, value in enumerate(VALUES):
         folder = tmp_path / str(number)
@@ -55,6 +55,6 @@ def test_no_value_makes_the_harness_warn(track: str, tmp_path: Path) -> None:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            cell = evaluate_cell(bench, submission.load(folder), 0).cell
+            cell = evaluate_cell(session, submission.load(folder), 0).cell
         assert cell.status in (Status.OK, Status.CONTRACT_VIOLATION), (value, cell.reason)
         assert cell.status is not Status.OK or (cell.score is not None and math.isfinite(cell.score)), value

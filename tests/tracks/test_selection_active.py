@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from harness import evaluate, load_challenge
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.tracks.base import View
-from harness.tracks.selection_active import ActiveSession, SelectionActive
+from harness.tracks.selection_active import ActiveDialogue, SelectionActive
 from tests.tracks.helpers import baseline, make_task, named, run
 
 SMALL = ["track.pool=120", "track.test=80", "track.initial=10", "track.batch=6", "track.rounds=3"]
@@ -73,11 +73,11 @@ def test_references_bracket_and_share_the_start(track):
 def test_no_label_reaches_the_algorithm_before_it_is_bought(track):
     view, key = track.prepare(0)
     assert set(view.arrays) == {"X", "labelled", "y_labelled"}
-    session = track.session(view, key, 0)
+    dialogue = track.dialogue(view, key, 0)
     bought = view.arrays["labelled"]
     assert np.array_equal(view.arrays["y_labelled"], key.y_pool[bought])
     for round, chosen in enumerate(random_history(track, view)):
-        fields = session.reply(round, {"indices": chosen})
+        fields = dialogue.reply(round, {"indices": chosen})
         bought = np.concatenate([bought, chosen])
         if round < 2:
             assert set(fields) == {"labelled", "y_labelled"}
@@ -85,20 +85,20 @@ def test_no_label_reaches_the_algorithm_before_it_is_bought(track):
             assert np.array_equal(fields["y_labelled"], key.y_pool[bought])
         else:
             assert fields is None
-    assert np.array_equal(session.output()["indices"].ravel(), bought[10:])
+    assert np.array_equal(dialogue.output()["indices"].ravel(), bought[10:])
 
 
 def test_no_label_is_sold_after_the_last_round(track):
     view, key = track.prepare(0)
-    session = track.session(view, key, 0)
+    dialogue = track.dialogue(view, key, 0)
     history = random_history(track, view)
     for round, chosen in enumerate(history):
-        session.reply(round, {"indices": chosen})
+        dialogue.reply(round, {"indices": chosen})
     free = np.setdiff1d(np.arange(120), [*view.arrays["labelled"], *history.ravel()])
     for more in (free[:6], history[0], np.zeros(0)):
         with pytest.raises(SubmissionError, match="All 3 rounds are over"):
-            session.reply(3, {"indices": more})
-    assert np.array_equal(session.output()["indices"], history)
+            dialogue.reply(3, {"indices": more})
+    assert np.array_equal(dialogue.output()["indices"], history)
 
 
 def test_labels_bought_do_not_depend_on_labels_not_bought(track):
@@ -108,20 +108,20 @@ def test_labels_bought_do_not_depend_on_labels_not_bought(track):
     known = np.concatenate([view.arrays["labelled"], chosen[:2].ravel()])
     other = (key.y_pool + 1) % 10
     other[known] = key.y_pool[known]
-    sessions = [track.session(view, dataclasses.replace(key, y_pool=y), 0) for y in (key.y_pool, other)]
+    dialogues = [track.dialogue(view, dataclasses.replace(key, y_pool=y), 0) for y in (key.y_pool, other)]
     for round in range(2):
-        one, two = (session.reply(round, {"indices": chosen[round]}) for session in sessions)
+        one, two = (dialogue.reply(round, {"indices": chosen[round]}) for dialogue in dialogues)
         assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
 def test_a_row_bought_in_an_earlier_round_is_refused_with_its_place(track):
     view, key = track.prepare(0)
     first, second, _ = random_history(track, view)
-    session = track.session(view, key, 0)
-    session.reply(0, {"indices": first})
+    dialogue = track.dialogue(view, key, 0)
+    dialogue.reply(0, {"indices": first})
     second[4] = first[2]
     with pytest.raises(SubmissionError, match=rf"round 1: position 4 names row {first[2]}.*in round 0, position 2"):
-        session.reply(1, {"indices": second})
+        dialogue.reply(1, {"indices": second})
 
 
 def test_a_row_of_the_initial_set_is_refused(track):
@@ -129,7 +129,7 @@ def test_a_row_of_the_initial_set_is_refused(track):
     chosen = random_history(track, view)[0]
     chosen[3] = view.arrays["labelled"][0]
     with pytest.raises(SubmissionError, match=r"round 0: position 3 .*in the initial set"):
-        track.session(view, key, 0).reply(0, {"indices": chosen})
+        track.dialogue(view, key, 0).reply(0, {"indices": chosen})
 
 
 def test_a_whole_history_is_validated_like_its_rounds(track):
@@ -144,10 +144,10 @@ def test_a_whole_history_is_validated_like_its_rounds(track):
 
 def test_ending_early_is_no_output(track):
     view, key = track.prepare(0)
-    session = track.session(view, key, 0)
-    session.reply(0, {"indices": random_history(track, view)[0]})
+    dialogue = track.dialogue(view, key, 0)
+    dialogue.reply(0, {"indices": random_history(track, view)[0]})
     with pytest.raises(SubmissionError, match="1 of 3 rounds") as caught:
-        session.output()
+        dialogue.output()
     assert caught.value.status is Status.NO_OUTPUT
 
 
@@ -156,20 +156,20 @@ def test_ending_early_is_no_output(track):
 def test_a_query_is_accepted_just_when_it_is_valid(rows, data):
     labelled = np.array(data.draw(st.lists(st.integers(0, 11), min_size=1, max_size=5, unique=True)))
     view = View({"X": np.zeros((12, 2), np.float32), "labelled": labelled}, {"batch": 4, "rounds": 2, "n_classes": 2})
-    session = ActiveSession(view, np.zeros(12, np.int64), 2)
+    dialogue = ActiveDialogue(view, np.zeros(12, np.int64), 2)
     valid = len(rows) == 4 == len(set(rows) - set(labelled.tolist())) and all(0 <= row < 12 for row in rows)
     if valid:
-        assert session.reply(0, {"indices": np.array(rows)})["labelled"].tolist() == labelled.tolist() + rows
+        assert dialogue.reply(0, {"indices": np.array(rows)})["labelled"].tolist() == labelled.tolist() + rows
     else:
         with pytest.raises(SubmissionError, match="indices of round 0"):
-            session.reply(0, {"indices": np.array(rows, dtype=np.int64)})
+            dialogue.reply(0, {"indices": np.array(rows, dtype=np.int64)})
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(6), np.zeros(6, bool), np.array(["a"] * 6), np.zeros((2, 3), int)])
 def test_wrong_kinds_of_query_are_refused(track, wrong):
     view, key = track.prepare(0)
     with pytest.raises(SubmissionError, match=r"dtype|shape"):
-        track.session(view, key, 0).reply(0, {"indices": wrong})
+        track.dialogue(view, key, 0).reply(0, {"indices": wrong})
 
 
 def test_impossible_settings_are_refused():

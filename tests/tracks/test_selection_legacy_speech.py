@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.svm import SVC
 
-from harness.challenge import load_challenge
 from harness.errors import ProtocolError, SubmissionError
+from harness.protocol.compose import load_challenge
 from harness.tracks.selection_legacy_speech import RANDOM_STATES, SelectionLegacySpeech
 from tests.tracks.helpers import baseline, run
 

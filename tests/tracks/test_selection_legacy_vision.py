@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from harness.challenge import load_challenge
 from harness.errors import ProtocolError, SubmissionError
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import View
 from harness.tracks.selection_legacy_vision import SelectionLegacyVision
 from tests.tracks.helpers import baseline, run

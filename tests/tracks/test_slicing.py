@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import adjusted_mutual_info_score, average_precision_score
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks import detection, planting
 from harness.tracks.base import View
 from harness.tracks.slicing import Slicing, SlicingKey, SlicingSettings, average_precisions, match

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks.test_set import TestSet, TestSetSettings, repeats
 from harness.tracks.unseen import probabilities
 
@@ -126,7 +126,7 @@ def test_lands_where_the_prototype_did(digits: TestSet) -> None:
 @given(st.integers(1, 25), st.integers(1, 4), st.floats(0, 2), st.integers(0, 1000))
 def test_near_duplicates_against_loops(k: int, d: int, radius: float, seed: int) -> None:
     X = np.random.default_rng(seed).integers(0, 3, size=(k, d)).astype(np.float32)
-    wanted = [any(np.sqrt(((X[i] - X[j]) ** 2).sum()) <= radius for j in range(i)) for i in range(k)]
+    wanted = [any(np.sqrt(((X[i].astype(float) - X[j]) ** 2).sum()) <= radius for j in range(i)) for i in range(k)]
     assert list(repeats(X, radius)) == wanted
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from harness.challenge import load_challenge
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
+from harness.protocol.compose import load_challenge
 from harness.tracks.test_set_repair import TestSetRepair, TestSetRepairSettings
 
 

@@ -14,10 +14,10 @@ from hypothesis.extra.numpy import arrays as np_arrays
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from harness.challenge import load_challenge
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks.distances import nearest, within
 from harness.tracks.training_set import TrainingSet, TrainingSetSettings, class_counts, refuse_copies
 from tests.tracks.helpers import baseline, make_task

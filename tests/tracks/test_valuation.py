@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from harness.challenge import load_challenge
 from harness.errors import ProtocolError, SubmissionError
+from harness.protocol.compose import load_challenge
 from harness.tracks import detection, pinned
 from harness.tracks.base import View
 from harness.tracks.valuation import Valuation, removal_places

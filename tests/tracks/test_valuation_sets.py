@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mean_absolute_error
 
-from harness.challenge import load_challenge
 from harness.errors import ProtocolError, SubmissionError
+from harness.protocol.compose import load_challenge
 from harness.tracks.base import View
 from harness.tracks.valuation_sets import ValuationSets
 from tests.tracks.helpers import baseline, run

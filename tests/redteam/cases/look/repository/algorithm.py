@@ -20,7 +20,7 @@ def select(task):
             ".git/HEAD",
             ".git/config",
             "conf/config.yaml",
-            "harness/challenge.py",
+            "harness/protocol/challenge.py",
             "harness/tracks/base.py",
             "tracks/base.py",
             "challenge.py",

@@ -7,8 +7,13 @@ from pathlib import Path
 
 TARGETS = json.loads((Path(__file__).parent / "targets.json").read_text())
 NAMES = (
-    "challenge",
-    "evaluate",
+    "protocol",
+    "protocol.challenge",
+    "protocol.compose",
+    "protocol.submission",
+    "evaluation",
+    "evaluation.run",
+    "evaluation.cell",
     "tracks",
     "tracks.base",
     "data",
@@ -17,7 +22,6 @@ NAMES = (
     "cli",
     "sandbox.base",
     "sandbox.supervisor",
-    "submission",
     "randomness",
     "paths",
 )

@@ -1,0 +1,1 @@
+"""From a challenge and a submission to a record: cells, scores, statistics, verdicts."""

@@ -1,0 +1,125 @@
+"""One cell: view and key, the sandbox, the output or its rejection, the score. No step reaches back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness import randomness, sandbox
+from harness.errors import Status, SubmissionError
+from harness.evaluation import draws
+from harness.evaluation.launchers.local import failed
+from harness.evaluation.session import Session
+from harness.models.base import FitCount, counting_fits
+from harness.protocol.submission import Submission
+from harness.sandbox.base import Job
+from harness.tracking.record import CellRecord, Seconds
+from harness.tracking.runs import StoredCell, arrays_digest
+from harness.tracks.base import Arrays, Reference, Score, View
+
+
+@np.errstate(all="ignore")  # a stranger's values may overflow: refused or scored, but never the harness's own warning
+def evaluate_cell(session: Session, entry: Submission, seed: int) -> StoredCell:
+    """One cell: view and key, then a score for every draw of the submission's randomness.
+
+    A submission whose second draw answers as the first did leaves nothing to chance: it is asked no more. The first
+    draw that fails is what the cell comes to.
+    """
+    started = time.perf_counter()
+    with _turn(session) as prepared:
+        view, key = session.track.prepare(seed)
+        preparing = time.perf_counter() - started
+    drawn: list[StoredCell] = []
+    for draw in range(session.challenge.draws):
+        stored = _one_draw(session, entry, seed, draw, view, key)
+        cell = stored.cell
+        if cell.status is not Status.OK:
+            named = f"draw {draw}: {cell.reason}" if session.challenge.draws > 1 else cell.reason
+            return replace(stored, cell=cell.model_copy(update={"reason": named}))
+        if draw == 1 and cell.output_digest == drawn[0].cell.output_digest:
+            break
+        drawn.append(stored)
+    whole = draws.joined(drawn)
+    costs = {
+        "seconds": whole.cell.seconds.model_copy(update={"scoring": preparing + whole.cell.seconds.scoring}),
+        "fits": prepared.fits + (whole.cell.fits or 0),
+    }
+    return replace(whole, cell=whole.cell.model_copy(update=costs))
+
+
+def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: View, key: Any) -> StoredCell:
+    """Sandbox, output or rejection, score."""
+    track, challenge = session.track, session.challenge
+    dialogue = track.dialogue(view, key, seed) if track.rounds else None
+    job = Job(
+        view=view,
+        task=track.task,
+        model={**challenge.model.model_dump(), "n_classes": track.dataset.n_classes},
+        entropy=tuple(randomness.seed_sequence(challenge.secret, seed, draws.purpose(draw)).generate_state(8).tolist()),
+        folder=entry.folder,
+        module=entry.module,
+        function=entry.function,
+        limits=challenge.limits,
+        quiet=not challenge.practice,
+        reply=dialogue.reply if dialogue else None,
+        alone=session.alone,
+    )
+    with session.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
+        outcome = sandbox.run(job, session.tier)
+    if outcome.arrays is None:
+        return failed(seed, outcome.status, outcome.reason, outcome.seconds, outcome.peak_memory_mb, outcome.log)
+    started = time.perf_counter()
+    try:
+        output = track.read_output(dialogue.output() if dialogue else outcome.arrays, view)
+        with _turn(session) as scored:
+            score = track.score(output, view, key, seed)
+    except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
+        return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
+    seconds = Seconds(submission=outcome.seconds, scoring=time.perf_counter() - started)
+    return _scored(seed, score, seconds, scored.fits, output, outcome.peak_memory_mb, outcome.log, outcome.fits)
+
+
+def reference_cell(session: Session, which: Reference, seed: int) -> StoredCell:
+    """One cell of the harness's own floor or skyline: no sandbox, since no stranger's code runs."""
+    started = time.perf_counter()
+    with _turn(session) as count:
+        view, key = session.track.prepare(seed)
+        score = session.track.reference(which, view, key, seed)
+    return _scored(seed, score, Seconds(scoring=time.perf_counter() - started), count.fits)
+
+
+@contextmanager
+def _turn(session: Session) -> Iterator[FitCount]:
+    """A turn at the fixed model, as new: a cell's last bits do not depend on those before it. Counts its trainings."""
+    with session.engine, counting_fits() as count:
+        session.track.model.reset()
+        yield count
+
+
+def _scored(
+    seed: int,
+    score: Score,
+    seconds: Seconds,
+    fits: int,
+    output: Arrays | None = None,
+    peak_memory_mb: float | None = None,
+    log: str = "",
+    submission_fits: int | None = None,
+) -> StoredCell:
+    cell = CellRecord(
+        seed=seed,
+        status=Status.OK,
+        score=score.value,
+        metrics=dict(score.metrics),
+        output_digest=arrays_digest(output) if output else None,
+        seconds=seconds,
+        fits=fits,
+        peak_memory_mb=peak_memory_mb,
+        submission_fits=submission_fits,
+    )
+    return StoredCell(cell=cell, output=output or {}, items=score.items, curve=score.curve, log=log)

@@ -1,0 +1,50 @@
+"""Whose row a run is: a submission's, or one of the harness's own that all others are seen against."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.api import FloatArray
+from harness.protocol.submission import Submission
+from harness.tracking.runs import StoredCell
+from harness.tracks.base import Reference
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Whose row it is: a submission, or the harness's own reference."""
+
+    name: str
+    digest: str
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    license: str = ""
+    is_reference: bool = False
+
+    @classmethod
+    def of(cls, entry: Submission) -> Entrant:
+        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license)
+
+    @classmethod
+    def reference(cls, which: Reference) -> Entrant:
+        described = {"random": "floor: a random output", "skyline": "oracle: knows what is hidden"}[which]
+        digest = hashlib.sha256(f"reference {which}".encode()).hexdigest()
+        return cls(f"reference-{which}", digest, ("harness",), described, "Apache-2.0", is_reference=True)
+
+    @classmethod
+    def broken(cls, folder: Path) -> Entrant:
+        """A folder that is no submission still gets a row that says so; it is known by its path."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
+        return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
+
+
+@dataclass(frozen=True)
+class References:
+    """Cells of floor and skyline on the seeds that can be measured."""
+
+    floor: list[StoredCell]
+    skyline: list[StoredCell]
+    replicates: FloatArray | None  # [R] of the skyline's score; None unless every cell is ok

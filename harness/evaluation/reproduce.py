@@ -1,0 +1,155 @@
+"""Running a published row again from its record: ``reproduced``, ``differs`` by how much, or ``cannot run`` and why."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
+from harness.evaluation.cell import evaluate_cell, reference_cell
+from harness.evaluation.launchers.local import compute
+from harness.evaluation.session import Session
+from harness.protocol import submission
+from harness.protocol.challenge import Challenge
+from harness.protocol.compose import load_challenge
+from harness.tracking import ledger
+from harness.tracking.record import CellRecord, Record
+from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracks.base import Reference
+
+SAME_DEVICE_TOLERANCE = 1e-9  # the scorer is bit-identical on CPU for the same versions; this is only rounding in JSON
+OTHER_DEVICE_TOLERANCE = 5e-3  # a test row or two may fall on the other side when the device or a version changes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of running a row again."""
+
+    run_id: str
+    verdict: Literal["reproduced", "differs", "cannot run"]
+    detail: str
+    recorded_score: float | None
+    score: float | None
+    largest_difference: float | None  # of any seed's score
+    identical_outputs: int  # seeds whose output is the same to the last bit
+    seeds: int  # those on which something could be measured
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def reproduce(
+    run_id: str,
+    runs_dir: Path | str,
+    *,
+    config_dir: Path | str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+) -> Verdict:
+    """Run one recorded row again and write the verdict into the ledger, beside the row.
+
+    A record does not show a challenge's kept secret; ``config_dir`` then names the directory with the challenge in it.
+    Raises HarnessError where there is no such record.
+    """
+    runs = RunsDir(runs_dir)
+    record = runs.load_record(run_id)
+    try:
+        verdict = _run_again(record, runs, config_dir, device, workers)
+    except BenchmarkError as error:
+        verdict = _cannot(record, str(error))
+    try:
+        ledger.append(runs.path, "reproduce", run_id, note=f"{verdict.verdict}: {verdict.detail}")
+    except HarnessError as error:  # somebody else's runs, which may be read only
+        warnings.warn(f"The verdict is not in the ledger: {error.reason}", stacklevel=2)
+    return verdict
+
+
+def _run_again(
+    record: Record, runs: RunsDir, config_dir: Path | str | None, device: str, workers: int | None
+) -> Verdict:
+    settings = dict(record.settings)
+    if settings.get("secret") is None:
+        settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
+    challenge = Challenge.from_plain(settings)
+    tier = "auto" if record.reference or record.isolation == "none" else record.isolation
+    session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
+    if session.fingerprint != record.fingerprint:
+        return _cannot(
+            record,
+            f"data, scorer or fixed model are not those of the record: fingerprint {session.fingerprint[:12]} here, "
+            f"{record.fingerprint[:12]} there",
+        )
+    if record.status is Status.INVALID_SUBMISSION or record.submission_digest is None:
+        return _cannot(record, "the submission was refused before it ran; nothing of it was kept")
+
+    if record.reference:
+        which: Reference = "random" if record.submission.endswith("random") else "skyline"
+
+        def run_cell(seed: int) -> StoredCell:
+            return reference_cell(session, which, seed)
+
+    else:
+        folder = runs.submission_dir(record.submission_digest)
+        if not folder.is_dir():
+            return _cannot(record, f"the submission's folder is not kept at {folder}")
+        try:
+            entry = submission.load(folder, everything=True)
+        except SubmissionError as error:
+            return _cannot(record, f"the kept submission has been changed: {error.reason}")
+        if entry.digest != record.submission_digest:
+            return _cannot(record, f"the kept submission {folder} has been changed")
+
+        def run_cell(seed: int) -> StoredCell:
+            return evaluate_cell(session, entry, seed)
+
+    seeds = [cell.seed for cell in record.cells]
+    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, session.engine)}
+    if session.engine.stopped.is_set():
+        raise KeyboardInterrupt  # a verdict from half of the cells would be none
+    for cell in again.values():
+        if cell.status is Status.HARNESS_ERROR:
+            return _cannot(record, f"seed {cell.seed}: {cell.reason}")
+    tolerance = SAME_DEVICE_TOLERANCE if session.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
+    return _compare(record, [again[seed] for seed in seeds], tolerance)
+
+
+def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:
+    pairs = list(zip(record.cells, again, strict=True))
+    measured = [pair for pair in pairs if any(cell.status is not Status.SKIPPED for cell in pair)]
+    outputs = [(a.output_digest, b.output_digest) for a, b in pairs if a.output_digest or b.output_digest]
+    other_status = [f"seed {a.seed}: {a.status} then, {b.status} now" for a, b in pairs if a.status is not b.status]
+    differences = [abs(a.score - b.score) for a, b in pairs if a.score is not None and b.score is not None]
+    largest = max(differences, default=None)
+    scores = [cell.score for cell in again if cell.score is not None]
+    identical = sum(a == b for a, b in outputs)
+    if other_status:
+        verdict, detail = "differs", "; ".join(other_status)
+    elif largest is not None and largest > tolerance:
+        verdict, detail = "differs", f"a seed's score moved by {largest:.3g}, more than {tolerance:g}"
+    else:
+        verdict, detail = "reproduced", _found_again(identical, len(outputs), largest)
+    return Verdict(
+        run_id=record.run_id,
+        verdict=verdict,  # type: ignore[arg-type]
+        detail=detail,
+        recorded_score=record.score,
+        score=sum(scores) / len(scores) if scores and len(scores) == len(measured) else None,
+        largest_difference=largest,
+        identical_outputs=identical,
+        seeds=len(measured),
+    )
+
+
+def _found_again(identical: int, outputs: int, largest: float | None) -> str:
+    if largest is None:
+        return "no seed has a score, then as now"
+    of_outputs = (
+        f"{identical} of {outputs} outputs identical, " if outputs else ""
+    )  # the harness's references have none
+    return f"{of_outputs}largest difference of a seed's score {largest:.3g}"
+
+
+def _cannot(record: Record, why: str) -> Verdict:
+    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured))

@@ -1,0 +1,1 @@
+"""What is pinned and who takes part: challenges, submissions, their files."""

@@ -1,0 +1,155 @@
+"""A challenge: one pinned protocol, validated whole, identified by its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+
+from harness import data, models, registry, tracks
+from harness.data import Dataset, DatasetSettings, load_dataset
+from harness.errors import BenchmarkError, ProtocolError
+from harness.models import ModelSettings, load_model, model_names, model_version
+from harness.randomness import OPEN_SECRET
+from harness.sandbox.base import Limits
+from harness.tracks import track_class
+from harness.tracks.base import Settings, Track
+
+_GROUPS = ("track", "dataset", "model")
+_COSMETIC = ("title", "description", "baseline")  # cannot change a score
+
+
+class Challenge(BaseModel):
+    """Everything that is pinned. ``fingerprint`` leaves out what cannot change a score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")
+    title: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=4000)
+    version: int = Field(1, ge=1, strict=True)
+    track: SerializeAsAny[Settings]
+    dataset: SerializeAsAny[DatasetSettings]
+    model: SerializeAsAny[ModelSettings]
+    seeds: int = Field(10, ge=1, le=1000, strict=True)
+    draws: int = Field(1, ge=1, le=100, strict=True)  # of a submission's randomness a seed; their scores are averaged
+    secret: str = Field(min_length=1)
+    baseline: str
+    minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
+    limits: Limits = Limits()
+    modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any], *, modified: bool = False) -> Challenge:
+        """Validate plain nested values, as composed by Hydra or as kept beside a run.
+
+        Raises
+        ------
+        ProtocolError: one paragraph listing every problem.
+        """
+        challenge, problems = validated(raw)
+        if challenge is None:
+            raise invalid(problems)
+        return challenge.model_copy(update={"modified": modified})
+
+    @model_serializer(mode="wrap")
+    def _draws_where_several(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``draws`` is left out where there is one: such challenges keep the fingerprints they had before."""
+        facts: dict[str, Any] = plain(self)
+        return facts if self.draws > 1 else {name: value for name, value in facts.items() if name != "draws"}
+
+    @property
+    def practice(self) -> bool:
+        """Whether anybody may rebuild splits and noise, so that nothing a submission says needs to be kept back."""
+        return self.secret == OPEN_SECRET
+
+    @property
+    def track_type(self) -> type[Track[Any, Any]]:
+        """The class of this challenge's protocol."""
+        return track_class(self.track.name)
+
+    def pinned(self) -> dict[str, Any]:
+        """All settings as plain JSON values, as kept beside every run."""
+        return self.model_dump(mode="json")
+
+    def published(self) -> dict[str, Any]:
+        """All settings as a record shows them: a secret that is kept from participants is left out (None)."""
+        return self.pinned() | ({} if self.practice else {"secret": None})
+
+    def score_settings(self) -> dict[str, Any]:
+        """The pinned settings that can change a score, with the secret replaced by its digest."""
+        facts = {key: value for key, value in self.pinned().items() if key not in _COSMETIC}
+        facts["secret"] = hashlib.sha256(self.secret.encode()).hexdigest()
+        return facts
+
+    def fingerprint(self, dataset: Dataset) -> str:
+        """SHA-256 over the canonical JSON of everything that can change a score."""
+        facts = self.score_settings()
+        facts["data_digest"] = dataset.digest()
+        facts["scorer_version"] = self.track_type.scorer_version
+        named = [self.model.name, *_model_names_in(facts["track"])]  # some tracks name models beside the fixed one
+        facts["model_versions"] = {name: model_version(name) for name in named}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def load_dataset(self) -> Dataset:
+        """The data of this challenge; ProtocolError if they cannot be had."""
+        return load_dataset(**self.dataset.model_dump())
+
+    def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:
+        """The protocol bound to data and fixed model."""
+        model = load_model(device=device, n_classes=dataset.n_classes, **self.model.model_dump())
+        return self.track_type(self.track, dataset, model, self.secret)
+
+
+def _model_names_in(settings: object) -> Iterator[str]:
+    """Names of fixed models anywhere in a track's plain settings."""
+    if isinstance(settings, Mapping):
+        if settings.get("name") in model_names():
+            yield settings["name"]
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        for value in settings:
+            yield from _model_names_in(value)
+
+
+def validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
+    """The challenge, or all problems of its settings at once."""
+    problems = [f"{key} is not set" for key, value in raw.items() if value == "???"]
+    parts: dict[str, Any] = {}
+    for group, room in (("track", tracks), ("dataset", data), ("model", models)):
+        try:
+            plain = _mapping(group, raw.get(group))
+            parts[group] = room.settings_class(plain["name"]).model_validate(plain)
+        except ValidationError as error:
+            problems += registry.problems(error, group)
+        except BenchmarkError as error:
+            problems.append(str(error).rstrip("."))
+    try:
+        challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
+    except ValidationError as error:
+        return None, problems + [
+            registry.problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS and e["input"] != "???"
+        ]
+    return (None if problems else challenge), problems
+
+
+def _mapping(group: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise ProtocolError(f"{group} must name one of the configs under conf/{group}/, got {value!r:.80}.")
+    return dict(value)
+
+
+def invalid(problems: Sequence[str]) -> ProtocolError:
+    listed = "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
+    return ProtocolError(f"The configuration is not valid: {listed}.", "`harness show CHALLENGE` prints a valid one.")

@@ -1,0 +1,199 @@
+"""From a command line or a challenge's name to the frozen :class:`Challenge`: Hydra and its DictConfig stop here."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness import registry
+from harness.errors import ProtocolError
+from harness.paths import CONF_DIR
+from harness.protocol import catalogue
+from harness.protocol.challenge import Challenge, invalid, validated
+
+DEFAULT_CHALLENGE = "debugging_digits"
+_FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
+_MAX_SWEEP = 10_000  # combinations of one command line
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Sandbox(_Part):
+    tier: str
+
+
+class _Tracking(_Part):
+    uri: str | None
+
+
+class _Launcher(_Part):
+    workers: int | None = Field(ge=1, strict=True)
+
+
+class _RunSettings(_Part):
+    """What a command line sets beside the challenge: how it is run, never what it scores."""
+
+    submission: str = Field(min_length=1)
+    device: Literal["auto", "cpu", "cuda"]
+    runs_dir: str = Field(min_length=1)
+    sandbox: _Sandbox
+    tracking: _Tracking
+    launcher: _Launcher
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A composed command line: the challenge and how to run it."""
+
+    challenge: Challenge
+    submission: str
+    device: str
+    runs_dir: Path
+    tier: str
+    tracking_uri: str | None
+    workers: int | None
+
+
+def load_challenge(
+    name: str = DEFAULT_CHALLENGE, overrides: Sequence[str] = (), config_dir: Path | str | None = None
+) -> Challenge:
+    """Compose and validate one challenge.
+
+    Parameters
+    ----------
+    name: file name (without .yaml) under ``conf/challenge`` or ``config_dir/challenge``.
+    overrides: Hydra overrides, e.g. ``["seeds=3", "model.C=10"]``.
+    config_dir: a user's own config directory, added to the shipped one.
+
+    Raises
+    ------
+    ProtocolError: unknown name (with the nearest ones) or any number of config problems, all listed.
+    """
+    return compose([f"challenge={name}", *overrides], config_dir).challenge
+
+
+def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> RunConfig:
+    """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`."""
+    directory = Path(config_dir) if config_dir else None
+    raw = _hydra([_quoted(o) for o in overrides], directory)
+    run, problems = _run_settings({key: raw.pop(key) for key in _RunSettings.model_fields})
+    challenge, pinned_problems = validated(raw)
+    if run is None or challenge is None:
+        raise invalid([*problems, *pinned_problems])
+    pristine_overrides = [o for o in overrides if o.startswith("challenge=")]
+    if len(pristine_overrides) < len(overrides):
+        pristine = _hydra(pristine_overrides, directory)
+        official = Challenge.from_plain({k: v for k, v in pristine.items() if k not in _RunSettings.model_fields})
+        if official.score_settings() != challenge.score_settings():
+            challenge = challenge.model_copy(update={"modified": True})
+    return RunConfig(
+        challenge=challenge,
+        submission=run.submission,
+        device=run.device,
+        runs_dir=Path(run.runs_dir).expanduser(),
+        tier=run.sandbox.tier,
+        tracking_uri=run.tracking.uri,
+        workers=run.launcher.workers,
+    )
+
+
+def sweep(overrides: Sequence[str]) -> list[list[str]]:
+    """All combinations of comma-separated overrides: ``a=1,2 b=3`` gives ``[[a=1, b=3], [a=2, b=3]]``."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    lists: list[list[str]] = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in _FREE_TEXT:
+            lists.append([f"{key}={part}" for part in value.split(",")])
+            continue
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+            values = (
+                itertools.islice(parsed.sweep_string_iterator(), _MAX_SWEEP + 1) if parsed.is_sweep_override() else ()
+            )
+            lists.append([f"{parsed.get_key_element()}={value}" for value in values] or [override])
+        except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
+            raise ProtocolError(
+                f"{override!r:.200} is not a Hydra override: {' '.join(str(error).split())[:300]}."
+            ) from error
+    if math.prod(map(len, lists)) > _MAX_SWEEP:
+        raise ProtocolError(f"The sweep has more than {_MAX_SWEEP} combinations.", "Give fewer values at once.")
+    return [list(combination) for combination in itertools.product(*lists)]
+
+
+def _quoted(override: str) -> str:
+    """Paths and addresses need no quoting on the command line: Hydra's grammar never sees them bare."""
+    key, separator, value = override.partition("=")
+    if separator and key in _FREE_TEXT and value[:1] not in ("'", '"') and value != "null":
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{key}='{escaped}'"
+    return override
+
+
+def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str]]:
+    """How to run, or all problems of that at once."""
+    try:
+        return _RunSettings.model_validate(raw), []
+    except ValidationError as error:
+        return None, registry.problems(error)
+
+
+def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
+    """Plain nested values of the composed config; Hydra's own errors become one paragraph."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    if config_dir is not None:
+        if not config_dir.is_dir():
+            raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
+        overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
+    for override in overrides:
+        if override.startswith("challenge="):
+            known = catalogue.challenge_names(config_dir)
+            wanted = override.removeprefix("challenge=")
+            if wanted not in known:
+                near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
+                hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
+                if "," in wanted:
+                    hint = "`harness run -m` sweeps over several."
+                raise ProtocolError(f"There is no challenge {wanted!r:.200}.", hint)
+    while True:
+        try:
+            with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+                config = hydra_compose("config", overrides=overrides)
+            plain = OmegaConf.to_container(config, resolve=True)
+            break
+        except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
+            said = " ".join(str(error).split())
+            unknown = re.search(r"Could not override '([^']+)'", said)
+            if not unknown or not any(o.startswith(f"{unknown[1]}=") for o in overrides):
+                raise _hydra_problem(said) from error
+            # Let it in: validation names it together with all other problems.
+            overrides = [f"+{o}" if o.startswith(f"{unknown[1]}=") else o for o in overrides]
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _hydra_problem(text: str) -> ProtocolError:
+    """Hydra's error text in our words, where it is one of the usual mistakes."""
+    option = re.search(
+        r"Could not find '([^'/]+)/([^']+)' Available options in '[^']+': (.*?) Config search path", text
+    )
+    if option:
+        near = difflib.get_close_matches(option[2], option[3].split(), n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {option[3]}."
+        return ProtocolError(f"There is no {option[1]} {option[2]!r:.200}.", hint)
+    said = text.split(" See https://hydra")[0][:400] or "Hydra does not understand these overrides"
+    return ProtocolError(f"The configuration cannot be composed: {said}.", "Overrides look like KEY=VALUE, as seeds=3.")

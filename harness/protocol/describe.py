@@ -1,0 +1,66 @@
+"""A challenge in plain facts: what is pinned, what a participant is given, what must come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import api
+from harness.errors import NothingToMeasure
+from harness.protocol import catalogue
+from harness.protocol.challenge import Challenge
+from harness.tracks.base import Track
+
+
+def describe(challenge: Challenge) -> dict[str, Any]:
+    """The facts that ``harness show`` prints; draws the view of the first seed that can be measured, for true shapes.
+
+    Raises ProtocolError where the data of the challenge cannot be had.
+    """
+    dataset = challenge.load_dataset()
+    protocol = challenge.load_track(dataset, device="cpu")
+    given = _given(protocol, challenge.seeds) | {
+        "rng": "numpy Generator: the only randomness that reproduces",
+        "model": f"fixed model {challenge.model.name}",
+    }
+    task = api.TASKS[protocol.task]
+    fitting = catalogue.baseline_names(protocol.task, challenge.track.left_out())
+    return {
+        "name": challenge.name,
+        "title": challenge.title,
+        "version": challenge.version,
+        "track": protocol.track,
+        "fingerprint": challenge.fingerprint(dataset),
+        "protocol": {
+            "track": f"{protocol.track} (protocol {protocol.name})",
+            "metric": f"{protocol.metric} ({'higher' if protocol.direction == 'max' else 'lower'} is better)",
+            "seeds": challenge.seeds,
+            "draws": f"{challenge.draws} a seed of an algorithm's randomness"
+            + (", averaged; one where a second changes nothing" if challenge.draws > 1 else ""),
+            "task": (task.__doc__ or "").strip().split("\n")[0],
+            "your function": f"{api.FUNCTIONS[protocol.task]}(task) returns {', '.join(api.OUTPUTS[protocol.task])}",
+            "minimum isolation": challenge.minimum_isolation,
+        },
+        "task": given,
+        "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
+        "dataset": challenge.dataset.model_dump() | {"rows": len(dataset.y), "classes": dataset.n_classes},
+        "fixed_model": challenge.model.model_dump(),
+        "limits": challenge.limits.model_dump(),
+        "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
+    }
+
+
+def _given(protocol: Track[Any, Any], seeds: int) -> dict[str, str]:
+    """The task's fields with types and shapes; where no seed can be measured, why the first of them cannot."""
+    why = ""
+    for seed in range(seeds):
+        try:
+            view, _ = protocol.prepare(seed)
+        except NothingToMeasure as error:
+            why = why or str(error)
+            continue
+        given = {
+            name: f"{array.dtype} [{', '.join(map(str, array.shape))}]" if array is not None else "not given"
+            for name, array in view.arrays.items()
+        }
+        return given | {name: str(value) for name, value in view.scalars.items()}
+    return {"nothing can be measured on any seed": why}

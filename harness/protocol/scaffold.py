@@ -1,0 +1,67 @@
+"""A new submission: the ``random`` baseline of its task kind under a new name, ready to run and to be rewritten."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+from pathlib import Path
+
+import yaml
+
+from harness import api
+from harness.errors import ProtocolError
+from harness.paths import SUBMISSIONS_DIR
+from harness.protocol.manifest import MANIFEST
+
+_HEADER = '''"""{name}: describe the idea here, with the paper it comes from.
+
+``task`` holds ({task_class} in harness/api.py):
+
+{fields}
+``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model:
+``task.model.fit(X, y).predict_proba(X)``, and ``task.model.fit_many(X, y, weights=W)`` fits W.shape[0] of them at once.
+"""
+'''
+
+
+def scaffold(task: str, path: Path) -> Path:
+    """Write ``submission.yaml`` and ``algorithm.py`` into ``path`` and return it.
+
+    Raises ProtocolError: unknown track, or something is already there.
+    """
+    template = SUBMISSIONS_DIR / task / "random"
+    if task not in api.TASKS or not template.is_dir():
+        near = difflib.get_close_matches(task, api.TASKS, n=2)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise ProtocolError(f"There is no track {task!r}.", f"{hint}Known: {', '.join(api.TASKS)}.")
+    path = path.expanduser().absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ProtocolError(
+            f"{path} exists already and is not an empty folder.", "Choose a new path; nothing was written."
+        )
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name).lstrip("_.-")[:64] or "my_submission"
+    manifest = yaml.safe_load((template / MANIFEST).read_text(encoding="utf-8"))
+    manifest |= {"name": name, "authors": ["Your Name"], "description": "One line that says what it does."}
+    building = path.with_name(f".{path.name}.new")
+    try:
+        building.mkdir(parents=True)
+        (building / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        module = manifest["entry"].split(":")[0]
+        (building / f"{module}.py").write_text(_algorithm(name, task, template / f"{module}.py"), encoding="utf-8")
+        if path.is_dir():
+            path.rmdir()
+        building.rename(path)
+    except OSError as error:
+        raise ProtocolError(f"Cannot write {path}: {error.strerror}.", "Choose a folder you may write to.") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return path
+
+
+def _algorithm(name: str, task: str, template: Path) -> str:
+    source = template.read_text(encoding="utf-8")
+    body = re.sub(r'^""".*?"""\n', "", source, count=1, flags=re.DOTALL)
+    own = vars(api.TASKS[task]).get("__annotations__", {})
+    fields = "".join(f"- task.{field}: {kind}\n" for field, kind in own.items())
+    return _HEADER.format(name=name, task_class=api.TASKS[task].__name__, fields=fields) + body

@@ -1,0 +1,101 @@
+"""A submission: a folder with ``submission.yaml`` and an algorithm. Read here, never imported here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import ProtocolError
+from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import folder as folders
+from harness.protocol.manifest import MANIFEST, missing, parse
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A validated manifest, and every file of the folder as it was when it was read."""
+
+    name: str
+    track: str  # the task kind it answers, a key of api.TASKS
+    module: str
+    function: str
+    authors: tuple[str, ...]
+    description: str
+    license: str
+    needs: tuple[str, ...]  # fields of the task that some challenges leave out and it cannot do without
+    folder: Path
+    digest: str  # SHA-256 over relative paths and contents
+    contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
+
+
+def shipped() -> dict[str, list[Path]]:
+    """Baseline folders by name; a name may exist for several tracks (``random``)."""
+    found: dict[str, list[Path]] = {}
+    for manifest in sorted(SUBMISSIONS_DIR.glob(f"*/*/{MANIFEST}")):
+        found.setdefault(manifest.parent.name, []).append(manifest.parent)
+    return found
+
+
+def find(name_or_path: str, task: str) -> Path:
+    """The folder meant by a path, by a baseline's name, or by ``<track>/<name>``.
+
+    ``task`` says whose baselines are meant; with none given, a name must belong to one task kind alone.
+    Raises ProtocolError with the nearest names when there is none.
+    """
+    baselines = {
+        p.name: p
+        for paths in shipped().values()
+        for p in paths
+        if p.parent.name == task or (not task and len(paths) == 1)
+    }
+    if name_or_path in baselines:
+        return baselines[name_or_path]
+    if re.fullmatch(r"\w+/\w+", name_or_path) and os.path.isfile(SUBMISSIONS_DIR / name_or_path / MANIFEST):  # noqa: PTH113
+        return (SUBMISSIONS_DIR / name_or_path).resolve()
+    folder = os.path.expanduser(name_or_path)  # noqa: PTH111 - Path's own raise where a name is too long or unknown
+    if os.path.isdir(folder):  # noqa: PTH112
+        return Path(folder).resolve()
+    elsewhere = [f"{path.parent.name}/{path.name}" for path in shipped().get(name_or_path, [])]
+    if task and elsewhere:
+        raise ProtocolError(
+            f"The baseline {name_or_path!r} is not for {task} challenges.",
+            f"There is {' and '.join(elsewhere)}. `harness list submissions` lists the baselines.",
+        )
+    if "," in name_or_path:
+        raise ProtocolError(
+            f"There is no submission {name_or_path!r}.", "To run several, add -m: `harness run -m submission=A,B`."
+        )
+    near = elsewhere or difflib.get_close_matches(name_or_path, baselines, n=3, cutoff=0.4)
+    raise ProtocolError(
+        f"There is no submission {name_or_path!r}: neither a folder nor a {task} baseline.".replace("  ", " "),
+        f"Did you mean {' or '.join(near)}?" if near else "`harness list submissions` lists the baselines.",
+    )
+
+
+def load(folder: Path, *, everything: bool = False) -> Submission:
+    """Read and validate a submission folder; ``everything``: leave no file out, as in a kept copy.
+
+    Raises SubmissionError (invalid_submission) listing all problems.
+    """
+    files = folders.read(folder, everything=everything)
+    if MANIFEST not in files.contents:
+        raise missing(folders.shown(folder), files.contents)
+    manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents)
+    module, _, function = manifest["entry"].partition(":")
+    return Submission(
+        name=manifest["name"],
+        track=manifest["track"],
+        module=module,
+        function=function,
+        authors=tuple(manifest["authors"]),
+        description=manifest["description"],
+        license=manifest["license"],
+        needs=tuple(manifest["needs"]),
+        folder=folder,
+        digest=files.digest,
+        contents=files.contents,
+    )

@@ -1,0 +1,91 @@
+"""A challenge without anything to measure, on some seeds or on all: rows say so, every command copes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.tracking.delivery import runs_of
+from harness.tracking.mlflow_store import open_store, tracking_uri
+
+NOTHING = """\
+# @package _global_
+defaults: [override /track: debugging, override /dataset: wine, override /model: logistic]
+name: {name}
+title: t
+secret: abc
+baseline: random
+seeds: 3
+track: {{train: {train}, validation: {validation}, noise: {noise}, test: {test}}}
+"""
+
+
+@pytest.fixture
+def config_dir(tmp_path: Path) -> Path:
+    """``nothing``: three test rows resolve no difference on any seed; ``little``: on one seed of three."""
+    place = tmp_path / "conf" / "challenge"
+    place.mkdir(parents=True)
+    nothing = NOTHING.format(name="nothing", train=40, validation=1, noise=0.3, test=3)
+    little = NOTHING.format(name="little", train=80, validation=10, noise=0.01, test=0)
+    (place / "nothing.yaml").write_text(nothing)
+    (place / "little.yaml").write_text(little)
+    return tmp_path / "conf"
+
+
+def test_a_sweep_goes_on_where_nothing_can_be_measured(tmp_path: Path, config_dir: Path) -> None:
+    """Sweep, row, MLflow, board, reproduce, show, power, check: each says it, none falls over it."""
+
+    def harness(*words: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *words, "--config-dir", str(config_dir)],
+            capture_output=True, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+        assert "error" not in done.stderr, done.stderr
+        return done
+
+    done = harness("run", "-m", "challenge=nothing,little", "submission=random,knn_shapley", "--json")
+    assert done.returncode == 1
+    none, _, some, _ = records = json.loads(done.stdout)
+    assert [record["status"] for record in records] == ["skipped", "skipped", "ok", "ok"]
+    assert none["reason"].startswith("Nothing could be measured on any of 3 seeds; seed 0: ")
+    assert (none["score"], none["ci95"], none["curve"]) == (None, None, None)
+
+    client = open_store(tracking_uri(tmp_path / "runs"))
+    (skipped,) = [r for r in runs_of(client, "nothing", none["fingerprint"]) if r.info.run_name == "random"]
+    assert "seconds" not in skipped.data.metrics
+    assert skipped.data.params["seeds_measured"] == "0"
+    (partly,) = [r for r in runs_of(client, "little", some["fingerprint"]) if r.info.run_name == "random"]
+    assert partly.data.params["seeds_measured"] == "1"
+    assert [m.step for m in client.get_metric_history(partly.info.run_id, "seed/seconds_submission")] == [2]
+
+    boards = json.loads(harness("leaderboard", "--json").stdout)
+    little, nothing = boards
+    row = next(row for row in little["ranked"] if row["submission"] == "random")
+    assert row["seeds"] == 1
+    assert row["seconds"] == some["cells"][2]["seconds"]["submission"], "skipped seeds are no seconds of zero"
+    assert not nothing["ranked"]
+    assert {row["submission"] for row in nothing["unranked"]} == {"random", "knn_shapley"}
+    assert [(row["seconds"], row["seeds"]) for row in nothing["references"]] == [(None, 0), (None, 0)]
+    assert "Nothing could be measured" in (tmp_path / "leaderboards" / "nothing.html").read_text()
+
+    (again,) = [json.loads(harness("reproduce", r["run_id"], "--json").stdout) for r in (none,)]
+    assert (again["verdict"], again["seeds"], again["identical_outputs"]) == ("reproduced", 0, 0)
+    again = json.loads(harness("reproduce", some["run_id"], "--json").stdout)
+    assert (again["verdict"], again["seeds"], again["identical_outputs"]) == ("reproduced", 1, 1)
+    assert again["score"] == some["score"]
+
+    assert "nothing can be measured on any seed" in harness("show", "nothing").stdout
+    assert "float32 [80, 13]" in harness("show", "little").stdout
+    power = json.loads(harness("show", "nothing", "--power", "--json").stdout)["power"]
+    assert power["seeds measured"] == 0
+    power = json.loads(harness("show", "little", "--power", "--json").stdout)["power"]
+    assert power["seeds measured"] == 1
+    assert "on one seed" in harness("check", "debugging/random", "challenge=nothing").stdout  # of another seed
+    refused = harness("check", "debugging/random", "challenge=nothing", "track.noise=0.03")  # one wrong label
+    assert "FAIL  measurable" in refused.stdout, refused.stdout
+    passed = harness("check", "debugging/random", "challenge=little")  # only one of the seeds tried has something
+    assert passed.returncode == 0, passed.stdout
