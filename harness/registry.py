@@ -42,7 +42,7 @@ class Registry(Generic[T]):
         return found
 
 
-def validated(what: str, cls: type[M], name: str, params: Mapping[str, Any]) -> M:
+def settings_of(what: str, cls: type[M], name: str, params: Mapping[str, Any]) -> M:
     """Settings of the class. Raises ProtocolError naming every unknown key and impossible value at once."""
     try:
         return cls.model_validate({"name": name, **params})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.base import Dataset, DatasetSettings
-from harness.registry import Registry, validated
+from harness.registry import Registry, settings_of
 
 __all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "fetch_dataset", "load_dataset"]
 
@@ -44,7 +44,7 @@ def dataset_settings(name: str, **params: Any) -> DatasetSettings:
     ------
     ProtocolError: unknown name (with the nearest ones), unknown or wrong parameters (all of them listed).
     """
-    return validated(_REGISTRY.what, settings_class(name), name, params)
+    return settings_of(_REGISTRY.what, settings_class(name), name, params)
 
 
 def load_dataset(name: str, **params: Any) -> Dataset:

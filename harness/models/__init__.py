@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import ProtocolError
 from harness.models.base import FittedModels, FixedModel, ModelSettings
-from harness.registry import Registry, validated
+from harness.registry import Registry, settings_of
 
 __all__ = [
     "FittedModels",
@@ -51,7 +51,7 @@ def model_settings(name: str, **params: Any) -> ModelSettings:
 
     Raises ProtocolError naming every unknown key and impossible value at once.
     """
-    return validated(_REGISTRY.what, settings_class(name), name, params)
+    return settings_of(_REGISTRY.what, settings_class(name), name, params)
 
 
 def model_version(name: str) -> int:
