@@ -1,8 +1,8 @@
 """What a participant's algorithm is given and what it gives back.
 
 An algorithm is one function. It takes a *task* (one of the classes below, read-only numpy arrays) and returns the
-arrays named in :data:`OUTPUTS`: the bare array where there is one name, a tuple in that order or a dict where there
-are several. ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model,
+arrays that its kind names in ``outputs``: the bare array where there is one name, a tuple in that order or a dict where
+there are several. ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model,
 the same engine the scorer uses.
 
 This module is imported inside the sandbox. It needs numpy alone and knows nothing of challenges, keys or scores.
@@ -10,8 +10,9 @@ This module is imported inside the sandbox. It needs numpy alone and knows nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -59,18 +60,77 @@ class Model(Protocol):
         ...
 
 
+class Texts(Sequence[str]):
+    """Documents as one array of UTF-8 bytes and their boundaries (Arrow's layout), each decoded when it is asked for.
+
+    ``data`` uint8 [total], ``offsets`` int64 [n + 1], rising from 0 to total; document i is data[offsets[i]:offsets[i+1]].
+    """
+
+    def __init__(self, data: npt.NDArray[np.uint8], offsets: IntArray) -> None:
+        self.data = data
+        self.offsets = offsets
+
+    @classmethod
+    def of(cls, documents: Iterable[str]) -> Self:
+        """From documents in memory; what is no character (half a surrogate pair) becomes '?'."""
+        encoded = [document.encode("utf-8", errors="replace") for document in documents]
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in encoded], dtype=np.int64)]).astype(np.int64)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice | IntArray) -> Self: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """The document of a row; of a slice, or an int array of rows, the documents there as ``Texts``."""
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        if isinstance(index, np.ndarray):
+            return self.take(index)
+        return self.encoded(index).decode("utf-8", errors="replace")
+
+    def encoded(self, index: int) -> bytes:
+        """The UTF-8 bytes of one document."""
+        row = range(len(self))[index]
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
+
+    def take(self, rows: IntArray) -> Self:
+        """The documents of these rows, in this order, copied."""
+        parts = [self.data[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)]).astype(np.int64)
+        return type(self)(np.concatenate([np.empty(0, np.uint8), *parts]), offsets)
+
+
 @dataclass(frozen=True)
 class Task:
-    """What every task has."""
+    """What every task has. A kind of task is a class derived from this one: its fields are what an algorithm sees.
+
+    ``texts`` and ``texts_val`` hold the documents that the rows of X and X_val were made from, where the data are text.
+    """
+
+    kind: ClassVar[str] = ""  # its name: ``track`` in submission.yaml
+    outputs: ClassVar[tuple[str, ...]] = ()  # names of the arrays an algorithm returns, in order
+    function: ClassVar[str] = ""  # usual name of the algorithm's function; ``entry`` in submission.yaml decides
 
     n_classes: int
     rng: np.random.Generator
     model: Model
+    texts: Texts | None = field(default=None, kw_only=True)
+    texts_val: Texts | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
 class SelectionTask(Task):
     """Choose at most ``budget`` rows to train on; return unique row indices, int [<= budget]."""
+
+    kind = "selection"
+    outputs = ("indices",)
+    function = "select"
 
     X: FloatArray  # [n, d] or [n, h, w] or [n, h, w, c] float32: the pool
     y: IntArray | None  # [n] int64, None where the challenge hides labels
@@ -83,6 +143,10 @@ class SelectionTask(Task):
 class DebuggingTask(Task):
     """Find wrong labels; return row indices to inspect, most suspicious first (a permutation of n or a prefix)."""
 
+    kind = "debugging"
+    outputs = ("indices",)
+    function = "rank"
+
     X: FloatArray  # [n, d] float32
     y: IntArray  # [n] int64, some of them wrong
     X_val: FloatArray | None  # [m, d] clean rows, None in challenges without them
@@ -92,6 +156,10 @@ class DebuggingTask(Task):
 @dataclass(frozen=True)
 class SlicingTask(Task):
     """Find groups where the model fails; return membership scores [n_test, k], k <= max_slices, one column a slice."""
+
+    kind = "slicing"
+    outputs = ("membership",)
+    function = "find_slices"
 
     X_val: FloatArray  # [m, d] float32
     y_val: IntArray  # [m] int64
@@ -105,6 +173,10 @@ class SlicingTask(Task):
 class ValuationTask(Task):
     """Value every training row; return values [n], higher = worth more."""
 
+    kind = "valuation"
+    outputs = ("values",)
+    function = "value"
+
     X: FloatArray  # [n, d]
     y: IntArray  # [n]
     X_val: FloatArray  # [m, d]
@@ -114,6 +186,10 @@ class ValuationTask(Task):
 @dataclass(frozen=True)
 class TrainingSetTask(Task):
     """Create a training set; return (X' [m, ...] float32, y' [m] int) with m <= budget, same shape and range as X."""
+
+    kind = "training_set"
+    outputs = ("X", "y")
+    function = "create_training_set"
 
     X: FloatArray  # raw rows
     y: IntArray  # raw labels: dirty, imbalanced, few
@@ -129,6 +205,10 @@ class TrainingSetTask(Task):
 class TestSetTask(Task):
     """Create a test set that breaks unseen models; return (indices [k], labels [k]): pool rows and claimed labels."""
 
+    kind = "test_set"
+    outputs = ("indices", "labels")
+    function = "create_test_set"
+
     X: FloatArray  # [n, ...] unlabelled pool
     public_proba: FloatArray  # [m, n, C] probabilities of the m public models on the pool
     budget: int  # k
@@ -138,6 +218,10 @@ class TestSetTask(Task):
 @dataclass(frozen=True)
 class TestSetRepairTask(Task):
     """Repair a test set; return (indices [<= budget], labels): rows whose label is wrong, and the right label of each."""
+
+    kind = "test_set_repair"
+    outputs = ("indices", "labels")
+    function = "repair_test_set"
 
     X: FloatArray  # [n, ...] float32: the test set
     y: IntArray  # [n] its labels, some of them wrong
@@ -151,6 +235,10 @@ class SelectionActiveTask(Task):
 
     The module stays loaded between rounds; what it keeps in globals is still there in the next one.
     """
+
+    kind = "selection_active"
+    outputs = ("indices",)
+    function = "select"
 
     X: FloatArray  # [n, ...] float32: the pool
     labelled: IntArray  # [m] rows whose labels are known, in the order bought; `batch` more every round
@@ -166,6 +254,10 @@ class ValuationSetsTask(Task):
     The gain of set j: test accuracy of the fixed model trained on base and set j, less that of base alone.
     """
 
+    kind = "valuation_sets"
+    outputs = ("gains",)
+    function = "value"
+
     X: FloatArray  # [n, d] base set
     y: IntArray  # [n] its labels
     X_sets: FloatArray  # [N, d] rows of all candidate sets; their labels are not known
@@ -179,6 +271,10 @@ class AcquisitionTask(Task):
 
     Two classes. Every market trains its own model; what the budget leaves over earns a little.
     """
+
+    kind = "acquisition"
+    outputs = ("purchases",)
+    function = "buy"
 
     rows: IntArray  # [k, s] rows each seller has
     prices: FloatArray  # [k, s] price of one row
@@ -198,6 +294,10 @@ class SelectionPairsTask(Task):
     pool carries ``labels[i]``: 1 shows the concept, 0 does not. No row twice in one concept, both labels in each.
     """
 
+    kind = "selection_pairs"
+    outputs = ("concepts", "indices", "labels")
+    function = "select"
+
     X: FloatArray  # [n, d] float32: the pool
     examples: IntArray  # [e] rows known to show a concept
     concept_of: IntArray  # [e] which one, 0..n_concepts-1
@@ -206,46 +306,19 @@ class SelectionPairsTask(Task):
 
 
 TASKS: dict[str, type[Task]] = {
-    "selection": SelectionTask,
-    "debugging": DebuggingTask,
-    "slicing": SlicingTask,
-    "valuation": ValuationTask,
-    "training_set": TrainingSetTask,
-    "test_set": TestSetTask,
-    "test_set_repair": TestSetRepairTask,
-    "selection_active": SelectionActiveTask,
-    "selection_pairs": SelectionPairsTask,
-    "valuation_sets": ValuationSetsTask,
-    "acquisition": AcquisitionTask,
+    kind.kind: kind
+    for kind in (
+        SelectionTask,
+        DebuggingTask,
+        SlicingTask,
+        ValuationTask,
+        TrainingSetTask,
+        TestSetTask,
+        TestSetRepairTask,
+        SelectionActiveTask,
+        SelectionPairsTask,
+        ValuationSetsTask,
+        AcquisitionTask,
+    )
 }
-"""Task kind -> the class an algorithm receives. A variant protocol with another view adds its own kind."""
-
-OUTPUTS: dict[str, tuple[str, ...]] = {
-    "selection": ("indices",),
-    "debugging": ("indices",),
-    "slicing": ("membership",),
-    "valuation": ("values",),
-    "training_set": ("X", "y"),
-    "test_set": ("indices", "labels"),
-    "test_set_repair": ("indices", "labels"),
-    "selection_active": ("indices",),
-    "selection_pairs": ("concepts", "indices", "labels"),
-    "valuation_sets": ("gains",),
-    "acquisition": ("purchases",),
-}
-"""Task kind -> names of the arrays an algorithm returns, in order."""
-
-FUNCTIONS: dict[str, str] = {
-    "selection": "select",
-    "debugging": "rank",
-    "slicing": "find_slices",
-    "valuation": "value",
-    "training_set": "create_training_set",
-    "test_set": "create_test_set",
-    "test_set_repair": "repair_test_set",
-    "selection_active": "select",
-    "selection_pairs": "select",
-    "valuation_sets": "value",
-    "acquisition": "buy",
-}
-"""Task kind -> usual name of the algorithm's function (``entry`` in submission.yaml decides)."""
+"""The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

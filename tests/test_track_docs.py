@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.tracks import track_class, track_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +33,8 @@ def test_tables_are_what_the_script_writes():
 @pytest.mark.parametrize("protocol", track_names())
 def test_a_section_names_function_outputs_and_metric(protocol):
     track, words = track_class(protocol), section(protocol)
-    assert f"(`{api.FUNCTIONS[track.task]}`)" in words
+    assert f"(`{track.task.function}`)" in words
     assert f"`{track.metric}`" in words
     assert ("lower is better" in words) == (track.direction == "min")
-    if len(api.OUTPUTS[track.task]) > 1:
-        assert all(f"`{name}`" in words for name in api.OUTPUTS[track.task])
+    if len(track.task.outputs) > 1:
+        assert all(f"`{name}`" in words for name in track.task.outputs)

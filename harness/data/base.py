@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, Texts
 
 if TYPE_CHECKING:
     from harness.data.fetch import DataFile
@@ -30,7 +30,8 @@ class Dataset:
 
     ``extras`` holds what only some data sets have: human votes, annotators' labels, group columns, the
     official part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps. Each has one
-    entry a row. Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
+    entry a row. ``texts`` are the documents that the rows of X were made from, where the data are text; ``notes`` are
+    sentences about the data for who organises with them, and no part of the digest. Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
     """
 
     name: str
@@ -38,12 +39,14 @@ class Dataset:
     y: IntArray  # [n] int64 in 0..C-1
     class_names: tuple[str, ...]
     extras: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    texts: Texts | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "X", _frozen(self.X, np.float32))
         object.__setattr__(self, "y", _frozen(self.y, np.int64))
         object.__setattr__(self, "extras", {k: _frozen(v) for k, v in self.extras.items()})
-        for name, array in [("X", self.X), *self.extras.items()]:
+        for name, array in [("X", self.X), *self.extras.items(), *([("texts", self.texts)] if self.texts else [])]:
             if len(array) != len(self.y):
                 raise ValueError(f"{self.name}: {name} has {len(array)} rows, y has {len(self.y)}")
         if len(self.y) and not 0 <= self.y.min() <= self.y.max() < self.n_classes:
@@ -60,7 +63,10 @@ class Dataset:
     @cached_property  # the arrays are read-only, and hashing half a gigabyte takes a moment
     def _digest(self) -> str:
         sha = hashlib.sha256()
-        for name, array in [("X", self.X), ("y", self.y), *sorted(self.extras.items())]:
+        arrays = [("X", self.X), ("y", self.y), *sorted(self.extras.items())]
+        if self.texts is not None:
+            arrays += [("texts", self.texts.data), ("texts.offsets", self.texts.offsets)]
+        for name, array in arrays:
             sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
             sha.update(array.tobytes() if array.dtype.kind == "U" else array.reshape(-1).view(np.uint8).data)
         sha.update("|".join(self.class_names).encode())
@@ -72,6 +78,11 @@ class DatasetSettings(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
+    _root: Path | None = PrivateAttr(None)
+
+    def model_post_init(self, context: Any) -> None:
+        """Remember the config directory (``root`` of the validation context) that relative paths start from."""
+        self._root = (context or {}).get("root")
 
     @classmethod
     def files(cls) -> tuple[DataFile, ...]:

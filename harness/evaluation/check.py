@@ -61,8 +61,8 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         overrides = [f"challenge={quick_challenge(entry.track)}", *overrides]
     config = compose(overrides, config_dir)
     once = config.challenge.model_copy(update={"draws": 1})  # form is checked, not luck: no second draw is needed
-    if config.challenge.track_type.task != entry.track:
-        found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task} challenge"
+    if config.challenge.track_type.task.kind != entry.track:
+        found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task.kind} challenge"
         yield Finding("track", False, found)
         return
     session = Session.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
@@ -111,7 +111,7 @@ def _measurable_cell(session: Session, entry: Submission, seeds: Sequence[int]) 
 
 
 def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:
-    return compose(overrides, config_dir).challenge.track_type.task
+    return compose(overrides, config_dir).challenge.track_type.task.kind
 
 
 def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ def power(challenge: Challenge, runs_dir: Path) -> dict[str, Any]:
     difference resolved is that of a two-sided paired test at 5 % with power 80 %, from the median sd of all pairs.
     """
     session = Session.open(challenge, runs_dir=runs_dir)
-    fitting = baseline_names(session.track.task, challenge.track.left_out())
+    fitting = baseline_names(session.track.task.kind, challenge.track.left_out())
     others = [name for name in fitting if name not in (challenge.baseline, "random")]
     references = run_references(session)
     scores = {

@@ -124,12 +124,12 @@ def run_folder(
 
 def find_entry(challenge: Challenge, name: str | Path) -> Path:
     """The folder meant by a name or path for this challenge. Raises ProtocolError where there is none."""
-    return submissions.find(challenge.baseline if name == "default" else str(name), challenge.track_type.task)
+    return submissions.find(challenge.baseline if name == "default" else str(name), challenge.track_type.task.kind)
 
 
 def load_entry(challenge: Challenge, folder: Path) -> Submission:
     """The submission in a folder. Raises SubmissionError if it is broken, ProtocolError if it does not fit the challenge."""
-    entry, task = submissions.load(folder), challenge.track_type.task
+    entry, task = submissions.load(folder), challenge.track_type.task.kind
     if entry.track != task:
         raise ProtocolError(
             f"{folders.shown(folder)} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",

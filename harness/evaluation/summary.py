@@ -117,7 +117,7 @@ def summarise(
         floor=floor,
         skyline=skyline,
         suspicious_bound=bound,
-        task=track.task,
+        task=track.task.kind,
         authors=entrant.authors,
         description=entrant.description,
         license=entrant.license,

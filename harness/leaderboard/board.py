@@ -194,7 +194,7 @@ def _lucky(runs: Sequence[Verified], seeds: int) -> list[str]:
 
 def _missing(challenge: Challenge, present: set[str]) -> list[str]:
     """A note where baselines that fit the challenge have no row to compare with."""
-    names = baseline_names(challenge.track_type.task, challenge.track.left_out())
+    names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
     missing = [name for name in names if name not in present]
     if not missing:
         return []

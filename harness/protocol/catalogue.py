@@ -93,7 +93,7 @@ def data_sets() -> list[str]:
 
 def _track_of(task: str) -> str:
     """One of the six tracks, for a task kind of :data:`harness.api.TASKS`."""
-    return next(cls.track for cls in map(track_class, track_names()) if cls.task == task)
+    return next(cls.track for cls in map(track_class, track_names()) if cls.task.kind == task)
 
 
 def _challenge(path: Path) -> Entry:
@@ -108,7 +108,7 @@ def _challenge(path: Path) -> Entry:
             name=path.stem,
             track=protocol.track,
             title=raw["title"],
-            task=protocol.task,
+            task=protocol.task.kind,
             detail=f"{groups['track']}, {groups['dataset']}, {groups['model']}",
         )
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, AttributeError, TypeError, BenchmarkError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import api
 from harness.errors import NothingToMeasure
 from harness.protocol import catalogue
 from harness.protocol.challenge import Challenge
@@ -22,8 +21,8 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "rng": "numpy Generator: the only randomness that reproduces",
         "model": f"fixed model {challenge.model.name}",
     }
-    task = api.TASKS[protocol.task]
-    fitting = catalogue.baseline_names(protocol.task, challenge.track.left_out())
+    task = protocol.task
+    fitting = catalogue.baseline_names(task.kind, challenge.track.left_out())
     return {
         "name": challenge.name,
         "title": challenge.title,
@@ -37,7 +36,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
             "draws": f"{challenge.draws} a seed of an algorithm's randomness"
             + (", averaged; one where a second changes nothing" if challenge.draws > 1 else ""),
             "task": (task.__doc__ or "").strip().split("\n")[0],
-            "your function": f"{api.FUNCTIONS[protocol.task]}(task) returns {', '.join(api.OUTPUTS[protocol.task])}",
+            "your function": f"{task.function}(task) returns {', '.join(task.outputs)}",
             "minimum isolation": challenge.minimum_isolation,
         },
         "task": given,

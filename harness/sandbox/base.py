@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from harness.api import Task
 from harness.errors import Status
 from harness.tracks.base import Arrays, View
 
@@ -36,7 +37,7 @@ class Job:
     """One cell to run: everything the worker gets, and nothing else."""
 
     view: View
-    task: str  # key into api.TASKS
+    task: type[Task]
     model: Mapping[str, int | float | str | bool]  # arguments of load_model: name, n_classes, hyperparameters
     entropy: tuple[int, ...]  # seeds task.rng; derived from the secret, cannot be turned back
     folder: Path  # the submission, mounted read-only

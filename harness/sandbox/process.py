@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -134,13 +135,18 @@ def _met(process: Process, door: container.Door, fds: _Descriptors) -> int:
 def _job(job: Job, channel: int | str) -> dict[str, object]:
     return {
         "door" if isinstance(channel, str) else "channel": channel,
-        "task": job.task,
+        "task": {
+            "kind": job.task.kind,
+            "fields": [field.name for field in dataclasses.fields(job.task)],
+            "outputs": list(job.task.outputs),
+        },
         "module": job.module,
         "function": job.function,
         "model": dict(job.model),
         "entropy": list(job.entropy),
         "scalars": dict(job.view.scalars),
         "arrays": list(job.view.arrays),
+        "texts": list(job.view.texts),
         "rounds": job.reply is not None,
     }
 

@@ -9,6 +9,7 @@ import select
 import socket
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from harness.sandbox.cell import Cell
 from harness.sandbox.inside import wire
 from harness.sandbox.log import Log, clean
 from harness.sandbox.process import Process, started
-from harness.tracks.base import Arrays
+from harness.tracks.base import Arrays, View
 
 _TICK = 0.05  # seconds between two looks of the watchdog
 _MAX_FILES, _MAX_DEPTH = 20_000, 100
@@ -74,7 +75,7 @@ def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
     if not job.folder.is_dir():
         raise SubmissionError("The submission's folder does not exist.", status=Status.INVALID_SUBMISSION)
     job = dataclasses.replace(job, folder=cell.admit(job.folder))
-    for name, array in job.view.arrays.items():
+    for name, array in _given(job.view):
         try:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
         except SubmissionError as error:  # of the track's making, not the participant's
@@ -114,6 +115,14 @@ class _Over(Exception):
 
     status: Status | None = None
     reason: str = ""
+
+
+def _given(view: View) -> Iterator[tuple[str, wire.Array]]:
+    """File name and array of everything the worker is handed; a text is its bytes and their boundaries."""
+    yield from view.arrays.items()
+    for name, texts in view.texts.items():
+        yield name, texts.data
+        yield f"{name}.offsets", texts.offsets
 
 
 class _Watch:

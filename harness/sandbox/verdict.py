@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from harness import api
+from harness.api import Task
 from harness.errors import HarnessError, Status, SubmissionError
 from harness.sandbox.base import Job
 from harness.sandbox.inside import wire
@@ -99,7 +99,7 @@ def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
             return Status.NO_OUTPUT, "The submission ended before its first round.", None
         return Status.OK, "", found.arrays
     arrays, left = {}, job.limits.output_mb * 2**20
-    for name in api.OUTPUTS[job.task]:
+    for name in job.task.outputs:
         data = wire.read_file(found.outputs, f"{name}.npy", left)
         left -= len(data)
         arrays[name] = wire.decode(data, f"{name}.npy")
@@ -121,9 +121,9 @@ def last_error(log: str, known: str) -> str:
 _ERROR = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception)(?:: .*)?)")
 
 
-def named(arrays: dict[str, wire.Array] | None, task: str) -> dict[str, wire.Array]:
-    """A round's arrays in the order of ``api.OUTPUTS``. Raises SubmissionError where they have other names."""
-    names = api.OUTPUTS[task]
+def named(arrays: dict[str, wire.Array] | None, task: type[Task]) -> dict[str, wire.Array]:
+    """A round's arrays in the order of ``task.outputs``. Raises SubmissionError where they have other names."""
+    names = task.outputs
     if arrays is None or set(arrays) != set(names):
         raise SubmissionError(f"A round must deliver {' and '.join(names)}.")
     return {name: arrays[name] for name in names}

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import AcquisitionTask, FloatArray, IntArray
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import checks
@@ -68,7 +68,7 @@ class Acquisition(Track[AcquisitionSettings, AcquisitionKey]):
 
     name = "acquisition"
     track = "valuation"
-    task = "acquisition"
+    task = AcquisitionTask
     metric = "reward"
     settings_class = AcquisitionSettings
 

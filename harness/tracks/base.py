@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness import randomness
-from harness.api import FloatArray
+from harness.api import FloatArray, Task, Texts
 from harness.data.base import Dataset
 from harness.errors import HarnessError
 from harness.models.base import FixedModel
@@ -38,10 +38,11 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class View:
-    """What the sandbox is given for one seed: fields of ``api.TASKS[task]`` but ``rng`` and ``model``. Nothing hidden."""
+    """What the sandbox is given for one seed: the fields of its task but ``rng`` and ``model``. Nothing hidden."""
 
     arrays: Arrays
     scalars: Mapping[str, int | float | str]
+    texts: Mapping[str, Texts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Track(ABC, Generic[S, K]):
 
     name: ClassVar[str]  # name of the protocol, as in conf/track/<name>.yaml
     track: ClassVar[str]  # one of the six tracks
-    task: ClassVar[str]  # key into api.TASKS, api.OUTPUTS: what the algorithm sees and returns
+    task: ClassVar[type[Task]]  # what the algorithm sees and returns
     metric: ClassVar[str]  # name of the primary metric
     direction: ClassVar[Literal["max", "min"]] = "max"
     scorer_version: ClassVar[int] = 1  # raise it whenever a score could change: part of the fingerprint
@@ -113,7 +114,7 @@ class Track(ABC, Generic[S, K]):
 
     @abstractmethod
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
-        """Validate what a submission returned (names already as in ``api.OUTPUTS``) and return it in canonical dtype.
+        """Validate what a submission returned (names already as in ``task.outputs``) and return it in canonical dtype.
 
         Raises SubmissionError naming the first offending position and the rule.
         """

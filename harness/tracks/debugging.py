@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from harness.api import FloatArray, IntArray, Model
+from harness.api import DebuggingTask, FloatArray, IntArray, Model
 from harness.data import noise
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.tracks import checks, metrics
@@ -58,7 +58,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
 
     name = "debugging"
     track = "debugging"
-    task = "debugging"
+    task = DebuggingTask
     metric = "recovery"
     scorer_version = 2  # the skyline tries every single repair
     curve_axes = ("rows inspected", "test accuracy")

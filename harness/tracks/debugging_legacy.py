@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.api import FloatArray, IntArray
+from harness.api import DebuggingTask, FloatArray, IntArray
 from harness.data.base import TEST, TRAIN, VALIDATION
 from harness.errors import ProtocolError
 from harness.models.dataperf_net import legacy_accuracies
@@ -44,7 +44,7 @@ class DebuggingLegacy(Track[DebuggingLegacySettings, DebuggingLegacyKey]):
 
     name = "debugging_legacy"
     track = "debugging"
-    task = "debugging"
+    task = DebuggingTask
     metric = "share_inspected"
     direction = "min"
     curve_axes = ("rows inspected", "test accuracy")

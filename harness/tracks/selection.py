@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, SelectionTask
 from harness.data import noise
 from harness.tracks import checks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
@@ -60,7 +60,7 @@ class Selection(Track[SelectionSettings, SelectionKey]):
 
     name = "selection"
     track = "selection"
-    task = "selection"
+    task = SelectionTask
     metric = "macro_f1"
     curve_axes = ("rows chosen", "macro-F1")
     settings_class = SelectionSettings

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, SelectionActiveTask
 from harness.data import splits
 from harness.errors import Status, SubmissionError
 from harness.tracks import checks, metrics
@@ -54,7 +54,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
 
     name = "selection_active"
     track = "selection"
-    task = "selection_active"
+    task = SelectionActiveTask
     metric = "area_macro_f1"
     curve_axes = ("labels bought", "macro-F1")
     settings_class = SelectionActiveSettings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, SelectionTask
 from harness.data.base import TEST, TRAIN
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
@@ -47,7 +47,7 @@ class SelectionLegacySpeech(Track[SelectionLegacySpeechSettings, SelectionLegacy
 
     name = "selection_legacy_speech"
     track = "selection"
-    task = "selection"
+    task = SelectionTask
     metric = "macro_f1"
     settings_class = SelectionLegacySpeechSettings
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, SelectionPairsTask
 from harness.data.base import TEST, TRAIN
 from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import checks
@@ -44,7 +44,7 @@ class SelectionLegacyVision(Track[SelectionLegacyVisionSettings, SelectionLegacy
 
     name = "selection_legacy_vision"
     track = "selection"
-    task = "selection_pairs"
+    task = SelectionPairsTask
     metric = "mean_f1"
     settings_class = SelectionLegacyVisionSettings
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import Fitted, FloatArray, IntArray
+from harness.api import Fitted, FloatArray, IntArray, SlicingTask
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models.base import BoolArray
 from harness.tracks import checks, detection, planting
@@ -79,7 +79,7 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
 
     name = "slicing"
     track = "slicing"
-    task = "slicing"
+    task = SlicingTask
     metric = "precision_at_25"
     scorer_version = 2  # false_discovery_rate is a share of the proposals returned
     curve_axes = ("highest-scored rows per slice", "precision")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, TestSetTask
 from harness.data import splits
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.tracks import checks
@@ -67,7 +67,7 @@ class TestSet(Track[TestSetSettings, TestSetKey]):
     __test__ = False  # not a test case, whatever pytest makes of the name
     name = "test_set"
     track = "test_set"
-    task = "test_set"
+    task = TestSetTask
     metric = "confirmed_error"
     settings_class = TestSetSettings
 

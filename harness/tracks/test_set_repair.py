@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, TestSetRepairTask
 from harness.data import noise, splits
 from harness.errors import NothingToMeasure
 from harness.tracks import checks
@@ -59,7 +59,7 @@ class TestSetRepair(Track[TestSetRepairSettings, TestSetRepairKey]):
     __test__ = False  # not a test case, whatever pytest makes of the name
     name = "test_set_repair"
     track = "test_set"
-    task = "test_set_repair"
+    task = TestSetRepairTask
     metric = "accuracy_error"
     direction = "min"
     settings_class = TestSetRepairSettings

@@ -9,7 +9,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, TrainingSetTask
 from harness.data import noise, splits
 from harness.errors import ProtocolError, SubmissionError
 from harness.randomness import OPEN_SECRET
@@ -68,7 +68,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
     name = "training_set"
     track = "training_set"
-    task = "training_set"
+    task = TrainingSetTask
     metric = "macro_f1"
     scorer_version = 2  # copy radii are drawn from the secret
     settings_class = TrainingSetSettings

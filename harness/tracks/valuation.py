@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from harness.api import FloatArray, IntArray, Model
+from harness.api import FloatArray, IntArray, Model, ValuationTask
 from harness.data import noise
 from harness.tracks import checks, detection
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
@@ -52,7 +52,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
 
     name = "valuation"
     track = "valuation"
-    task = "valuation"
+    task = ValuationTask
     metric = "removal_gap"
     scorer_version = 2  # rows are removed in proportion within each given class
     curve_axes = ("share of rows removed", "test accuracy, lowest first minus highest first")

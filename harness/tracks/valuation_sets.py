@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray
+from harness.api import FloatArray, IntArray, ValuationSetsTask
 from harness.errors import ProtocolError, SubmissionError
 from harness.tracks import checks, detection
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
@@ -60,7 +60,7 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
 
     name = "valuation_sets"
     track = "valuation"
-    task = "valuation_sets"
+    task = ValuationSetsTask
     metric = "mean_absolute_error"
     direction = "min"
     curve_axes = ("measured gain", "predicted gain")

@@ -24,7 +24,7 @@ def test_every_shipped_challenge_composes(name: str) -> None:
     challenge = load_challenge(name)
     assert challenge.name == name
     assert not challenge.modified
-    assert challenge.baseline in catalogue.baseline_names(challenge.track_type.task)
+    assert challenge.baseline in catalogue.baseline_names(challenge.track_type.task.kind)
 
 
 @pytest.mark.parametrize(

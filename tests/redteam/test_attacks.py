@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import yaml
 
+from harness.api import SelectionTask
 from harness.errors import Status, SubmissionError
 from harness.sandbox import Job, Limits, Outcome, probe, run
 from harness.sandbox.cgroup import place
@@ -107,7 +108,7 @@ def test_attack(
     originals = {key: array.copy() for key, array in shown.arrays.items()}
     job = Job(
         shown,
-        "selection",
+        SelectionTask,
         {"name": "logistic", "n_classes": 3},
         ENTROPY,
         folder_of(name, targets, tmp_path),
@@ -184,7 +185,9 @@ def test_nothing_tells_one_call_from_another(tier: str, targets: Targets, tmp_pa
     folder = folder_of("cheat/tell_check_from_run", targets, tmp_path)
     logs = []
     for arrays in (1, 2):
-        job = Job(view(), "selection", {"name": "logistic"}, (arrays,), folder, "algorithm", "select", Limits(**LIMITS))
+        job = Job(
+            view(), SelectionTask, {"name": "logistic"}, (arrays,), folder, "algorithm", "select", Limits(**LIMITS)
+        )
         logs.append(run(job, tier).log)
     assert logs[0] == logs[1]
     assert "PYTHONHASHSEED" in logs[0]
@@ -195,7 +198,7 @@ def test_memory_of_the_harness_stays_flat(tier: str, targets: Targets, tmp_path:
     folder = folder_of("exhaust/output_400_mb", targets, tmp_path)
     job = Job(
         view(),
-        "selection",
+        SelectionTask,
         {"name": "logistic"},
         (1,),
         folder,
@@ -235,7 +238,7 @@ def test_every_class_has_its_cases() -> None:
 @pytest.mark.parametrize("seconds", [0.05, 1.0])
 def test_time_limits_hold(seconds: float, tier: str, targets: Targets, tmp_path: Path) -> None:
     folder = folder_of("exhaust/endless_loop", targets, tmp_path)
-    job = Job(view(), "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=seconds))
+    job = Job(view(), SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=seconds))
     before = time.monotonic()
     outcome = run(job, tier)
     assert outcome.status is Status.TIMEOUT

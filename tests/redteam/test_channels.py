@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.api import SelectionTask
 from harness.errors import Status
 from harness.sandbox import Job, Limits, Outcome, run
 from harness.tracks.base import View
@@ -48,7 +49,7 @@ def pair(tier: str, folder: Path, lead: float, *, alone: bool = False) -> tuple[
         shown = View({"X": X, "y": np.zeros(2, np.int64)}, {"budget": 1, "n_classes": 1})
         time.sleep(0.0 if role else 0.3)  # where they take turns, the sender is first
         return run(
-            Job(shown, "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", limits, alone=alone),
+            Job(shown, SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", limits, alone=alone),
             tier,
         )
 
@@ -106,7 +107,9 @@ def test_cells_that_are_to_be_alone_do_not_overlap(tmp_path: Path) -> None:
     shown = View({"X": np.zeros((2, 2), np.float32), "y": np.zeros(2, np.int64)}, {"budget": 1, "n_classes": 1})
 
     def cell(alone: bool) -> tuple[float, float]:
-        job = Job(shown, "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(), alone=alone)
+        job = Job(
+            shown, SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(), alone=alone
+        )
         began, ended = run(job).log.split()
         return float(began), float(ended)
 

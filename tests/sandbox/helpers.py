@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.api import TASKS
 from harness.sandbox import Job, Limits, probe
 from harness.tracks.base import Arrays, View
 
@@ -36,4 +37,4 @@ def job(
     (folder / "algorithm.py").write_text(textwrap.dedent(source))
     allowed = Limits(**{"seconds": 20.0, "memory_mb": 1024, "processes": 32, "output_mb": 8, "log_kb": 64, **limits})
     model = {"name": "logistic", "n_classes": 3}
-    return Job(shown or view(), task, model, (1, 2, 3), folder, "algorithm", function, allowed, reply=reply)
+    return Job(shown or view(), TASKS[task], model, (1, 2, 3), folder, "algorithm", function, allowed, reply=reply)

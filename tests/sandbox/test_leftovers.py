@@ -20,6 +20,7 @@ HARNESS = """
 import sys
 from pathlib import Path
 import numpy as np
+from harness.api import SelectionTask
 from harness.sandbox import Job, Limits, run
 from harness.tracks.base import View
 folder, tier = Path(sys.argv[1]), sys.argv[2]
@@ -41,7 +42,7 @@ def reply(number, arrays):
     print("running", flush=True)
     return {"budget": np.array(2)}
 view = View({"X": np.zeros((3, 1), np.float32)}, {"budget": 1, "n_classes": 2})
-run(Job(view, "selection", {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=60), reply=reply), tier)
+run(Job(view, SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", Limits(seconds=60), reply=reply), tier)
 """
 
 

@@ -200,7 +200,7 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
 def answer(task: str, function: Any, fields: dict[str, Any], short: dict[str, int]) -> dict[str, Any]:
     """The named arrays of one cell, all rounds of it where the track has rounds."""
     if task != "selection_active":
-        return dict(named(task, function(api.TASKS[task](**fields), **short)))
+        return dict(named(api.TASKS[task], function(api.TASKS[task](**fields), **short)))
     rounds = []
     for _ in range(fields["rounds"]):
         chosen = np.asarray(function(api.SelectionActiveTask(**fields)))

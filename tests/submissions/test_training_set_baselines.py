@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.api import TASKS
 from harness.data.base import Dataset
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol.compose import load_challenge
@@ -81,7 +82,7 @@ def test_rows_of_any_shape(name: str, track: TrainingSet, prepared: Any) -> None
         data = Dataset("made", X, np.zeros(300, np.int64), track.dataset.class_names)
         other = TrainingSet(track.settings, data, track.model, "secret")
         shown = View(arrays, {**view.scalars, "low": 0.0, "high": 1.0})
-        output = other.read_output(named("training_set", function(name)(make_task(other, shown))), shown)
+        output = other.read_output(named(TASKS["training_set"], function(name)(make_task(other, shown))), shown)
         assert output["X"].shape[1:] == X.shape[1:]
 
 

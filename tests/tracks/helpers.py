@@ -26,14 +26,14 @@ def bind(challenge: str, *overrides: str) -> Track[Any, Any]:
 def cell(track: Track[Any, Any], name: str, seed: int = 0) -> Score:
     """One cell of a shipped baseline, without the sandbox."""
     view, key = track.prepare(seed)
-    return track.score(run(track, view, key, baseline(track.task, name), seed), view, key, seed)
+    return track.score(run(track, view, key, baseline(track.task.kind, name), seed), view, key, seed)
 
 
 def make_task(track: Track[Any, Any], view: View, seed: int = 0) -> Any:
     """The task of a view, with read-only arrays, the track's own model and a generator."""
-    cls = api.TASKS[track.task]
+    cls = track.task
     values: dict[str, Any] = {field.name: None for field in dataclasses.fields(cls)}
-    values |= {name: _read_only(array) for name, array in view.arrays.items()}
+    values |= {name: _read_only(array) for name, array in view.arrays.items()} | dict(view.texts)
     return cls(**(values | dict(view.scalars) | {"rng": generator("test", seed, "algorithm"), "model": track.model}))
 
 
@@ -50,9 +50,9 @@ def baseline(task: str, name: str) -> Callable[[Any], Any]:
     return function
 
 
-def named(task: str, returned: Any) -> Arrays:
-    """What a function returned, under the names of ``api.OUTPUTS``."""
-    names = api.OUTPUTS[task]
+def named(task: type[api.Task], returned: Any) -> Arrays:
+    """What a function returned, under the names its task gives."""
+    names = task.outputs
     if isinstance(returned, dict):
         return {name: np.asarray(returned[name]) for name in names}
     values = (returned,) if len(names) == 1 else returned

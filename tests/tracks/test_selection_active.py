@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from harness import evaluate, load_challenge
+from harness.api import TASKS
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.tracks.base import View
 from harness.tracks.selection_active import ActiveDialogue, SelectionActive
@@ -195,7 +196,7 @@ def test_margin_and_entropy_choose_as_scikit_learn_says(track):
     entropy = -np.sum(proba * np.log(proba), axis=1)
     for name, uncertainty in [("margin", top[:, -2] - top[:, -1]), ("entropy", entropy)]:
         expected = set(unlabelled[np.argsort(-uncertainty)[:6]])
-        assert set(named("selection_active", baseline("selection_active", name)(task))["indices"]) == expected
+        assert set(named(TASKS["selection_active"], baseline("selection_active", name)(task))["indices"]) == expected
 
 
 def test_kcenter_takes_the_row_farthest_from_all_labelled_ones(track):

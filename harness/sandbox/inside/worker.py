@@ -43,16 +43,15 @@ def main(job: dict[str, Any]) -> NoReturn:
     if job["gpu"] and not gpu_visible():
         raise RuntimeError("The challenge grants a GPU, but the driver shows none inside the sandbox.")
     inside = Path(job["inputs"])
-    fields: dict[str, Any] = {f.name: None for f in dataclasses.fields(api.TASKS[job["task"]])}
-    fields |= job["scalars"]
-    for name in job["arrays"]:
-        # A read-only mapping: not even setflags(write=True) makes it writable, and no page is copied.
-        fields[name] = np.asarray(np.load(inside / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+    fields: dict[str, Any] = dict.fromkeys(job["task"]["fields"]) | job["scalars"]
+    fields |= {name: _mapped(inside, name) for name in job["arrays"]}
+    for name in job["texts"]:
+        fields[name] = api.Texts(_mapped(inside, name), _mapped(inside, f"{name}.offsets"))
     entropy = np.random.SeedSequence(job["entropy"])
     fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
     fields["model"] = model = LazyModel(job["model"])
-    task = api.TASKS[job["task"]](**fields)
-    names = api.OUTPUTS[job["task"]]
+    task = task_class(job["task"])(**fields)
+    names = tuple(job["task"]["outputs"])
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
     socket.send_fds(channel, [b"R"], [directory])
     os.close(directory)
@@ -75,6 +74,21 @@ def main(job: dict[str, Any]) -> NoReturn:
     with contextlib.suppress(OSError):
         os.close(spare)
     _finish(outputs, report | {"fits": model.fits})
+
+
+def _mapped(inside: Path, name: str) -> wire.Array:
+    """A read-only mapping: not even setflags(write=True) makes it writable, and no page is copied."""
+    return np.asarray(np.load(inside / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+
+
+def task_class(described: Mapping[str, Any]) -> type[api.Task]:
+    """The class of a task kind: the harness's own, or one made from the field names of a plug-in's."""
+    kind = described["kind"]
+    if kind in api.TASKS:
+        return api.TASKS[kind]
+    fields = [(name, Any, dataclasses.field(default=None, kw_only=True)) for name in described["fields"]]
+    space = {"kind": kind, "outputs": tuple(described["outputs"])}
+    return dataclasses.make_dataclass(f"{kind}_task", fields, bases=(api.Task,), namespace=space, frozen=True)
 
 
 def for_children(folder: Path) -> dict[str, str]:
