@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,28 +20,65 @@ M = TypeVar("M", bound=BaseModel)
 class Registry(Generic[T]):
     """Classes by name, each imported when it is first asked for.
 
-    ``what``: what they are, as an error says it; ``known``: name -> ``module:Class``.
+    Parameters
+    ----------
+    what: what they are, as an error says it.
+    group: the entry points that add to them.
+    base: what all of them derive from, as ``module:Class``.
+    own: the harness's, name -> ``module:Class``.
     """
 
-    def __init__(self, what: str, known: Mapping[str, str]) -> None:
+    def __init__(self, what: str, group: str, base: str, own: Mapping[str, str]) -> None:
         self.what = what
-        self._known = dict(known)
+        self.own = dict(own)
+        self._group = group
+        self._base = base
 
     def names(self) -> list[str]:
-        """All names, sorted."""
-        return sorted(self._known)
+        """All names, sorted: the harness's own and those of installed packages."""
+        return sorted({*self.own, *_plugins().entry_points(self._group)})
 
-    def get(self, name: object) -> type[T]:
-        """The class of a name. Raises ProtocolError, with the nearest names, for one that is not known."""
-        if not isinstance(name, str) or name not in self._known:
-            near = difflib.get_close_matches(str(name), self._known, n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    def get(self, name: object, root: Path | None = None) -> type[T]:
+        """The class of a name, or of ``module:Class`` where the module lies in the directory ``root``.
+
+        Raises ProtocolError for a name that is not known, with the nearest ones, and for a class that cannot be had.
+        """
+        if isinstance(name, str) and name in self.own:
+            return imported(self.own[name])
+        if isinstance(name, str) and ":" in name:
+            if root is None:
+                raise ProtocolError(
+                    f"The {self.what} {name!r:.200} comes from an organiser's directory.",
+                    "Name it with --config-dir DIR.",
+                )
+            return self._checked(name, _plugins().load(self.what, name, root))
+        if isinstance(name, str) and (reference := _plugins().entry_points(self._group).get(name)):
+            return self._checked(name, _plugins().load(self.what, reference))
+        near = difflib.get_close_matches(str(name), self.names(), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise ProtocolError(f"There is no {self.what} named {name!r:.200}.", f"{hint}Known: {', '.join(self.names())}.")
+
+    def _checked(self, name: str, cls: type[Any]) -> type[T]:
+        base = imported(self._base)
+        if not issubclass(cls, base):
             raise ProtocolError(
-                f"There is no {self.what} named {name!r:.200}.", f"{hint}Known: {', '.join(self.names())}."
+                f"The {self.what} {name!r:.200} is no {base.__name__}.", f"Derive it from {self._base}."
             )
-        module, _, cls = self._known[name].partition(":")
-        found: type[T] = getattr(import_module(module), cls)
-        return found
+        return cls
+
+
+def imported(reference: str) -> type[Any]:
+    """The class that ``module:Class`` names."""
+    module, _, cls = reference.partition(":")
+    found: type[Any] = getattr(import_module(module), cls)
+    return found
+
+
+def _plugins() -> ModuleType:
+    """Imported when a name is not the harness's own: in a cell, where all are, the module does not exist."""
+    from harness import plugins
+
+    return plugins
 
 
 def settings_of(what: str, cls: type[M], name: str, params: Mapping[str, Any]) -> M:

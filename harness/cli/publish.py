@@ -69,13 +69,13 @@ def leaderboard(args: Namespace) -> int:
 
     from harness.leaderboard.board import build
     from harness.leaderboard.render import rich_table, write_board, write_index
-    from harness.protocol import catalogue
+    from harness.protocol import source
     from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
 
     config_dir = Path(args.config_dir) if args.config_dir else None
     runs = RunsDir(args.runs_dir)
-    known = catalogue.challenge_names(config_dir)
+    known = source.names(config_dir)
     recorded = {runs.load_record(run_id).challenge for run_id in runs.run_ids()}
     names = args.challenges or [name for name in known if name in recorded]
     if not names:

@@ -16,6 +16,8 @@ __all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "f
 
 _REGISTRY: Registry[DatasetSettings] = Registry(
     "data set",
+    "harness.datasets",
+    "harness.data.base:DatasetSettings",
     {
         "adult": "harness.data.adult:Adult",
         "cifar10h": "harness.data.cifar:Cifar10H",
@@ -67,6 +69,6 @@ def fetch_dataset(name: str) -> list[Path]:
     return settings_class(name).fetch()
 
 
-def settings_class(name: str) -> type[DatasetSettings]:
-    """The class of a data set. Raises ProtocolError for an unknown name."""
-    return _REGISTRY.get(name)
+def settings_class(name: str, root: Path | None = None) -> type[DatasetSettings]:
+    """The class of a data set, ``root`` being where an organiser's modules are. ProtocolError for an unknown name."""
+    return _REGISTRY.get(name, root)

@@ -7,6 +7,7 @@ file beside this one (a :class:`~harness.models.base.ModelSettings` subclass), i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.errors import ProtocolError
@@ -25,6 +26,8 @@ __all__ = [
 
 _REGISTRY: Registry[ModelSettings] = Registry(
     "fixed model",
+    "harness.models",
+    "harness.models.base:ModelSettings",
     {
         "cnn": "harness.models.nets:CnnSettings",
         "knn": "harness.models.knn:KnnSettings",
@@ -41,9 +44,12 @@ def model_names() -> list[str]:
     return _REGISTRY.names()
 
 
-def settings_class(name: str) -> type[ModelSettings]:
-    """The class of a fixed model's settings. Raises ProtocolError for an unknown name."""
-    return _REGISTRY.get(name)
+def settings_class(name: str, root: Path | None = None) -> type[ModelSettings]:
+    """The class of a fixed model's settings, ``root`` being where an organiser's modules are.
+
+    Raises ProtocolError for an unknown name.
+    """
+    return _REGISTRY.get(name, root)
 
 
 def model_settings(name: str, **params: Any) -> ModelSettings:

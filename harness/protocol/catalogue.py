@@ -1,19 +1,17 @@
-"""What there is: shipped and user-made challenges, baselines, data sets; read from their files, composed by nobody."""
+"""What there is: shipped and user-made challenges, baselines, data sets; nothing is composed for that."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from harness.data import dataset_names
-from harness.errors import BenchmarkError, ProtocolError
-from harness.paths import CONF_DIR, SUBMISSIONS_DIR
+from harness.errors import ProtocolError
+from harness.paths import SUBMISSIONS_DIR
+from harness.protocol import source
 from harness.protocol import submission as submissions
 from harness.protocol.manifest import MANIFEST
-from harness.tracks import track_class, track_names
+from harness.tracks import track_class, track_of
 
 BUNDLED = ("digits", "breast_cancer", "wine")
 """Data sets that come with scikit-learn."""
@@ -26,29 +24,20 @@ class Entry:
     name: str
     track: str  # one of the six tracks
     title: str
-    task: str  # task kind: which submissions go with which challenges
+    task: str  # kind of task: which submissions go with which challenges
     detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/
+    problem: str = ""  # why it cannot be used, where it cannot
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
 
 
 def challenges(config_dir: Path | None = None) -> list[Entry]:
-    """Every challenge, sorted by name; the shipped file of a name wins over a user's.
+    """Every challenge, sorted by name; a broken file is a row that says why.
 
-    Raises ProtocolError for a file that is no challenge.
+    Raises ProtocolError where ``config_dir`` is no directory.
     """
-    found: dict[str, Entry] = {}
-    for root in (CONF_DIR, *([config_dir] if config_dir else [])):
-        for path in sorted((root / "challenge").glob("*.yaml")):
-            found.setdefault(path.stem, _challenge(path))
-    return [found[name] for name in sorted(found)]
-
-
-def challenge_names(config_dir: Path | None = None) -> list[str]:
-    """Names of all challenges; reads no file."""
-    roots = (CONF_DIR, *([config_dir] if config_dir else []))
-    return sorted({path.stem for root in roots for path in (root / "challenge").glob("*.yaml")})
+    return [_challenge(name, config_dir) for name in source.names(config_dir)]
 
 
 def baselines() -> list[Entry]:
@@ -58,7 +47,7 @@ def baselines() -> list[Entry]:
         manifest = submissions.load(folder)
         title = manifest.description.split("\n")[0]
         place = folder.relative_to(SUBMISSIONS_DIR).as_posix()
-        entries.append(Entry(manifest.name, _track_of(manifest.track), title, manifest.track, place))
+        entries.append(Entry(manifest.name, track_of(manifest.track), title, manifest.track, place))
     return entries
 
 
@@ -70,7 +59,7 @@ def baseline_names(task: str, left_out: frozenset[str] = frozenset()) -> list[st
 
 def quick_challenges() -> list[str]:
     """Names of the shipped challenges on data bundled with scikit-learn: nothing is fetched for them."""
-    return [entry.name for entry in challenges() if entry.detail.split(", ")[1] in BUNDLED]
+    return [entry.name for entry in challenges() if entry.detail.split(", ")[1:2] in [[name] for name in BUNDLED]]
 
 
 def quick_challenge(task: str) -> str:
@@ -91,28 +80,11 @@ def data_sets() -> list[str]:
     return dataset_names()
 
 
-def _track_of(task: str) -> str:
-    """One of the six tracks, for a task kind of :data:`harness.api.TASKS`."""
-    return next(cls.track for cls in map(track_class, track_names()) if cls.task.kind == task)
-
-
-def _challenge(path: Path) -> Entry:
+def _challenge(name: str, config_dir: Path | None) -> Entry:
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        groups: dict[str, Any] = {}
-        for default in raw.get("defaults", []):
-            if isinstance(default, dict):
-                groups.update({key.removeprefix("override").strip(" /"): value for key, value in default.items()})
-        protocol = track_class(groups["track"])
-        return Entry(
-            name=path.stem,
-            track=protocol.track,
-            title=raw["title"],
-            task=protocol.task.kind,
-            detail=f"{groups['track']}, {groups['dataset']}, {groups['model']}",
-        )
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, AttributeError, TypeError, BenchmarkError) as error:
-        raise ProtocolError(
-            f"{path} is not a challenge: {' '.join(str(error).split())[:200]}.",
-            "It needs a title and a defaults list with override /track, /dataset and /model.",
-        ) from error
+        found = source.read(name, config_dir)
+        protocol = track_class(*found.kind("track", config_dir))
+    except ProtocolError as error:
+        return Entry(name, "?", f"cannot be used: {error}", "", "", str(error))
+    detail = ", ".join(found.groups[group] for group in source.GROUPS)
+    return Entry(name, protocol.track, found.title, protocol.task.kind, detail)

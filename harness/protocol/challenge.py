@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
@@ -17,16 +18,17 @@ from pydantic import (
     model_serializer,
 )
 
-from harness import data, models, registry, tracks
-from harness.data import Dataset, DatasetSettings, load_dataset
+from harness import data, models, plugins, registry, tracks
+from harness.data import Dataset, DatasetSettings
 from harness.errors import BenchmarkError, ProtocolError
-from harness.models import ModelSettings, load_model, model_names, model_version
+from harness.models import ModelSettings, model_names, model_version
 from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
-from harness.tracks import track_class
 from harness.tracks.base import Settings, Track
 
 _GROUPS = ("track", "dataset", "model")
+Homes = Mapping[str, Path | None]
+NOWHERE: Homes = {}
 _COSMETIC = ("title", "description", "baseline")  # cannot change a score
 
 
@@ -51,14 +53,16 @@ class Challenge(BaseModel):
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
-    def from_plain(cls, raw: Mapping[str, Any], *, modified: bool = False) -> Challenge:
+    def from_plain(cls, raw: Mapping[str, Any], homes: Homes = NOWHERE, *, modified: bool = False) -> Challenge:
         """Validate plain nested values, as composed by Hydra or as kept beside a run.
+
+        ``homes``: for track, dataset and model the directory that relative paths and modules in it start from.
 
         Raises
         ------
         ProtocolError: one paragraph listing every problem.
         """
-        challenge, problems = validated(raw)
+        challenge, problems = validated(raw, homes)
         if challenge is None:
             raise invalid(problems)
         return challenge.model_copy(update={"modified": modified})
@@ -77,7 +81,7 @@ class Challenge(BaseModel):
     @property
     def track_type(self) -> type[Track[Any, Any]]:
         """The class of this challenge's protocol."""
-        return track_class(self.track.name)
+        return self.track.track_type
 
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
@@ -98,17 +102,20 @@ class Challenge(BaseModel):
         facts = self.score_settings()
         facts["data_digest"] = dataset.digest()
         facts["scorer_version"] = self.track_type.scorer_version
-        named = [self.model.name, *_model_names_in(facts["track"])]  # some tracks name models beside the fixed one
-        facts["model_versions"] = {name: model_version(name) for name in named}
+        beside = {name: model_version(name) for name in _model_names_in(facts["track"])}  # that some tracks name
+        facts["model_versions"] = {self.model.name: self.model.version} | beside
+        classes = {"track": self.track_type, "dataset": type(self.dataset), "model": type(self.model)}
+        if foreign := {group: found.digest for group, cls in classes.items() if (found := plugins.of(cls))}:
+            facts["plugins"] = foreign
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def load_dataset(self) -> Dataset:
         """The data of this challenge; ProtocolError if they cannot be had."""
-        return load_dataset(**self.dataset.model_dump())
+        return self.dataset.load()
 
     def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:
         """The protocol bound to data and fixed model."""
-        model = load_model(device=device, n_classes=dataset.n_classes, **self.model.model_dump())
+        model = self.model.build(device=device, n_classes=dataset.n_classes)
         return self.track_type(self.track, dataset, model, self.secret)
 
 
@@ -123,14 +130,15 @@ def _model_names_in(settings: object) -> Iterator[str]:
             yield from _model_names_in(value)
 
 
-def validated(raw: Mapping[str, Any]) -> tuple[Challenge | None, list[str]]:
-    """The challenge, or all problems of its settings at once."""
+def validated(raw: Mapping[str, Any], homes: Homes = NOWHERE) -> tuple[Challenge | None, list[str]]:
+    """The challenge, or all problems of its settings at once; ``homes`` as for :meth:`Challenge.from_plain`."""
     problems = [f"{key} is not set" for key, value in raw.items() if value == "???"]
     parts: dict[str, Any] = {}
     for group, room in (("track", tracks), ("dataset", data), ("model", models)):
         try:
             plain = _mapping(group, raw.get(group))
-            parts[group] = room.settings_class(plain["name"]).model_validate(plain)
+            root = homes.get(group)
+            parts[group] = room.settings_class(plain["name"], root).model_validate(plain, context={"root": root})
         except ValidationError as error:
             problems += registry.problems(error, group)
         except BenchmarkError as error:

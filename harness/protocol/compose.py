@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import re
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
-from harness.protocol import catalogue
+from harness.protocol import source
 from harness.protocol.challenge import Challenge, invalid, validated
 
 DEFAULT_CHALLENGE = "debugging_digits"
@@ -85,16 +84,16 @@ def load_challenge(
 def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> RunConfig:
     """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`."""
     directory = Path(config_dir) if config_dir else None
-    raw = _hydra([_quoted(o) for o in overrides], directory)
+    raw, homes = _hydra([_quoted(o) for o in overrides], directory)
     run, problems = _run_settings({key: raw.pop(key) for key in _RunSettings.model_fields})
-    challenge, pinned_problems = validated(raw)
+    challenge, pinned_problems = validated(raw, homes)
     if run is None or challenge is None:
         raise invalid([*problems, *pinned_problems])
     pristine_overrides = [o for o in overrides if o.startswith("challenge=")]
     if len(pristine_overrides) < len(overrides):
-        pristine = _hydra(pristine_overrides, directory)
-        official = Challenge.from_plain({k: v for k, v in pristine.items() if k not in _RunSettings.model_fields})
-        if official.score_settings() != challenge.score_settings():
+        pristine, homes = _hydra(pristine_overrides, directory)
+        settings = {k: v for k, v in pristine.items() if k not in _RunSettings.model_fields}
+        if Challenge.from_plain(settings, homes).score_settings() != challenge.score_settings():
             challenge = challenge.model_copy(update={"modified": True})
     return RunConfig(
         challenge=challenge,
@@ -149,30 +148,28 @@ def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str
         return None, registry.problems(error)
 
 
-def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
-    """Plain nested values of the composed config; Hydra's own errors become one paragraph."""
+def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any], dict[str, Path | None]]:
+    """Plain nested values of the composed config, and where relative paths and modules of its groups start from.
+
+    Hydra's own errors become one paragraph.
+    """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    if config_dir is not None:
-        if not config_dir.is_dir():
-            raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
-        overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
-    for override in overrides:
-        if override.startswith("challenge="):
-            known = catalogue.challenge_names(config_dir)
-            wanted = override.removeprefix("challenge=")
-            if wanted not in known:
-                near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
-                hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
-                if "," in wanted:
-                    hint = "`harness run -m` sweeps over several."
-                raise ProtocolError(f"There is no challenge {wanted!r:.200}.", hint)
+    wanted = [o.partition("=")[2] for o in overrides if o.startswith("challenge=")]
+    name = wanted[-1] if wanted else DEFAULT_CHALLENGE
+    read = source.read(name, config_dir)
+    groups = dict(read.groups) | dict(o.split("=", 1) for o in overrides if o.partition("=")[0] in source.GROUPS)
+    homes = {group: source.home(group, choice, read, config_dir) for group, choice in groups.items()}
+    # The group is mounted at the top, so that a challenge's file needs no package line; whoever writes one may.
+    overrides = [f"challenge@_global_={name}", *(o for o in overrides if not o.startswith("challenge="))]
+    paths = [f"'file://{root}'" for root in source.roots(config_dir)[1:]]
+    searched = [f"hydra.searchpath=[{','.join(paths)}]"] if paths else []
     while True:
         try:
             with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-                config = hydra_compose("config", overrides=overrides)
+                config = hydra_compose("config", overrides=[*overrides, *searched])
             plain = OmegaConf.to_container(config, resolve=True)
             break
         except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
@@ -183,17 +180,13 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
             # Let it in: validation names it together with all other problems.
             overrides = [f"+{o}" if o.startswith(f"{unknown[1]}=") else o for o in overrides]
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    values = {str(key): value for key, value in plain.items()}
+    if not any(o.lstrip("+").startswith("name=") for o in overrides):
+        values["name"] = name  # a challenge has the name of its file
+    return values, homes
 
 
 def _hydra_problem(text: str) -> ProtocolError:
     """Hydra's error text in our words, where it is one of the usual mistakes."""
-    option = re.search(
-        r"Could not find '([^'/]+)/([^']+)' Available options in '[^']+': (.*?) Config search path", text
-    )
-    if option:
-        near = difflib.get_close_matches(option[2], option[3].split(), n=3, cutoff=0.4)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {option[3]}."
-        return ProtocolError(f"There is no {option[1]} {option[2]!r:.200}.", hint)
     said = text.split(" See https://hydra")[0][:400] or "Hydra does not understand these overrides"
     return ProtocolError(f"The configuration cannot be composed: {said}.", "Overrides look like KEY=VALUE, as seeds=3.")

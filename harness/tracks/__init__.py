@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from harness.api import TASKS, Task
+from harness.errors import ProtocolError
 from harness.registry import Registry
 from harness.tracks.base import Settings, Track
 
 _REGISTRY: Registry[Track[Any, Any]] = Registry(
     "track",
+    "harness.tracks",
+    "harness.tracks.base:Track",
     {
         "acquisition": "harness.tracks.acquisition:Acquisition",
         "selection_active": "harness.tracks.selection_active:SelectionActive",
@@ -32,11 +38,27 @@ def track_names() -> list[str]:
     return _REGISTRY.names()
 
 
-def track_class(name: str) -> type[Track[Any, Any]]:
-    """The class of a protocol. Raises ProtocolError for an unknown name."""
-    return _REGISTRY.get(name)
+def track_class(name: str, root: Path | None = None) -> type[Track[Any, Any]]:
+    """The class of a protocol, ``root`` being where an organiser's modules are. ProtocolError for an unknown name."""
+    return _REGISTRY.get(name, root)
 
 
-def settings_class(name: str) -> type[Settings]:
+def settings_class(name: str, root: Path | None = None) -> type[Settings]:
     """The class of a protocol's settings. Raises ProtocolError for an unknown name."""
-    return track_class(name).settings_class
+    return track_class(name, root).settings_class
+
+
+def task_kinds() -> dict[str, type[Task]]:
+    """Every kind of task by name: the harness's own, and those of installed plug-ins that can be imported."""
+    kinds = dict(TASKS)
+    for name in track_names():
+        if name not in _REGISTRY.own:
+            with suppress(ProtocolError):
+                task = track_class(name).task
+                kinds.setdefault(task.kind, task)
+    return kinds
+
+
+def track_of(kind: str) -> str:
+    """One of the six tracks, for a kind of task that the harness has of its own."""
+    return next(cls.track for cls in map(track_class, _REGISTRY.own) if cls.task.kind == kind)

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     """Base of a track's own settings: everything under ``track:`` in a challenge. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    track_type: ClassVar[type[Track[Any, Any]]]  # the protocol these are the settings of, which says so itself
     name: str
 
     def left_out(self) -> frozenset[str]:
@@ -97,6 +98,11 @@ class Track(ABC, Generic[S, K]):
     curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
     settings_class: ClassVar[type[Settings]]
     rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `dialogue`
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "settings_class" in vars(cls):
+            cls.settings_class.track_type = cls
 
     def __init__(self, settings: S, dataset: Dataset, model: FixedModel, secret: str) -> None:
         self.settings = settings

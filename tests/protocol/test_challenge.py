@@ -11,12 +11,12 @@ from harness.data import dataset_names
 from harness.errors import ProtocolError
 from harness.models import model_names
 from harness.paths import CONF_DIR
-from harness.protocol import catalogue
+from harness.protocol import catalogue, source
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import compose, load_challenge, sweep
 from harness.tracks import track_names
 
-NAMES = catalogue.challenge_names()
+NAMES = source.names(None)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +89,7 @@ def test_all_problems_are_listed_together() -> None:
         (["limits.seconds=-1"], "limits.seconds"),
         (["name=../x"], "name"),
         (["+model._target_=os.system"], "_target_"),
-        (["track=null"], "cannot be composed"),
+        (["track=null"], "There is no track"),
         (["~dataset"], "dataset"),
         (["launcher.workers=0"], "workers"),
         (["model.C=[1"], "cannot be composed"),
@@ -122,7 +122,7 @@ def test_a_users_own_directory_adds_to_the_shipped_one(tmp_path: Path) -> None:
     assert challenge.dataset.name == "breast_cancer"
     assert not challenge.modified
     assert load_challenge("find_flips", ["seeds=2"], tmp_path).modified
-    assert "find_flips" in catalogue.challenge_names(tmp_path)
+    assert "find_flips" in source.names(tmp_path)
     assert "find_flips" in {entry.name for entry in catalogue.challenges(tmp_path)}
     assert load_challenge("debugging_digits", config_dir=tmp_path).dataset.name == "digits"
 

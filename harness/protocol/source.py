@@ -1,0 +1,222 @@
+"""Challenge files as they lie on disk: where they are, what they build on, what is wrong with them.
+
+``harness list`` and every command that composes a challenge read it here first, so that all say the same of a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import plugins
+from harness.errors import ProtocolError
+from harness.paths import CONF_DIR
+
+GROUPS = ("track", "dataset", "model")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+_GROUP = re.compile(r"(?:override )?/?([\w/]+)(?:@\S+)?")
+_DEPTH = 20  # files that build on each other
+
+
+@dataclass(frozen=True)
+class Source:
+    """One challenge as its files say it, before anything is composed."""
+
+    name: str
+    title: str
+    root: Path  # the config directory its file lies in
+    groups: Mapping[str, str]  # track, dataset and model -> the config it names
+
+    def kind(self, group: str, config_dir: Path | None) -> tuple[str, Path | None]:
+        """The ``name`` that a group's config gives, and the directory that its plug-in would come from."""
+        choice = self.groups[group]
+        path = _find(group, choice, config_dir)
+        return str(_load(path).get("name", choice)), home(group, choice, self, config_dir)
+
+
+def roots(config_dir: Path | None) -> list[Path]:
+    """Where configs are looked for, in this order: the shipped ones, those of installed plug-ins, an organiser's own.
+
+    Raises ProtocolError where the last is no directory.
+    """
+    if config_dir is not None and not config_dir.is_dir():
+        raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
+    return [CONF_DIR, *plugins.folders("conf"), *([config_dir.resolve()] if config_dir else [])]
+
+
+def names(config_dir: Path | None) -> list[str]:
+    """Names of all challenge files, broken ones too, sorted; shared parts (``_*.yaml``) are none."""
+    files = (path for root in roots(config_dir) for path in (root / "challenge").glob("*") if path.name[0] not in "._")
+    return sorted({path.stem for path in files if path.suffix.lower() in (".yaml", ".yml")})
+
+
+def read(name: str, config_dir: Path | None = None) -> Source:
+    """The challenge of a name.
+
+    Raises ProtocolError: there is none (with the nearest names), or its file, or one that it builds on, is broken.
+    """
+    known = names(config_dir)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
+        if name.startswith("_"):
+            hint = "A file whose name begins with _ is a shared part of others."
+        if "," in name:
+            hint = "`harness run -m` sweeps over several."
+        raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
+    path = _find("challenge", name, config_dir)
+    _check_name(path)
+    own = _load(path)
+    if own.get("name", name) != name:
+        raise ProtocolError(
+            f"{path} says `name: {own['name']}`, but a challenge has the name of its file.",
+            f"Leave the line out, or rename the file to {own['name']}.yaml.",
+        )
+    groups: dict[str, str] = {}
+    title = ""
+    for values in _family(path, own, config_dir):
+        for group, choice in _chosen(values):
+            groups.setdefault(group, choice)
+    for values in _in_order(path, own, config_dir):
+        title = values.get("title", title)
+    for group, choice in _chosen(_load(CONF_DIR / "config.yaml")):
+        groups.setdefault(group, choice)
+    if not isinstance(title, str) or not title:
+        raise ProtocolError(f"{path} has no title.", "Add a line, as `title: Find the wrong labels among 300 digits`.")
+    for group in GROUPS:
+        _find(group, groups[group], config_dir)
+    return Source(name, title, path.parent.parent, groups)
+
+
+def home(group: str, choice: str, source: Source, config_dir: Path | None) -> Path | None:
+    """The directory that relative paths and modules in a group's config start from: the one that names them.
+
+    That of the config itself; for a shipped one that of the challenge, and for a shipped one of these ``config_dir``.
+    """
+    found = _find(group, choice, config_dir).parent.parent
+    own = next((root for root in (found, source.root) if root != CONF_DIR), None)
+    return own or (config_dir.resolve() if config_dir else None)
+
+
+def _find(group: str, name: str, config_dir: Path | None) -> Path:
+    """The file of a config. Raises ProtocolError where there is none, or two that differ."""
+    everywhere = roots(config_dir)
+    found = [path for root in everywhere if (path := root / group / f"{name}.yaml").is_file()]
+    if not found:
+        for root in everywhere:
+            for path in (root / group).glob(f"{name}.*"):
+                raise ProtocolError(f"{path} is not read: configs end in .yaml.", f"Rename it to {name}.yaml.")
+        known = sorted({path.stem for root in everywhere for path in (root / group).glob("[!_]*.yaml")})
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+        raise ProtocolError(f"There is no {group} {name!r:.200}.", hint)
+    for other in found[1:]:
+        if other.read_bytes() != found[0].read_bytes():
+            raise ProtocolError(
+                f"{other} has the name of {'a shipped' if found[0].is_relative_to(CONF_DIR) else 'another'} {group}, "
+                f"which would be taken in its place.",
+                "Rename it.",
+            )
+    return found[0]
+
+
+def _check_name(path: Path) -> None:
+    if not _NAME.fullmatch(path.stem):
+        raise ProtocolError(
+            f"{path} cannot be a challenge's file: its name must be 1 to 64 lower-case letters, digits and '_'.",
+            "Rename it.",
+        )
+    if not isinstance(read_as := yaml.safe_load(path.stem), str):
+        kind = "a truth value" if isinstance(read_as, bool) else "nothing" if read_as is None else "a number"
+        raise ProtocolError(
+            f"{path} cannot be a challenge's file: YAML reads {path.stem} as {kind}.",
+            f"Rename it, as c_{path.stem}.yaml.",
+        )
+
+
+def _family(
+    path: Path, own: dict[str, Any], config_dir: Path | None, above: Sequence[Path] = ()
+) -> Iterator[dict[str, Any]]:
+    """A file's values and then those it builds on, as Hydra has it: of two that choose a group, the first wins."""
+    yield own
+    for parent in reversed(list(_parents(path, own, config_dir, above))):
+        yield from _family(parent, _load(parent), config_dir, [*above, path])
+
+
+def _in_order(path: Path, own: dict[str, Any], config_dir: Path | None) -> Iterator[dict[str, Any]]:
+    """The same in the order in which Hydra lays their values over each other: of two that set one, the last wins."""
+    names_ = [
+        entry for entry in own.get("defaults", []) if isinstance(entry, str) and not entry.startswith("override ")
+    ]
+    for entry in names_ if "_self_" in names_ else [*names_, "_self_"]:
+        if entry == "_self_":
+            yield own
+        else:
+            parent = _find("challenge", entry.removeprefix("/challenge/"), config_dir)
+            yield from _in_order(parent, _load(parent), config_dir)
+
+
+def _parents(path: Path, own: dict[str, Any], config_dir: Path | None, above: Sequence[Path]) -> Iterator[Path]:
+    for entry in own.get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_" and not entry.startswith("override "):
+            parent = _find("challenge", entry.removeprefix("/challenge/"), config_dir)
+            if parent in (path, *above) or len(above) > _DEPTH:
+                raise ProtocolError(f"{path} builds on {entry}, which builds on it in turn.", "Take one of them out.")
+            yield parent
+
+
+def _chosen(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The configs a defaults list chooses for track, data set and model."""
+    for entry in reversed(values.get("defaults", [])):
+        pairs = entry.items() if isinstance(entry, dict) else []
+        for key, choice in pairs:
+            match = _GROUP.fullmatch(str(key).strip())
+            if match and match[1] in GROUPS:
+                yield match[1], str(choice)
+
+
+@functools.cache
+def _load_bytes(path: Path, content: bytes) -> dict[str, Any]:
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise ProtocolError(f"{path} begins with a byte order mark.", "Save it as UTF-8 without one (BOM).")
+    try:
+        values = yaml.load(content.decode("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ProtocolError(f"{path} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
+    except (yaml.YAMLError, ValueError) as error:  # the second: an impossible date
+        raise ProtocolError(f"{path} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
+    if not isinstance(values, dict):
+        raise ProtocolError(f"{path} must hold keys and values, got {type(values).__name__}.", "See a shipped one.")
+    if not isinstance(values.get("defaults", []), list):
+        raise ProtocolError(f"{path}: defaults must be a list, a line each with a dash.", "See a shipped one.")
+    return values
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Keys and values of a config's file."""
+    try:
+        return _load_bytes(path, path.read_bytes())
+    except OSError as error:
+        raise ProtocolError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """Safe YAML in which no key stands twice, as Hydra has it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key, _ in node.value:
+            value = self.construct_object(key, deep=True) if isinstance(key, yaml.ScalarNode) else None
+            if value is not None and value in seen:
+                raise yaml.YAMLError(f"key {value!r:.60} is there twice, again in line {key.start_mark.line + 1}")
+            seen.add(value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
