@@ -82,7 +82,7 @@ def load(what: str, reference: str, root: Path | None = None) -> type[Any]:
         _LOADED[top] = Plugin(top, _sources(path))
     try:
         found = getattr(import_module(top + below), cls, None)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # somebody else's code, which may raise anything
         where = _line(error)
         raise ProtocolError(
             f"The {what} {reference!r} cannot be imported: {type(error).__name__}: {error}{where}.",
@@ -134,7 +134,7 @@ def _admit(what: str, module: str, root: Path) -> str:
     _LOADED[name] = Plugin(name, renamed)
     try:
         spec.loader.exec_module(loaded)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # somebody else's code, which may raise anything
         del sys.modules[name], _LOADED[name]
         raise ProtocolError(
             f"{path} cannot be imported: {type(error).__name__}: {error}{_line(error)}.",

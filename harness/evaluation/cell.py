@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from harness import randomness, sandbox
+from harness import plugins, randomness, sandbox
 from harness.errors import Status, SubmissionError
 from harness.evaluation import draws
 from harness.evaluation.launchers.local import failed
 from harness.evaluation.session import Session
 from harness.models.base import FitCount, counting_fits
+from harness.protocol.challenge import Challenge
 from harness.protocol.submission import Submission
-from harness.sandbox.base import Job
+from harness.sandbox.base import ForeignModel, Job
 from harness.tracking.record import CellRecord, Seconds
 from harness.tracking.runs import StoredCell, arrays_digest
 from harness.tracks.base import Arrays, Reference, Score, View
@@ -65,6 +66,7 @@ def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: V
         module=entry.module,
         function=entry.function,
         limits=challenge.limits,
+        foreign=_foreign_model(challenge),
         quiet=not challenge.practice,
         reply=dialogue.reply if dialogue else None,
         alone=session.alone,
@@ -82,6 +84,14 @@ def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: V
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
     seconds = Seconds(submission=outcome.seconds, scoring=time.perf_counter() - started)
     return _scored(seed, score, seconds, scored.fits, output, outcome.peak_memory_mb, outcome.log, outcome.fits)
+
+
+def _foreign_model(challenge: Challenge) -> ForeignModel | None:
+    """What a cell needs of a fixed model that is a plug-in's."""
+    cls = type(challenge.model)
+    if plugins.of(cls) is None:
+        return None
+    return ForeignModel(f"{cls.__module__}:{cls.__name__}", *plugins.module_of(cls))
 
 
 def reference_cell(session: Session, which: Reference, seed: int) -> StoredCell:

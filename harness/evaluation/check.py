@@ -49,9 +49,10 @@ def check(path: str, overrides: Sequence[str] = (), config_dir: str | None = Non
 
 def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: RunsDir) -> Iterator[Finding]:
     named = any(word.startswith("challenge=") for word in overrides)
-    folder = submission.find(path, _named_task(overrides, config_dir) if named else "")
+    kind = compose(overrides, config_dir).challenge.track_type.task if named else None
+    folder = submission.find(path, kind.kind if kind else "")
     try:
-        entry = submission.load(folder)
+        entry = submission.load(folder, kind=kind)
     except SubmissionError as error:
         yield Finding("manifest", False, str(error))
         return
@@ -108,10 +109,6 @@ def _measurable_cell(session: Session, entry: Submission, seeds: Sequence[int]) 
         if stored.cell.status is not Status.SKIPPED:
             break
     return stored
-
-
-def _named_task(overrides: Sequence[str], config_dir: str | None) -> str:
-    return compose(overrides, config_dir).challenge.track_type.task.kind
 
 
 def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:

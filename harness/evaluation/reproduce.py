@@ -12,8 +12,8 @@ from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
 from harness.protocol import submission
-from harness.protocol.challenge import Challenge
-from harness.protocol.compose import load_challenge
+from harness.protocol.challenge import NOWHERE, Challenge
+from harness.protocol.compose import homes_of, load_challenge
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell
@@ -50,7 +50,8 @@ def reproduce(
 ) -> Verdict:
     """Run one recorded row again and write the verdict into the ledger, beside the row.
 
-    A record does not show a challenge's kept secret; ``config_dir`` then names the directory with the challenge in it.
+    A record shows neither a challenge's kept secret nor own data and modules; ``config_dir`` then names the directory
+    with the challenge in it.
     Raises HarnessError where there is no such record.
     """
     runs = RunsDir(runs_dir)
@@ -72,7 +73,7 @@ def _run_again(
     settings = dict(record.settings)
     if settings.get("secret") is None:
         settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
-    challenge = Challenge.from_plain(settings)
+    challenge = Challenge.from_plain(settings, homes_of(record.challenge, config_dir) if config_dir else NOWHERE)
     tier = "auto" if record.reference or record.isolation == "none" else record.isolation
     session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
     if session.fingerprint != record.fingerprint:
@@ -95,7 +96,7 @@ def _run_again(
         if not folder.is_dir():
             return _cannot(record, f"the submission's folder is not kept at {folder}")
         try:
-            entry = submission.load(folder, everything=True)
+            entry = submission.load(folder, everything=True, kind=challenge.track_type.task)
         except SubmissionError as error:
             return _cannot(record, f"the kept submission has been changed: {error.reason}")
         if entry.digest != record.submission_digest:

@@ -129,10 +129,11 @@ def find_entry(challenge: Challenge, name: str | Path) -> Path:
 
 def load_entry(challenge: Challenge, folder: Path) -> Submission:
     """The submission in a folder. Raises SubmissionError if it is broken, ProtocolError if it does not fit the challenge."""
-    entry, task = submissions.load(folder), challenge.track_type.task.kind
-    if entry.track != task:
+    kind = challenge.track_type.task
+    entry = submissions.load(folder, kind=kind)
+    if entry.track != kind.kind:
         raise ProtocolError(
-            f"{folders.shown(folder)} is a submission for {entry.track}, but {challenge.name} is a {task} challenge.",
+            f"{folders.shown(folder)} is a submission for {entry.track}, but {challenge.name} is a {kind.kind} challenge.",
             "`harness list challenges` shows the challenges of each track.",
         )
     if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from harness.data import dataset_names
 from harness.errors import ProtocolError
-from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import source
 from harness.protocol import submission as submissions
 from harness.protocol.manifest import MANIFEST
@@ -46,14 +45,14 @@ def baselines() -> list[Entry]:
     for folder in sorted(path for paths in submissions.shipped().values() for path in paths):
         manifest = submissions.load(folder)
         title = manifest.description.split("\n")[0]
-        place = folder.relative_to(SUBMISSIONS_DIR).as_posix()
+        place = f"{folder.parent.name}/{folder.name}"
         entries.append(Entry(manifest.name, track_of(manifest.track), title, manifest.track, place))
     return entries
 
 
 def baseline_names(task: str, left_out: frozenset[str] = frozenset()) -> list[str]:
     """Names of the shipped submissions that answer one task kind and need no field of it that is left out."""
-    folders = sorted(path.parent for path in SUBMISSIONS_DIR.glob(f"{task}/*/{MANIFEST}"))
+    folders = sorted(path.parent for place in submissions.places() for path in place.glob(f"{task}/*/{MANIFEST}"))
     return [folder.name for folder in folders if left_out.isdisjoint(submissions.load(folder).needs)]
 
 

@@ -16,7 +16,7 @@ from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
 from harness.protocol import source
-from harness.protocol.challenge import Challenge, invalid, validated
+from harness.protocol.challenge import Challenge, Homes, invalid, validated
 
 DEFAULT_CHALLENGE = "debugging_digits"
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
@@ -106,6 +106,13 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     )
 
 
+def homes_of(name: str, config_dir: Path | str) -> Homes:
+    """The directories that relative paths and modules in a challenge's track, data set and model start from."""
+    directory = Path(config_dir)
+    read = source.read(name, directory)
+    return {group: source.home(group, choice, read, directory) for group, choice in read.groups.items()}
+
+
 def sweep(overrides: Sequence[str]) -> list[list[str]]:
     """All combinations of comma-separated overrides: ``a=1,2 b=3`` gives ``[[a=1, b=3], [a=2, b=3]]``."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -148,7 +155,7 @@ def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str
         return None, registry.problems(error)
 
 
-def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any], dict[str, Path | None]]:
+def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any], Homes]:
     """Plain nested values of the composed config, and where relative paths and modules of its groups start from.
 
     Hydra's own errors become one paragraph.

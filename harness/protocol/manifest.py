@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -26,7 +26,9 @@ _UNSEEN = re.compile(
 _ASIDE = re.compile(r"submission\.ya?ml(\.txt)?", re.IGNORECASE)
 
 
-def parse(content: bytes, where: str, files: Collection[str]) -> dict[str, Any]:
+def parse(
+    content: bytes, where: str, files: Collection[str], kinds: Mapping[str, type[api.Task]] = api.TASKS
+) -> dict[str, Any]:
     """The values of a manifest, all of the right form.
 
     Parameters
@@ -34,6 +36,7 @@ def parse(content: bytes, where: str, files: Collection[str]) -> dict[str, Any]:
     content: the bytes of ``submission.yaml``.
     where: what an error calls it.
     files: relative paths of the submission's files; the entry must be among them.
+    kinds: kinds of task there are.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def parse(content: bytes, where: str, files: Collection[str]) -> dict[str, Any]:
             problems.append(f"key {key!r} is missing")
         elif not isinstance(manifest[key], kind):
             problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {type(manifest[key]).__name__}")
-    problems = problems or _problems(manifest, files)
+    problems = problems or _problems(manifest, files, kinds)
     if problems:
         raise invalid(f"{where}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
     return manifest
@@ -60,13 +63,13 @@ def missing(where: str, files: Collection[str]) -> Exception:
     return invalid(f"{where} has no {MANIFEST}.", hint)
 
 
-def _problems(manifest: dict[str, Any], files: Collection[str]) -> list[str]:
+def _problems(manifest: dict[str, Any], files: Collection[str], kinds: Mapping[str, type[api.Task]]) -> list[str]:
     """What is wrong with values of the right types."""
     problems = []
     if not _NAME.fullmatch(manifest["name"]):
         problems.append(f"name {manifest['name']!r:.80} must be 1 to 64 letters, digits, '_', '-' or '.'")
-    if manifest["track"] not in api.TASKS:
-        problems.append(f"track {manifest['track']!r:.80} must be one of {', '.join(api.TASKS)}")
+    if manifest["track"] not in kinds:
+        problems.append(f"track {manifest['track']!r:.80} must be one of {', '.join(kinds)}")
     if not _ENTRY.fullmatch(manifest["entry"]):
         problems.append(f"entry {manifest['entry']!r:.80} must look like algorithm:function")
     elif f"{manifest['entry'].split(':')[0]}.py" not in files:
@@ -80,7 +83,7 @@ def _problems(manifest: dict[str, Any], files: Collection[str]) -> list[str]:
             problems.append(f"{key} has no letter or digit; {meant} is meant")
         elif len(manifest[key]) > most:
             problems.append(f"{key} is longer than {most} characters; {meant} is meant")
-    fields = {field.name for field in dataclasses.fields(api.TASKS.get(manifest["track"], api.Task))}
+    fields = {field.name for field in dataclasses.fields(kinds.get(manifest["track"], api.Task))}
     if not all(isinstance(need, str) and need in fields for need in manifest["needs"]):
         problems.append(f"needs must be a list of fields of the task ({', '.join(sorted(fields))})")
     unseen = [key for key in _KEYS if any(map(_UNSEEN.search, _texts(manifest[key])))]

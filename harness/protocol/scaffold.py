@@ -9,14 +9,15 @@ from pathlib import Path
 
 import yaml
 
-from harness import api
+from harness.api import Task
 from harness.errors import ProtocolError
-from harness.paths import SUBMISSIONS_DIR
 from harness.protocol.manifest import MANIFEST
+from harness.protocol.submission import places
+from harness.tracks import task_kinds
 
 _HEADER = '''"""{name}: describe the idea here, with the paper it comes from.
 
-``task`` holds ({task_class} in harness/api.py):
+``task`` holds ({task_class} in {module}.py):
 
 {fields}
 ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model:
@@ -30,11 +31,12 @@ def scaffold(task: str, path: Path) -> Path:
 
     Raises ProtocolError: unknown track, or something is already there.
     """
-    template = SUBMISSIONS_DIR / task / "random"
-    if task not in api.TASKS or not template.is_dir():
-        near = difflib.get_close_matches(task, api.TASKS, n=2)
+    kinds = task_kinds()
+    template = next((found for place in places() if (found := place / task / "random").is_dir()), None)
+    if task not in kinds or template is None:
+        near = difflib.get_close_matches(task, kinds, n=2)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise ProtocolError(f"There is no track {task!r}.", f"{hint}Known: {', '.join(api.TASKS)}.")
+        raise ProtocolError(f"There is no track {task!r}.", f"{hint}Known: {', '.join(kinds)}.")
     path = path.expanduser().absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ProtocolError(
@@ -48,7 +50,9 @@ def scaffold(task: str, path: Path) -> Path:
         building.mkdir(parents=True)
         (building / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
         module = manifest["entry"].split(":")[0]
-        (building / f"{module}.py").write_text(_algorithm(name, task, template / f"{module}.py"), encoding="utf-8")
+        (building / f"{module}.py").write_text(
+            _algorithm(name, kinds[task], template / f"{module}.py"), encoding="utf-8"
+        )
         if path.is_dir():
             path.rmdir()
         building.rename(path)
@@ -59,9 +63,12 @@ def scaffold(task: str, path: Path) -> Path:
     return path
 
 
-def _algorithm(name: str, task: str, template: Path) -> str:
+def _algorithm(name: str, task: type[Task], template: Path) -> str:
     source = template.read_text(encoding="utf-8")
     body = re.sub(r'^""".*?"""\n', "", source, count=1, flags=re.DOTALL)
-    own = vars(api.TASKS[task]).get("__annotations__", {})
+    own = vars(task).get("__annotations__", {})
     fields = "".join(f"- task.{field}: {kind}\n" for field, kind in own.items())
-    return _HEADER.format(name=name, task_class=api.TASKS[task].__name__, fields=fields) + body
+    return (
+        _HEADER.format(name=name, task_class=task.__name__, module=task.__module__.replace(".", "/"), fields=fields)
+        + body
+    )

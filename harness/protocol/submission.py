@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import plugins
+from harness.api import Task
 from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
+from harness.tracks import task_kinds
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,15 @@ class Submission:
     contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
 
 
+def places() -> list[Path]:
+    """The folders that hold baselines, one folder a kind of task: the shipped one and those of installed plug-ins."""
+    return [SUBMISSIONS_DIR, *plugins.folders("submissions")]
+
+
 def shipped() -> dict[str, list[Path]]:
     """Baseline folders by name; a name may exist for several tracks (``random``)."""
     found: dict[str, list[Path]] = {}
-    for manifest in sorted(SUBMISSIONS_DIR.glob(f"*/*/{MANIFEST}")):
+    for manifest in (path for place in places() for path in sorted(place.glob(f"*/*/{MANIFEST}"))):
         found.setdefault(manifest.parent.name, []).append(manifest.parent)
     return found
 
@@ -54,8 +62,9 @@ def find(name_or_path: str, task: str) -> Path:
     }
     if name_or_path in baselines:
         return baselines[name_or_path]
-    if re.fullmatch(r"\w+/\w+", name_or_path) and os.path.isfile(SUBMISSIONS_DIR / name_or_path / MANIFEST):  # noqa: PTH113
-        return (SUBMISSIONS_DIR / name_or_path).resolve()
+    for place in places() if re.fullmatch(r"\w+/\w+", name_or_path) else ():
+        if os.path.isfile(place / name_or_path / MANIFEST):  # noqa: PTH113
+            return (place / name_or_path).resolve()
     folder = os.path.expanduser(name_or_path)  # noqa: PTH111 - Path's own raise where a name is too long or unknown
     if os.path.isdir(folder):  # noqa: PTH112
         return Path(folder).resolve()
@@ -76,15 +85,18 @@ def find(name_or_path: str, task: str) -> Path:
     )
 
 
-def load(folder: Path, *, everything: bool = False) -> Submission:
-    """Read and validate a submission folder; ``everything``: leave no file out, as in a kept copy.
+def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = None) -> Submission:
+    """Read and validate a submission folder.
+
+    ``everything``: leave no file out, as in a kept copy. ``kind``: a kind of task that only a challenge's own track has.
 
     Raises SubmissionError (invalid_submission) listing all problems.
     """
     files = folders.read(folder, everything=everything)
     if MANIFEST not in files.contents:
         raise missing(folders.shown(folder), files.contents)
-    manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents)
+    kinds = task_kinds() | ({kind.kind: kind} if kind else {})
+    manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
     module, _, function = manifest["entry"].partition(":")
     return Submission(
         name=manifest["name"],

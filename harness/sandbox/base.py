@@ -33,6 +33,15 @@ class Limits(BaseModel):
 
 
 @dataclass(frozen=True)
+class ForeignModel:
+    """The one module that a plug-in's fixed model needs inside."""
+
+    settings: str  # module:Class of its settings
+    path: str  # of the module, below where modules are imported from
+    source: bytes
+
+
+@dataclass(frozen=True)
 class Job:
     """One cell to run: everything the worker gets, and nothing else."""
 
@@ -44,6 +53,7 @@ class Job:
     module: str  # "algorithm" of entry "algorithm:rank"
     function: str  # "rank"
     limits: Limits
+    foreign: ForeignModel | None = None  # where the fixed model is a plug-in's
     quiet: bool = False  # the challenge keeps its secret: no words of the submission's own in a reason
     reply: Callable[[int, Arrays], Arrays | None] | None = None
     """For protocols in rounds: (round, output of that round) -> fields of the task to replace, None to end."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.sandbox import podman, walls
 from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
-from harness.sandbox.visible import visible
+from harness.sandbox.visible import cover, visible
 
 # What Podman adds to a container unasked, and what root may write in /proc by owning it.
 _MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
@@ -69,7 +69,7 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
             (root / link[1:]).symlink_to(Path(link).readlink())
         elif Path(link).is_dir():
             binds.append((link, link))
-    binds += [(str(cell.path / "empty"), mask) for mask in visible().masked]
+    binds += [(cover(mask, cell.path / "empty"), mask) for mask in visible().masked]
     binds += [
         (str(cell.path / "in"), "/cell/in"),
         (str(cell.path / "code"), "/cell/code"),

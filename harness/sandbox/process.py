@@ -143,6 +143,7 @@ def _job(job: Job, channel: int | str) -> dict[str, object]:
         "module": job.module,
         "function": job.function,
         "model": dict(job.model),
+        "model_class": job.foreign.settings if job.foreign else None,
         "entropy": list(job.entropy),
         "scalars": dict(job.view.scalars),
         "arrays": list(job.view.arrays),

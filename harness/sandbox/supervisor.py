@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
 from harness.sandbox import gpu, names, tiers, turns, verdict, walls
-from harness.sandbox.base import Job, Outcome
+from harness.sandbox.base import ForeignModel, Job, Outcome
 from harness.sandbox.cell import Cell
 from harness.sandbox.inside import wire
 from harness.sandbox.log import Log, clean
@@ -80,6 +80,8 @@ def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
             (cell.path / "in" / f"{name}.npy").write_bytes(wire.encode(np.asarray(array)))
         except SubmissionError as error:  # of the track's making, not the participant's
             raise HarnessError(f"The view's {name} cannot be handed over: {error.reason}") from error
+    if job.foreign:
+        write_module(cell.path / "code", job.foreign)
     before = gpu.foreign() if job.limits.gpu else ""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(started(job, tier, cell))
@@ -123,6 +125,15 @@ def _given(view: View) -> Iterator[tuple[str, wire.Array]]:
     for name, texts in view.texts.items():
         yield name, texts.data
         yield f"{name}.offsets", texts.offsets
+
+
+def write_module(code: Path, foreign: ForeignModel) -> None:
+    """A plug-in's module beside the harness's own; the packages around it are empty: it has to do without the rest."""
+    target = code / foreign.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for parent in target.relative_to(code).parents[:-1]:
+        (code / parent / "__init__.py").touch()
+    target.write_bytes(foreign.source)
 
 
 class _Watch:

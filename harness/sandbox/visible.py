@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import plugins
+
 # Data sets that libraries carry with them: a cell that could load them could look hidden labels up.
 BUNDLED = (
     "sklearn/datasets/data", "sklearn/datasets/images", "sklearn/datasets/tests", "scipy/io/arff/tests",
@@ -65,8 +67,14 @@ def visible() -> Visible:
                     masked.append(os.path.normpath(folder))
     for packages_dir in map(Path, in_use):
         masked += [str(packages_dir / name) for name in (*BUNDLED, "harness") if (packages_dir / name).is_dir()]
+    masked += map(str, plugins.packages())  # they may hold data and keys
     below = [m for m in dict.fromkeys(masked) if any(_is_below(m, root) for root in roots)]
     return Visible(str(python), in_use, roots, tuple(below))
+
+
+def cover(mask: str, empty: Path) -> str:
+    """What is mounted over a masked path: an empty folder, or nothing where it is a file."""
+    return str(empty) if Path(mask).is_dir() else os.devnull
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[str, ...]:

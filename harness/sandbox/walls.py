@@ -15,7 +15,7 @@ from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import place
 from harness.sandbox.inside import landlock
-from harness.sandbox.visible import code, readable, visible
+from harness.sandbox.visible import code, cover, readable, visible
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -173,7 +173,7 @@ def bubblewrap(
     line += ["--size", size, "--tmpfs", "/tmp"]
     line += _binds(seen.roots)
     for mask in seen.masked:
-        line += ["--ro-bind", str(cell.path / "empty"), mask]
+        line += ["--ro-bind", cover(mask, cell.path / "empty"), mask]
     line += ["--ro-bind", str(cell.path / "in"), "/cell/in", "--ro-bind", str(cell.path / "code"), "/cell/code"]
     line += ["--size", str(limits.output_mb * 2**20), "--tmpfs", "/cell/out", "--ro-bind", str(folder), "/submission"]
     line += ["--chdir", "/tmp", "--remount-ro", "/"]

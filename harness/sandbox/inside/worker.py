@@ -26,7 +26,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from harness import api
+from harness import api, registry
 from harness.errors import Status, SubmissionError
 from harness.sandbox.inside import advice, semaphores, wire
 from harness.sandbox.inside.returned import call
@@ -49,7 +49,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         fields[name] = api.Texts(_mapped(inside, name), _mapped(inside, f"{name}.offsets"))
     entropy = np.random.SeedSequence(job["entropy"])
     fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
-    fields["model"] = model = LazyModel(job["model"])
+    fields["model"] = model = LazyModel(job["model"], job["model_class"])
     task = task_class(job["task"])(**fields)
     names = tuple(job["task"]["outputs"])
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
@@ -187,8 +187,11 @@ def _source_only(folder: str) -> Callable[[str], importlib.machinery.FileFinder]
 class LazyModel:
     """The fixed model; torch is imported when it is first used."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], foreign: str | None = None) -> None:
         self._settings = dict(settings)
+        self._n_classes = self._settings.pop("n_classes", None)
+        self._device = self._settings.pop("device", "cpu")
+        self._foreign = foreign  # module:Class of a plug-in's settings
         self._loaded: Any = None
 
     @property
@@ -198,19 +201,17 @@ class LazyModel:
 
     def _model(self) -> Any:
         if self._loaded is None:
-            from harness.models import load_model
-
-            self._loaded = load_model(**{"device": "cpu", **self._settings})
+            self._loaded = self.settings.build(device=self._device, n_classes=self._n_classes)
         return self._loaded
 
     @property
     def settings(self) -> Any:
         """The pinned settings, defaults included, without importing torch."""
+        if self._foreign:
+            return registry.imported(self._foreign).model_validate(self._settings)
         from harness.models import model_settings
 
-        return model_settings(
-            **{key: value for key, value in self._settings.items() if key not in ("device", "n_classes")}
-        )
+        return model_settings(**self._settings)
 
     def fit(self, *arguments: Any, **named: Any) -> Any:
         return self._model().fit(*arguments, **named)
