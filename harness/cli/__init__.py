@@ -135,9 +135,42 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(show)
     json(show)
 
+    view = command("view", "explore:view", "what your function is given on one seed; --out writes it for a notebook")
+    view.add_argument("challenge")
+    view.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help="Hydra overrides")
+    view.add_argument("--seed", type=int, default=0, metavar="N", help="which seed (default: 0)")
+    view.add_argument("--out", metavar="FILE.npz", help="write the arrays")
+    config_dir(view)
+    json(view)
+
     new = command("new", "author:new", "write a working submission skeleton")
     new.add_argument("track")
     new.add_argument("path")
+
+    challenge = commands.add_parser("challenge", help="an organiser's steps: new", description="An organiser's steps.")
+    steps = challenge.add_subparsers(dest="step", required=True, metavar="STEP")
+    found = steps.add_parser(
+        "new", help="make a challenge of your own data", description="Make a challenge of your own data."
+    )
+    found.set_defaults(handler="organise:new")
+    found.add_argument("name", help="lower-case letters, digits and '_'")
+    found.add_argument("--track", help="debugging, selection, selection_active, slicing, valuation, training_set ...")
+    found.add_argument("--data", metavar="PATH", help="a .csv, .tsv, .jsonl, .npz, or a folder of pictures or texts")
+    found.add_argument("--label", metavar="COLUMN", help="the column of classes")
+    found.add_argument("--text", metavar="COLUMN", help="the column of documents: a collection of texts")
+    for key, what in (
+        ("id", "a stable id of every row"),
+        ("group", "rows of one group never straddle parts"),
+        ("time", "train on the earlier, test on the later rows"),
+        ("part", "the official part: train, validation, test"),
+    ):
+        found.add_argument(f"--{key}", metavar="COLUMN", help=what)
+    found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further key of the data set")
+    found.add_argument("--title", default="", help="one line for people")
+    found.add_argument(
+        "--config-dir", metavar="DIR", default="conf", help="where to write, made if need be (default: conf)"
+    )
+    json(found)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")

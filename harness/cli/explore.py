@@ -68,6 +68,32 @@ def show(args: Namespace) -> int:
     return 0
 
 
+def view(args: Namespace) -> int:
+    """``harness view CHALLENGE``: what an algorithm is given on one seed, printed and, with --out, written."""
+    from harness.protocol.compose import load_challenge
+    from harness.protocol.view import arrays_of, save, view_of
+
+    challenge = load_challenge(args.challenge, args.overrides, args.config_dir)
+    seen = view_of(challenge, args.seed)
+    if args.out:
+        save(seen, Path(args.out))
+    shown = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in arrays_of(seen).items()}
+    if args.json:
+        print(json.dumps({"challenge": challenge.name, "seed": args.seed, "out": args.out, "fields": shown}, indent=2))
+        return 0
+    for name, array in arrays_of(seen).items():
+        print(
+            f"task.{name:<14} {array.dtype}[{', '.join(map(str, array.shape))}]"
+            if array.ndim
+            else f"task.{name:<14} {array}"
+        )
+    for name, texts in seen.texts.items():
+        print(f"task.{name}[0] = {texts[0]!r:.200}")
+    if args.out:
+        print(f"written  {args.out}: numpy.load({args.out!r}) reads it")
+    return 0
+
+
 def fetch(args: Namespace) -> int:
     """``harness fetch DATASET``."""
     from harness.data import fetch_dataset

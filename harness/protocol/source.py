@@ -72,7 +72,7 @@ def read(name: str, config_dir: Path | None = None) -> Source:
             hint = "`harness run -m` sweeps over several."
         raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
     path = _find("challenge", name, config_dir)
-    _check_name(path)
+    check_name(path)
     own = _load(path)
     if own.get("name", name) != name:
         raise ProtocolError(
@@ -127,7 +127,8 @@ def _find(group: str, name: str, config_dir: Path | None) -> Path:
     return found[0]
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Raises ProtocolError where a file's name cannot be that of a challenge."""
     if not _NAME.fullmatch(path.stem):
         raise ProtocolError(
             f"{path} cannot be a challenge's file: its name must be 1 to 64 lower-case letters, digits and '_'.",

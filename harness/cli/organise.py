@@ -1,0 +1,91 @@
+"""``harness challenge new``: an organiser's first step."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from harness.errors import ProtocolError
+
+_ROLES = ("label", "text", "id", "group", "time", "part")
+
+
+def new(args: Namespace) -> int:
+    """Ask on a terminal for what no flag says, then write the challenge and print what was found in the data."""
+    from harness.protocol.founding import Wish, found
+    from harness.protocol.sizes import TITLES
+
+    track = args.track or _asked("--track", f"Track ({', '.join(TITLES)})", lambda said: said in TITLES)
+    data = Path(
+        args.data or _asked("--data", "Data (a file, or a folder)", lambda said: Path(said).expanduser().exists())
+    )
+    if args.label is None and data.suffix in (".csv", ".tsv", ".tab", ".jsonl"):
+        args.label = _asked("--label", "Column of classes", bool)
+    keys = {role: value for role in _ROLES if (value := getattr(args, role)) is not None}
+    wish = Wish(args.name, track, data.expanduser(), keys | _further(args.set), args.title)
+    made = found(wish, Path(args.config_dir))
+    counts = np.bincount(made.dataset.y, minlength=made.dataset.n_classes)
+    classes = {name: int(count) for name, count in zip(made.dataset.class_names, counts, strict=True)}
+    commands = [
+        f"harness show {args.name} --config-dir {args.config_dir} --power",
+        f"harness run challenge={args.name} --config-dir {args.config_dir}",
+    ]
+    if args.json:
+        facts = {"challenge": args.name, "rows": len(made.dataset.y), "classes": classes, "next": commands}
+        facts |= {"files": [str(path) for path in made.files], "findings": list(made.findings)}
+        print(json.dumps(facts, indent=2))
+        return 0
+    shape = ", ".join(map(str, made.dataset.X.shape))
+    print(f"{len(made.dataset.y)} rows, X [{shape}], {len(classes)} classes: {_listed(classes)}")
+    for finding in made.findings:
+        print(f"  note: {finding}")
+    for path in made.files:
+        print(f"written  {path}")
+    print("Next: can this board tell methods apart? and the first run:")
+    for command in commands:
+        print(f"  {command}")
+    return 0
+
+
+def _listed(classes: dict[str, int]) -> str:
+    shown = [f"{name} {count}" for name, count in list(classes.items())[:12]]
+    return ", ".join(shown) + (" ..." if len(classes) > 12 else "")
+
+
+def _asked(flag: str, question: str, fits: Callable[[str], object]) -> str:
+    """An answer typed on a terminal; ProtocolError where there is none."""
+    if not sys.stdin.isatty():
+        raise ProtocolError(
+            f"{flag} is missing.", "On a terminal it would be asked for; `harness challenge new --help`."
+        )
+    while True:
+        try:
+            said = input(f"{question}: ").strip()
+        except EOFError:
+            raise ProtocolError(f"{flag} is missing.") from None
+        if fits(said):
+            return said
+        print(f"{said!r} does not fit.")
+
+
+def _further(words: list[str]) -> dict[str, Any]:
+    """Keys and values of ``--set``, the values read as YAML."""
+    keys: dict[str, Any] = {}
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator or not key.isidentifier():
+            raise ProtocolError(
+                f"--set {word!r:.100} is not of the form KEY=VALUE.", "For example --set encoding=latin-1."
+            )
+        try:
+            keys[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ProtocolError(f"--set {word!r:.100}: the value is not readable YAML.") from None
+    return keys

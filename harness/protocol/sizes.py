@@ -1,0 +1,115 @@
+"""Sizes of a track's parts that suit a number of rows and classes: where an organiser begins, not where one has to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness.data import Dataset
+from harness.data.base import TEST, TRAIN
+from harness.errors import ProtocolError
+
+_LEAST = 60  # rows below which no track can tell methods apart
+
+
+def settings_for(track: str, dataset: Dataset, *, by_part: bool = False, by_time: bool = False) -> dict[str, Any]:
+    """The track's settings that depend on the data; others keep their defaults.
+
+    Parameters
+    ----------
+    track: one of :data:`TITLES`.
+    by_part, by_time: rows are split by the official parts, or by time.
+
+    Raises
+    ------
+    ProtocolError: too few rows, or official parts without test rows.
+    """
+    n, classes = len(dataset.y), dataset.n_classes
+    if n < _LEAST:
+        raise ProtocolError(
+            f"{dataset.name} has {n} rows; a challenge that tells methods apart needs {_LEAST} or more."
+        )
+    parts = dataset.extras.get("part")
+    train = int(np.sum(parts == TRAIN)) if by_part and parts is not None else n // 2
+    settings: dict[str, Any] = _SIZES[track](train, n, classes)
+    if by_part and track in _BY_PARTS:
+        if parts is None or not np.any(parts == TEST):
+            raise ProtocolError("The official parts name no test rows.", "Values are train, validation and test.")
+        settings["parts"] = "official"
+    if by_time and track in _BY_PARTS:
+        settings["parts"] = "time"
+    return settings
+
+
+def _learning(train: int, n: int, classes: int) -> dict[str, Any]:
+    rows = min(300, max(30, train * 3 // 5))
+    return {"train": rows, "validation": min(100, max(classes, rows // 3))}
+
+
+def _selection(train: int, n: int, classes: int) -> dict[str, Any]:
+    pool = min(1000, train)
+    budget = min(max(2 * classes, pool // 20), pool // 2)
+    return {"pool": pool, "budget": budget, "budgets": sorted({max(1, budget // 4), max(1, budget // 2)} - {budget})}
+
+
+def _active(train: int, n: int, classes: int) -> dict[str, Any]:
+    pool = min(1000, train)
+    batch = max(1, min(20, pool // 12))
+    return {"pool": pool, "initial": max(batch, classes), "batch": batch, "rounds": 8}
+
+
+def _slicing(train: int, n: int, classes: int) -> dict[str, Any]:
+    superclasses = min(5, max(2, classes // 2))
+    planted = ["noisy", "correlated"] if superclasses < 3 else ["rare", "noisy", "correlated"]
+    rows = min(600, train * 2 // 3)
+    test = n - rows - rows // 3
+    support = min(50, max(10, test // 20))
+    return {
+        "train": rows, "validation": rows // 3, "superclasses": superclasses, "planted": planted,
+        "support": support, "top": min(25, support),
+    }  # fmt: skip
+
+
+def _training_set(train: int, n: int, classes: int) -> dict[str, Any]:
+    raw = min(300, n // 3)
+    return {"raw": raw, "test": min(600, n // 3), "cap": 2 * raw}
+
+
+def _test_set(train: int, n: int, classes: int) -> dict[str, Any]:
+    pool = n // 2
+    rows = (n - pool) // 6
+    budget = min(40, pool // 4)
+    return {"pool": pool, "budget": budget, "class_floor": max(1, min(2, budget // (2 * classes))),
+            "public_rows": rows, "hidden_rows": rows}  # fmt: skip
+
+
+def _repair(train: int, n: int, classes: int) -> dict[str, Any]:
+    test = min(600, n // 2)
+    share = (n - test) // 16
+    return {"test": test, "budget": test // 5, "public_rows": 3 * share,
+            "hidden_rows": [share, 2 * share, 3 * share, 4 * share]}  # fmt: skip
+
+
+_SIZES = {
+    "debugging": _learning,
+    "selection": _selection,
+    "selection_active": _active,
+    "slicing": _slicing,
+    "valuation": _learning,
+    "training_set": _training_set,
+    "test_set": _test_set,
+    "test_set_repair": _repair,
+}
+_BY_PARTS = ("debugging", "selection", "selection_active", "slicing", "valuation")
+TITLES = {
+    "debugging": "Find the wrong labels",
+    "selection": "Choose the rows to train on",
+    "selection_active": "Choose which rows to label, a few at a time",
+    "slicing": "Find the groups of rows on which a model fails",
+    "valuation": "Value each training row",
+    "training_set": "Make a training set of dirty rows",
+    "test_set": "Pick the rows that unseen models get wrong",
+    "test_set_repair": "Repair a test set with wrong labels",
+}
+"""Protocols that a challenge can be made for from any labelled rows, and what they ask for."""
