@@ -12,7 +12,7 @@ from typing import Any
 from harness.data.base import Dataset, DatasetSettings
 from harness.registry import Registry, settings_of
 
-__all__ = ["Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "fetch_dataset", "load_dataset"]
+__all__ = ["OWN", "Dataset", "DatasetSettings", "dataset_names", "dataset_settings", "fetch_dataset", "load_dataset"]
 
 _REGISTRY: Registry[DatasetSettings] = Registry(
     "data set",
@@ -30,12 +30,21 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",
+        "table": "harness.data.own.table:Table",
+        "text": "harness.data.own.text:Text",
+        "images": "harness.data.own.images:Images",
+        "arrays": "harness.data.own.arrays:Arrays",
+        "croissant": "harness.data.own.croissant:Croissant",
     },
 )
 
 
+OWN = frozenset({"table", "text", "images", "arrays", "croissant"})
+"""Kinds without data of their own: a YAML file of the organiser's says which files and columns (``docs/datasets/own.md``)."""
+
+
 def dataset_names() -> list[str]:
-    """Names of all data sets the harness can load."""
+    """Names of all data sets the harness can load, the kinds in ``OWN`` among them."""
     return _REGISTRY.names()
 
 

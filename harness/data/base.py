@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,8 @@ class Dataset:
     ``extras`` holds what only some data sets have: human votes, annotators' labels, group columns, the
     official part each row belongs to (``part``: 0 train, 1 validation, 2 test), time stamps. Each has one
     entry a row. ``texts`` are the documents that the rows of X were made from, where the data are text; ``notes`` are
-    sentences about the data for who organises with them, and no part of the digest. Raises ValueError where lengths differ or a label is outside 0..C-1 (a loader's own mistake).
+    sentences about the data for who organises with them, and no part of the digest. Raises ValueError where lengths
+    differ or a label is outside 0..C-1 (a loader's own mistake).
     """
 
     name: str
@@ -78,7 +79,15 @@ class DatasetSettings(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
+    whereabouts: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # keys that say where the data are, not what: they change no score
     _root: Path | None = PrivateAttr(None)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the data can only be what they are now; a challenge on other data cannot be frozen."""
+        return True
 
     def model_post_init(self, context: Any) -> None:
         """Remember the config directory (``root`` of the validation context) that relative paths start from."""
@@ -101,7 +110,7 @@ class DatasetSettings(BaseModel, ABC):
         """Read the data. Raises ProtocolError where files are missing or not the pinned ones."""
 
 
-def standardized(X: npt.NDArray[Any], reference: slice = slice(None)) -> FloatArray:
+def standardized(X: npt.NDArray[Any], reference: slice | IntArray = slice(None)) -> FloatArray:
     """Columns of X [n, d] less their mean, over their population standard deviation: float32 [n, d].
 
     The constants come from the rows in ``reference`` (default: all) and from no label. They are summed

@@ -1,4 +1,4 @@
-"""Features of small colour images for linear models, made without any label: whitened random patches as filters.
+"""Features of small images for linear models, made without any label: whitened random patches as filters.
 
 After Coates, Ng and Lee (2011, "An analysis of single-layer networks in unsupervised feature learning") and Coates
 and Ng (2011, "The importance of encoding versus training with sparse coding and vector quantization"): patches drawn
@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.api import FloatArray
+from harness.api import FloatArray, IntArray
+from harness.errors import ProtocolError
 
 VERSION = 1  # raise whenever the output could change
 COMPONENTS = 256
+LEAST, MOST = 8, 160  # pixels of a side
 
 _FIT = 10_000  # filters and components are made from the first training images
 _SIDE, _STRIDE, _FILTERS = 6, 2, 256
@@ -30,25 +32,44 @@ _GRID = 1024
 _BATCH = 50  # images at a time: small enough for a processor's cache
 
 
-def extract(images: npt.NDArray[np.uint8]) -> FloatArray:
-    """Features of images uint8 [n, h, w, 3]: float32 [n, 256], over the first 10,000 rows of mean 0 and, on average
+def extract(images: npt.NDArray[np.uint8], fit_on: IntArray | None = None) -> FloatArray:
+    """Features of images uint8 [n, h, w, c]: float32 [n, 256], over the rows they are fitted on of mean 0 and, on average
     over the columns, variance 1.
+
+    ``fit_on``: rows to make filters and components from, default the first 10,000, which is also the most. Fewer columns
+    come back where those rows have fewer dimensions.
+
+    Raises
+    ------
+    ProtocolError: images of a side below 8 or above 160, or flat ones only.
     """
-    filters = _filters(images[:_FIT])
-    fit = _pooled_all(images[:_FIT], filters)
+    check_size(*images.shape[1:3])
+    rows = np.arange(min(len(images), _FIT)) if fit_on is None else fit_on[:_FIT]
+    filters = _filters(images[rows])
+    fit = _pooled_all(images[rows], filters)
     axes = _axes(fit)
     # In pieces, because the pooled responses of all rows would fill half a gigabyte.
     pieces = [_pooled_all(images[i : i + 5000], filters) @ axes for i in range(0, len(images), 5000)]
     projected = np.concatenate(pieces)
-    projected -= projected[:_FIT].sum(axis=0) / len(fit)
-    deviation = np.array([_deviation(column) for column in projected[:_FIT].T])
+    projected -= projected[rows].sum(axis=0) / len(fit)
+    deviation = np.array([_deviation(column) for column in projected[rows].T])
+    projected, deviation = projected[:, deviation > 0], deviation[deviation > 0]
     scale = np.sqrt(deviation) * math.sqrt(math.fsum(deviation) / len(deviation))
     scaled: FloatArray = (projected / scale).astype(np.float32)
     return scaled
 
 
+def check_size(height: int, width: int) -> None:
+    """Raise ProtocolError for images without a window in every quadrant, or so large that sums would not be exact."""
+    if min(height, width) < LEAST or max(height, width) > MOST:
+        raise ProtocolError(
+            f"The images are {height} x {width}; patch features take sides of {LEAST} to {MOST} pixels.",
+            "Set dataset.size and dataset.resize.",
+        )
+
+
 def _filters(images: npt.NDArray[np.uint8]) -> FloatArray:
-    """Whitened patches, as whole numbers of at most about 100 that add up to 0 in each: float32 [108, 256]."""
+    """Whitened patches, as whole numbers of at most about 100 that add up to 0 in each: float32 [36 * c, up to 256]."""
     rng = np.random.default_rng(0)
     n, height, width, _ = images.shape
     count, steps = 100_000, np.arange(_SIDE)
@@ -61,6 +82,8 @@ def _filters(images: npt.NDArray[np.uint8]) -> FloatArray:
     values, vectors = np.linalg.eigh(patches.T @ patches / count)
     zca = (vectors / np.sqrt(values + 0.1)) @ vectors.T
     patches = patches[np.ptp(patches, axis=1) > 1][:_FILTERS]  # nearly flat ones have no direction
+    if not len(patches):
+        raise ProtocolError("The images are flat, each of a single colour, so patches of them say nothing.")
     filters = zca @ (zca @ patches.T)  # a filter looks for its patch among whitened patches
     filters -= filters.mean(axis=0)
     whole = np.rint(filters * (100 / np.abs(filters).max(axis=0)))
@@ -110,7 +133,7 @@ def _axes(pooled: FloatArray) -> FloatArray:
     """Leading principal axes of whole numbers [n, d], on the grid: float64 [d, 256], each up to 1024 long."""
     mean = pooled.sum(axis=0) / len(pooled)
     covariance = pooled.T @ pooled / len(pooled) - np.outer(mean, mean)
-    vectors = np.linalg.eigh(covariance)[1][:, ::-1][:, :COMPONENTS]
+    vectors = np.linalg.eigh(covariance)[1][:, ::-1][:, : min(COMPONENTS, len(pooled) - 1)]
     vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
     axes: FloatArray = np.rint(vectors * _GRID)
     return axes

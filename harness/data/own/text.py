@@ -1,0 +1,101 @@
+"""``name: text``: documents in a column, or a text file each in a folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from harness.api import FloatArray, Texts
+from harness.data.base import Dataset
+from harness.data.own import assemble, folders, hashing, roles, sheet
+from harness.data.own.settings import Name, OwnSettings
+from harness.errors import ProtocolError
+
+_SUFFIXES = (".txt",)
+_GRID = 4096  # static vectors are rounded to it: means of floats differ in their last bits between machines
+
+
+class TextKeys(OwnSettings):
+    """What text has beside the keys of all kinds, wherever its rows come from."""
+
+    text: Name = "text"
+    features: Literal["hashed", "wordllama"] = "hashed"
+    dimension: int = Field(1024, ge=16, le=65536)
+    meta: tuple[Name, ...] = ()
+
+    def versions(self) -> Sequence[str]:
+        if self.features == "hashed":
+            return (f"hashed {hashing.VERSION}",)
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return (f"wordllama {version('wordllama')}",)
+        except PackageNotFoundError:
+            raise _not_installed() from None
+
+    def encoded(self, table: sheet.Sheet, documents: Sequence[str], label: str, ids: Sequence[str] | None) -> Dataset:
+        """The data set of documents and their sheet. Raises ProtocolError as :meth:`OwnSettings.load`."""
+        labels = roles.classes(table.column(label, "label"), f"column {label!r}", table.where)
+        extras = assemble.attributes(self, table, labels, ids)
+        for name in self.meta:
+            if name in assemble.RESERVED | extras.keys():
+                raise ProtocolError(f"The column {name!r} cannot be kept as meta: that name has a meaning of its own.")
+            extras[name] = roles.strings(table.column(name, "meta"), name, table.where)
+        blank = [i for i, document in enumerate(documents) if not document.strip()]
+        notes = [f"{len(blank)} documents are blank: {table.where(blank)}."] if blank else []
+        X = hashing.hashed(documents, self.dimension) if self.features == "hashed" else _wordllama(documents)
+        texts = Texts.of(documents)
+        return assemble.dataset(self.title, X, labels, extras, table.where, [*table.notes, *notes], texts=texts)
+
+
+class Text(TextKeys):
+    """X [n, dimension] float32 and the documents themselves as ``Dataset.texts``.
+
+    ``path``: .csv, .tsv or .jsonl with the columns ``text`` and ``label``; or a folder of .txt files in a folder a class
+    (no ``label``; ``part: folder`` where the parts are folders above those). Extras as of a table; ``id`` of files is their
+    relative name.
+    """
+
+    name: Literal["text"] = "text"
+    encoding: str = "utf-8"
+    separator: Annotated[str, Field(min_length=1)] | None = None
+
+    def read(self, path: Path) -> Dataset:
+        if path.is_file():
+            if self.label is None:
+                raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
+            table = sheet.read(path, self.encoding, self.separator)
+            documents = table.raw(self.text, "text")
+            known = {self.text, *self.roles(), *self.meta}
+            unread = [name for name in table.columns if name not in known]
+            if unread:
+                table = table.noted(f"Columns that are not read: {', '.join(unread)} (`meta: [...]` keeps them).")
+            return self.encoded(table, documents, self.label, None)
+        self.check_folder()
+        parts = self.part == folders.PART_KEY
+        table = folders.listing(path, self._root or path, _SUFFIXES, parts=parts)
+        documents = [sheet.decode(path / name, self.encoding) for name in table.columns[folders.FILE]]
+        settings = self.model_copy(update={"part": folders.PART}) if parts else self
+        return settings.encoded(table, documents, folders.LABEL, table.columns[folders.FILE])
+
+
+def _wordllama(documents: Sequence[str]) -> FloatArray:
+    """Static vectors from the package of that name, [n, 256], rounded to a grid."""
+    try:
+        from wordllama import WordLlama
+    except ImportError:
+        raise _not_installed() from None
+    vectors = np.asarray(WordLlama.load().embed(list(documents), norm=True), np.float64)
+    rounded: FloatArray = (np.rint(vectors * _GRID) / _GRID).astype(np.float32)
+    return rounded
+
+
+def _not_installed() -> ProtocolError:
+    return ProtocolError(
+        "dataset.features is wordllama, and the package of that name is not installed.",
+        'Install the extra, `pip install "harness[wordllama]"`, or use `features: hashed`, which needs nothing.',
+    )
