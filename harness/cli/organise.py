@@ -76,16 +76,18 @@ def _asked(flag: str, question: str, fits: Callable[[str], object]) -> str:
 
 
 def _further(words: list[str]) -> dict[str, Any]:
-    """Keys and values of ``--set``, the values read as YAML."""
+    """Keys and values of ``--set``: a dot before what lies inside another key, values read as YAML."""
     keys: dict[str, Any] = {}
     for word in words:
         key, separator, value = word.partition("=")
-        if not separator or not key.isidentifier():
+        *above, last = key.split(".", 1)
+        if not separator or not last or not key[:1].isalpha():
             raise ProtocolError(
-                f"--set {word!r:.100} is not of the form KEY=VALUE.", "For example --set encoding=latin-1."
+                f"--set {word!r:.100} is not of the form KEY=VALUE.", "For example --set missing.policy=category."
             )
         try:
-            keys[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ProtocolError(f"--set {word!r:.100}: the value is not readable YAML.") from None
+            inner = keys.setdefault(above[0], {}) if above else keys
+            inner[last] = yaml.safe_load(value)
+        except (yaml.YAMLError, TypeError):
+            raise ProtocolError(f"--set {word!r:.100} has no readable YAML value, or contradicts another.") from None
     return keys

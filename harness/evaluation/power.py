@@ -66,4 +66,16 @@ def summary(scores: dict[str, np.ndarray[Any, Any]], seconds: dict[str, float]) 
     resolved = _Z * float(np.median(deviations)) / math.sqrt(count)
     facts["smallest difference resolved"] = round(resolved, 4) if math.isfinite(resolved) else None
     facts |= {f"{name}, seconds of work a run": round(value, 1) for name, value in seconds.items()}
+    if math.isfinite(resolved) and {"random", "skyline"} <= scores.keys():
+        facts["verdict"] = verdict(abs(float((scores["skyline"] - scores["random"]).mean())), resolved)
     return facts
+
+
+def verdict(gap: float, resolved: float) -> str:
+    """One sentence for the organiser: what share of the way from random to skyline the board resolves."""
+    share = f"a difference of {resolved / gap:.0%} of the way from random to skyline" if gap > 0 else ""
+    if gap <= resolved:
+        return "too weak: it would not tell random from the skyline. More test rows, more seeds or more noise help."
+    if resolved > gap / 3:
+        return f"tells only large differences: {share} is found four times in five. More seeds or test rows help."
+    return f"tells methods apart: {share} is found four times in five."

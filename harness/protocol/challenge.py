@@ -95,6 +95,8 @@ class Challenge(BaseModel):
         """The pinned settings that can change a score, with the secret replaced by its digest."""
         facts = {key: value for key, value in self.pinned().items() if key not in _COSMETIC}
         facts["secret"] = hashlib.sha256(self.secret.encode()).hexdigest()
+        for key in self.dataset.whereabouts:  # where the data are; what they are is in their digest
+            facts["dataset"].pop(key, None)
         return facts
 
     def fingerprint(self, dataset: Dataset) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 
 from harness.data import Dataset
+from harness.data.own.source import digest, files_under
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.protocol import catalogue, source
 from harness.protocol.challenge import Challenge
@@ -116,14 +117,18 @@ def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
 
 def _move(made: Founded, wish: Wish, config_dir: Path, stage: Path) -> Founded:
     relative = _relative(wish, config_dir)
-    moves = {} if _is_below(wish.data, config_dir) else {stage / relative: config_dir / relative}
-    finally_, staged = _places(wish, config_dir), _places(wish, stage)
-    moves |= {staged[what]: finally_[what] for what in ("spec", "card", "dataset", "challenge")}
-    for here, there in moves.items():
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if there.exists():
-            raise ProtocolError(f"{there} exists already.", "Choose another name for the challenge or the data.")
-        here.rename(there)
+    moves = {stage / relative: config_dir / relative}
+    if (config_dir / relative).exists():  # there from the first, or from an earlier challenge on the same data
+        if digest(files_under(stage / relative, stage), stage) != digest(
+            files_under(config_dir / relative, config_dir), config_dir
+        ):
+            raise ProtocolError(f"{config_dir / relative} exists already and holds other data.", "Rename one of them.")
+        moves = {}
+    there, here = _places(wish, config_dir), _places(wish, stage)
+    moves |= {here[what]: there[what] for what in ("spec", "card", "dataset", "challenge")}
+    for staged, place in moves.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(place)
     return Founded(made.challenge, made.dataset, tuple(moves.values()), made.findings)
 
 

@@ -72,7 +72,7 @@ def _slicing(train: int, n: int, classes: int) -> dict[str, Any]:
 
 
 def _training_set(train: int, n: int, classes: int) -> dict[str, Any]:
-    raw = min(300, n // 3)
+    raw = min(300, n // 6)  # drawn so that one class is ten times rarer than another
     return {"raw": raw, "test": min(600, n // 3), "cap": 2 * raw}
 
 
