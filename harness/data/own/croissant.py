@@ -31,8 +31,8 @@ _KINDS: dict[str, type[Table] | type[Text] | type[Images]] = {"table": Table, "t
 class Croissant(OwnSettings):
     """The records of ``record_set``, encoded as the kind ``rows`` encodes them; ``settings`` are that kind's own keys.
 
-    ``label``, ``id`` and the others name fields, by their whole id or what stands after the last slash; ``image`` the
-    field of pictures, for ``rows: images``.
+    ``label``, ``id`` and the others name fields by what stands after the last slash of their id; ``image`` names the field
+    of pictures, for ``rows: images``.
     """
 
     name: Literal["croissant"] = "croissant"
@@ -193,15 +193,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
         raise ProtocolError(f"{path} cannot be read as Croissant: {why}", "See `mlcroissant validate`.") from error
     if not n:
         raise ProtocolError(f"The record set {record_set!r} of {path} has no records.")
-    return Records(path.name, columns, range(n))
-
-
-class Records(Sheet):
-    """A sheet whose rows are told by their position."""
-
-    def where(self, rows: Any) -> str:
-        rows = list(rows)
-        return ", ".join(f"record {i}" for i in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+    return Sheet(path.name, columns, "record {}".format)
 
 
 def _cell(value: Any, field: str, row: int) -> str:

@@ -7,7 +7,7 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,25 +19,24 @@ _LONGEST = 16_000_000  # characters in one cell; beyond it, a quote was never cl
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns of n cells each, as they stand in the file; ``lines``: the line of the file on which each row begins."""
+    """Columns of n cells each, as they stand in the file; ``row`` says of a position which row that is."""
 
     name: str
     columns: dict[str, list[str]]
-    lines: Sequence[int]
+    row: Callable[[int], str]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(next(iter(self.columns.values())))
 
     def noted(self, note: str) -> Self:
         """The same with one more finding."""
         return replace(self, notes=(*self.notes, note))
 
     def where(self, rows: Iterable[int]) -> str:
-        """The first five rows in words, counted from 1 below the header."""
+        """The first five of these rows in words."""
         rows = list(rows)
-        named = ", ".join(f"row {i + 1} (line {self.lines[i]})" for i in rows[:5])
-        return named + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+        return ", ".join(map(self.row, rows[:5])) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
 
     def column(self, name: str, key: str) -> list[str]:
         """The cells of a column that ``dataset.<key>`` names, without space around them.
@@ -125,7 +124,10 @@ def _delimited(name: str, text: str, separator: str) -> Sheet:
 def _sheet(name: str, columns: dict[str, list[str]], lines: list[int], empty: int) -> Sheet:
     if not lines:
         raise ProtocolError(f"{name} has a header and no rows.")
-    return Sheet(name, columns, lines, (f"{name} has {empty} empty lines, which are no rows.",) if empty else ())
+    row = [f"row {i} (line {line})" for i, line in enumerate(lines, 1)]
+    return Sheet(
+        name, columns, row.__getitem__, (f"{name} has {empty} empty lines, which are no rows.",) if empty else ()
+    )
 
 
 def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
