@@ -60,5 +60,5 @@ def test_every_python_that_is_promised_is_tested() -> None:
 def test_every_dependency_has_a_lowest_version() -> None:
     """Else the oldest release of all is resolved, which nobody ever tried."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
-    assert [one for one in listed if ">=" not in one] == []
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    assert [one for group in groups for one in group if ">=" not in one] == []
