@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.tracks import track_class, track_names
+
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -62,3 +64,56 @@ def test_every_dependency_has_a_lowest_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     assert [one for group in groups for one in group if ">=" not in one] == []
+
+
+FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_an_issue_form_is_one_that_github_shows(path: Path) -> None:
+    """The rules of https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests."""
+    form = read(path)
+    assert form["name"]
+    assert form["description"]
+    assert set(form) <= {"name", "description", "title", "labels", "assignees", "body"}
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    identifiers = [field["id"] for field in fields]
+    labels = [field["attributes"]["label"] for field in fields]
+    assert len(set(identifiers)) == len(identifiers) > 0
+    assert len(set(labels)) == len(labels)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", identifier) for identifier in identifiers)
+    for field in fields:
+        assert field["type"] in ("input", "textarea", "dropdown", "checkboxes")
+        options = field["attributes"].get("options", [])
+        assert bool(options) == (field["type"] in ("dropdown", "checkboxes"))
+        assert len(set(options)) == len(options)
+
+
+def test_the_data_set_form_knows_the_tracks() -> None:
+    fields = {field.get("id"): field for field in read(GITHUB / "ISSUE_TEMPLATE" / "data_set.yml")["body"]}
+    assert set(fields["tracks"]["attributes"]["options"]) == {track_class(name).track for name in track_names()}
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*/README.md")])
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_NAMED = re.compile(r"`((?:harness|tests|scripts|conf|docs|submissions|leaderboards|\.github)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in _LINK.findall(text) if "://" not in link]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{link} is not there"
+        assert not anchor or anchor in anchors(target), f"{link} has no such heading"
+    # The changelog speaks of what was there once.
+    named = [] if page.stem == "CHANGELOG" else _NAMED.findall(text)
+    assert [name for name in named if not (ROOT / name).exists() and not (ROOT / "harness" / name).exists()] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
