@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from harness import __version__
 from harness.api import FloatArray
 from harness.errors import HarnessError, Status
 from harness.evaluation.draws import over_draws
@@ -19,7 +20,7 @@ from harness.tracking import delivery, ledger
 from harness.tracking.record import Record
 from harness.tracking.runs import StoredCell
 
-_PACKAGES = ("harness", "torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 _CURVE_POINTS = 240
 _REFERENCE_PLACE = {"reference-random": 0.0, "reference-skyline": 1.0}  # by definition of the normalised score
 
@@ -129,7 +130,7 @@ def summarise(
 
 def versions() -> dict[str, str]:
     """Versions of whatever can change a score, and the machine."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "harness": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
