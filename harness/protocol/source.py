@@ -72,7 +72,7 @@ def read(name: str, config_dir: Path | None = None) -> Source:
             hint = "`harness run -m` sweeps over several."
         raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
     path = _find("challenge", name, config_dir)
-    check_name(path)
+    check_name(name, path)
     own = _load(path)
     if own.get("name", name) != name:
         raise ProtocolError(
@@ -127,18 +127,17 @@ def _find(group: str, name: str, config_dir: Path | None) -> Path:
     return found[0]
 
 
-def check_name(path: Path) -> None:
-    """Raises ProtocolError where a file's name cannot be that of a challenge."""
-    if not _NAME.fullmatch(path.stem):
+def check_name(name: str, path: Path) -> None:
+    """Raises ProtocolError where a name cannot be that of a challenge and its file."""
+    if not _NAME.fullmatch(name):
         raise ProtocolError(
             f"{path} cannot be a challenge's file: its name must be 1 to 64 lower-case letters, digits and '_'.",
             "Rename it.",
         )
-    if not isinstance(read_as := yaml.safe_load(path.stem), str):
+    if not isinstance(read_as := yaml.safe_load(name), str):
         kind = "a truth value" if isinstance(read_as, bool) else "nothing" if read_as is None else "a number"
         raise ProtocolError(
-            f"{path} cannot be a challenge's file: YAML reads {path.stem} as {kind}.",
-            f"Rename it, as c_{path.stem}.yaml.",
+            f"{path} cannot be a challenge's file: YAML reads {name} as {kind}.", f"Rename it, as c_{name}.yaml."
         )
 
 
