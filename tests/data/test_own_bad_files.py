@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +143,5 @@ def test_random_damage_ends_in_a_paragraph_or_in_data(seed: int, tmp_path: Path)
         at = rng.integers(len(raw), size=rng.integers(1, 6))
         raw[at] = rng.choice(np.frombuffer(b'",;\n\r\0\xff.ab1-e', np.uint8), len(at))
         (tmp_path / "t.csv").write_bytes(raw.tobytes())
-        try:
-            data = load(tmp_path, "table", path="t.csv", label="y")
-        except ProtocolError as error:
-            assert str(error)
-        else:
-            assert np.isfinite(data.X).all()
+        with suppress(ProtocolError):  # and no other
+            assert np.isfinite(load(tmp_path, "table", path="t.csv", label="y").X).all()

@@ -84,7 +84,7 @@ def decode(path: Path, encoding: str = "utf-8") -> str:
     raw = path.read_bytes()
     try:
         known = codecs.lookup(encoding).name
-        b"".decode(encoding)  # base64 and the like are codecs, and no encodings of text
+        "a".encode(encoding)  # base64 and the like are codecs, and no encodings of text
     except (LookupError, ValueError):
         hint = "Try utf-8 or cp1252."
         raise ProtocolError(f"dataset.encoding is {encoding!r}, which is no encoding.", hint) from None
