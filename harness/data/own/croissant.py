@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -48,7 +49,8 @@ class Croissant(OwnSettings):
         return self
 
     def versions(self) -> Sequence[str]:
-        return (f"mlcroissant {_mlcroissant().__version__}", *self._encoder().versions())
+        _mlcroissant()
+        return (f"mlcroissant {version('mlcroissant')}", *self._encoder().versions())
 
     def sources(self, path: Path) -> list[Path]:
         described = _described(path)
