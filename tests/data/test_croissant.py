@@ -122,6 +122,7 @@ def test_images_of_a_set_of_files(tmp_path: Path) -> None:
         ({"contentUrl": "/etc/passwd", "sha256": None}, "must lie inside"),
         ({"contentUrl": "gone.csv", "sha256": None}, "no such file"),
         ({"contentUrl": "https://example.invalid/t.csv", "sha256": None}, "is at an address and has no sha256"),
+        ({"containedIn": {"@id": "zip"}}, "archives are not unpacked"),
         ({"sha256": "0" * 64}, "has the SHA-256 .* says 0000"),
     ],
 )
