@@ -115,14 +115,17 @@ def _assigned(counts: IntArray, asked: IntArray, spare: int, rng: np.random.Gene
     missing = asked[:, None] * shares  # [parts, C] rows each part still wants of each class
     left = asked.copy()
     part_of = np.full(len(counts), spare, np.int64)
-    for g in rng.permutation(len(counts)):
-        if not (left > 0).any():
-            break
-        use = np.minimum(counts[g], np.maximum(missing, 0)).sum(axis=1)
-        part = np.lexsort((left, np.where(left > 0, use, -1)))[-1]
-        part_of[g] = part
-        missing[part] -= counts[g]
-        left[part] -= counts[g].sum()
+    order = rng.permutation(len(counts))
+    for least in (0.5, 0.0):  # first the groups most of whose rows some part wants, then whatever fills
+        for g in order[part_of[order] == spare]:
+            if not (left > 0).any():
+                return part_of
+            use = np.where(left > 0, np.minimum(counts[g], np.maximum(missing, 0)).sum(axis=1), -1)
+            part = np.lexsort((left, use))[-1]
+            if use[part] >= least * counts[g].sum():
+                part_of[g] = part
+                missing[part] -= counts[g]
+                left[part] -= counts[g].sum()
     return part_of
 
 

@@ -20,7 +20,6 @@ from harness.errors import ProtocolError
 
 _Array = npt.NDArray[Any]
 _MOST_BYTES = 4 << 30  # of one array
-_HEADER = 128  # shortest header of a .npy file, rounded
 
 
 class Arrays(OwnSettings):
@@ -156,8 +155,9 @@ def _array(what: str, stream: IO[bytes], size: int) -> _Array:
             raise ProtocolError(
                 f"Array {what} claims {claim:,} bytes (shape {list(shape)}, {dtype}); at most {_MOST_BYTES:,} are read."
             )
-        if not claim <= size <= claim + (1 << 16) + _HEADER:
-            raise ProtocolError(f"Array {what} claims {claim:,} bytes (shape {list(shape)}) and has {size:,}.")
+        left = size - stream.tell()
+        if claim != left:
+            raise ProtocolError(f"Array {what} claims {claim:,} bytes (shape {list(shape)}) and has {left:,}.")
         raw = stream.read(claim)
         if len(raw) == claim:
             flat = np.frombuffer(raw, dtype)

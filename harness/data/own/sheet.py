@@ -65,6 +65,10 @@ def read(path: Path, encoding: str = "utf-8", separator: str | None = None) -> S
     ProtocolError: empty, not text in that encoding, a quote that never closes, a row of another length, a column without
         a name or with another's.
     """
+    if path.is_dir():
+        raise ProtocolError(
+            f"{path} is a folder; a table is one file.", "Let dataset.path name a .csv, .tsv or .jsonl."
+        )
     text = decode(path, encoding)
     if not text.strip():
         raise ProtocolError(
@@ -80,10 +84,10 @@ def decode(path: Path, encoding: str = "utf-8") -> str:
     raw = path.read_bytes()
     try:
         known = codecs.lookup(encoding).name
-    except LookupError:
-        raise ProtocolError(
-            f"dataset.encoding is {encoding!r}, which is no encoding.", "Try utf-8 or cp1252."
-        ) from None
+        "a".encode(encoding)  # base64 and the like are codecs, and no encodings of text
+    except (LookupError, ValueError):
+        hint = "Try utf-8 or cp1252."
+        raise ProtocolError(f"dataset.encoding is {encoding!r}, which is no encoding.", hint) from None
     if known == "utf-8" and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ProtocolError(f"{path.name} is UTF-16, not {encoding}.", "Set dataset.encoding to utf-16.")
     try:
