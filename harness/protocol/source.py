@@ -68,8 +68,10 @@ def read(name: str, config_dir: Path | None = None) -> Source:
         hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
         if name.startswith("_"):
             hint = "A file whose name begins with _ is a shared part of others."
-        if "," in name:
+        elif "," in name:
             hint = "`harness run -m` sweeps over several."
+        elif config_dir is None:
+            hint += " One of your own needs --config-dir DIR."
         raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
     path = _find("challenge", name, config_dir)
     check_name(name, path)

@@ -90,6 +90,7 @@ class Record(_Model):
     minimum_isolation: str = "landlock"  # the weakest tier that may rank on this challenge
     cells_alone: bool = False  # none of its cells ran while another did (harness/sandbox/turns.py)
     modified: bool = False  # pinned settings were overridden: never joins the official board
+    unpinned: bool = False  # own data without a digest in their YAML: nothing holds them to what they were
     reference: bool = False  # the harness's own random or skyline row
     normalised: Number = None  # 0 = floor, 1 = skyline
     floor: Number = None
