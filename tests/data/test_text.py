@@ -161,3 +161,16 @@ def test_static_vectors_need_their_package(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ProtocolError, match=r"pip install \"harness\[wordllama\]\""):
         load(tmp_path, "text", path="t.csv", label="label", features="wordllama")
     monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_static_vectors_of_the_package(tmp_path: Path) -> None:
+    wordllama = pytest.importorskip("wordllama", reason="the extra `wordllama` is not installed")
+    documents = [f"{'the weather is fine' if i % 2 else 'stocks fell sharply'} today, {i}" for i in range(8)]
+    write_csv(tmp_path / "t.csv", [("text", "label"), *[(f'"{text}"', i % 2) for i, text in enumerate(documents)]])
+    data = load(tmp_path, "text", path="t.csv", label="label", features="wordllama")
+    folder = Path(wordllama.__file__).parent
+    theirs = wordllama.WordLlama.load(cache_dir=folder, disable_download=True).embed(documents, norm=True)
+    np.testing.assert_allclose(data.X, theirs, atol=1 / 4096)
+    similar = data.X @ data.X.T
+    assert similar[::2, ::2].min() > similar[::2, 1::2].max()

@@ -86,10 +86,12 @@ class Text(TextKeys):
 def _wordllama(documents: Sequence[str]) -> FloatArray:
     """Static vectors from the package of that name, [n, 256], rounded to a grid."""
     try:
-        from wordllama import WordLlama
+        import wordllama
     except ImportError:
         raise _not_installed() from None
-    vectors = np.asarray(WordLlama.load().embed(list(documents), norm=True), np.float64)
+    # Its files are in the package, where it looks for the tokenizer only if it is told so.
+    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+    vectors = np.asarray(model.embed(list(documents), norm=True), np.float64)
     rounded: FloatArray = (np.rint(vectors * _GRID) / _GRID).astype(np.float32)
     return rounded
 
