@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import api
 from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
@@ -76,25 +77,20 @@ def find(name_or_path: str, task: str) -> Path:
     )
 
 
-def load(folder: Path, *, everything: bool = False) -> Submission:
+def load(folder: Path, *, everything: bool = False, kinds: Mapping[str, type[api.Task]] = api.TASKS) -> Submission:
     """Read and validate a submission folder; ``everything``: leave no file out, as in a kept copy.
 
-    Raises SubmissionError (invalid_submission) listing all problems.
+    ``kinds``: the task kinds it may answer. Raises SubmissionError (invalid_submission) listing all problems.
     """
     files = folders.read(folder, everything=everything)
     if MANIFEST not in files.contents:
         raise missing(folders.shown(folder), files.contents)
-    manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents)
-    module, _, function = manifest["entry"].partition(":")
+    manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
+    module, _, function = manifest.entry.partition(":")
     return Submission(
-        name=manifest["name"],
-        track=manifest["track"],
+        **manifest.model_dump(exclude={"entry"}),
         module=module,
         function=function,
-        authors=tuple(manifest["authors"]),
-        description=manifest["description"],
-        license=manifest["license"],
-        needs=tuple(manifest["needs"]),
         folder=folder,
         digest=files.digest,
         contents=files.contents,
