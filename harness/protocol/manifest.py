@@ -129,7 +129,7 @@ def _values(content: bytes, where: str) -> dict[str, Any]:
         raise invalid(f"{where} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
     try:
         manifest = yaml.load(text, _PlainLoader)  # noqa: S506 - makes texts, lists and dicts alone
-    except (yaml.YAMLError, RecursionError) as error:
+    except Exception as error:  # PyYAML lets whatever goes wrong in it through, as for the escape "\UFFFFFFFF"
         raise invalid(f"{where} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
     if not isinstance(manifest, dict):
         raise invalid(f"{where} must hold keys and values, got {type(manifest).__name__}.")
