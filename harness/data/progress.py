@@ -1,4 +1,7 @@
-"""A download's progress on stderr, in the form pooch asks for (total, update, reset, close)."""
+"""A download's progress on stderr, in the form pooch asks for (total, update, reset, close).
+
+pooch's own bar needs tqdm, which nothing installed with the harness requires, and would also fill logs and pipes.
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,20 @@
-"""``submission.yaml``: plain keys and values, every problem named at once. Nothing in it is ever instantiated."""
+"""``submission.yaml``: plain keys and texts, every problem named at once. Nothing in it is ever instantiated."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from harness import api
 from harness.protocol.folder import invalid
+from harness.registry import problems
 
 MANIFEST = "submission.yaml"
-_KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
-_OPTIONAL = {"needs": list}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 # Controls, marks that reverse direction, halves of characters, and what takes no room: soft hyphen, zero-width space,
 # invisible operators, byte order mark, the fillers of Hangul and Braille. Joiners stay: names in Persian need them.
 _UNSEEN = re.compile(
@@ -26,34 +24,68 @@ _UNSEEN = re.compile(
 _ASIDE = re.compile(r"submission\.ya?ml(\.txt)?", re.IGNORECASE)
 
 
+def _must(text: str, holds: object, words: str) -> str:
+    if not holds:
+        raise ValueError(words)
+    return text
+
+
+def _named(text: str) -> str:
+    form = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE | re.ASCII)
+    return _must(text, form.fullmatch(text), "must be 1 to 64 letters, digits, '_', '-' or '.'")
+
+
+def _kind(text: str, info: ValidationInfo[dict[str, Any]]) -> str:
+    return _must(text, text in info.context["kinds"], f"must be one of {', '.join(info.context['kinds'])}")
+
+
+def _function(text: str, info: ValidationInfo[dict[str, Any]]) -> str:
+    _must(text, re.fullmatch(r"[A-Z_]\w*:[A-Z_]\w*", text, re.I | re.A), "must look like algorithm:function")
+    module = f"{text.partition(':')[0]}.py"
+    return _must(text, module in info.context["files"], f"names {module}, which is not in the folder")
+
+
+def _readable(text: str) -> str:
+    _must(text, any(map(str.isalnum, _UNSEEN.sub("", text))), "has no letter or digit")
+    return _must(text, not _UNSEEN.search(text), "has characters that cannot be seen")
+
+
+def _field(text: str, info: ValidationInfo[dict[str, Any]]) -> str:
+    task = info.context["kinds"].get(info.data.get("track"), api.Task)
+    fields = sorted(field.name for field in dataclasses.fields(task))
+    return _must(text, text in fields, f"must be a field of the task ({', '.join(fields)})")
+
+
+_Text = Annotated[str, AfterValidator(_readable)]
+
+
+class Manifest(BaseModel):
+    """The values of a ``submission.yaml``, all of the right form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, AfterValidator(_named)]
+    track: Annotated[str, AfterValidator(_kind)]
+    entry: Annotated[str, AfterValidator(_function)]
+    authors: tuple[Annotated[_Text, Field(max_length=200)], ...] = Field(min_length=1)
+    description: _Text = Field(max_length=2000)
+    license: _Text = Field(max_length=200)  # an SPDX identifier, as MIT
+    needs: tuple[Annotated[str, AfterValidator(_field)], ...] = ()
+
+
 def parse(
     content: bytes, where: str, files: Collection[str], kinds: Mapping[str, type[api.Task]] = api.TASKS
-) -> dict[str, Any]:
-    """The values of a manifest, all of the right form.
+) -> Manifest:
+    """A manifest from its bytes; ``where``: what an error calls it. Raises SubmissionError with all that is wrong.
 
-    Parameters
-    ----------
-    content: the bytes of ``submission.yaml``.
-    where: what an error calls it.
-    files: relative paths of the submission's files; the entry must be among them.
-    kinds: kinds of task there are.
-
-    Raises
-    ------
-    SubmissionError: invalid_submission, with all that is wrong.
+    ``files`` are the relative paths of the submission's files: the entry must be among them. ``kinds`` are the task
+    kinds by name: their fields are what ``needs`` may name.
     """
-    manifest = _values(content, where)
-    problems = [f"unknown key {_named(key)}" for key in manifest if key not in _KEYS | _OPTIONAL]
-    manifest = {"needs": []} | manifest
-    for key, kind in (_KEYS | _OPTIONAL).items():
-        if key not in manifest:
-            problems.append(f"key {key!r} is missing")
-        elif not isinstance(manifest[key], kind):
-            problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {type(manifest[key]).__name__}")
-    problems = problems or _problems(manifest, files, kinds)
-    if problems:
-        raise invalid(f"{where}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
-    return manifest
+    try:
+        return Manifest.model_validate(_values(content, where), context={"files": files, "kinds": kinds})
+    except ValidationError as error:
+        wrong = "; ".join(problems(error)[:20])
+        raise invalid(f"{where}: {wrong}.", "See a baseline's submission.yaml for the form.") from None
 
 
 def missing(where: str, files: Collection[str]) -> Exception:
@@ -63,55 +95,31 @@ def missing(where: str, files: Collection[str]) -> Exception:
     return invalid(f"{where} has no {MANIFEST}.", hint)
 
 
-def _problems(manifest: dict[str, Any], files: Collection[str], kinds: Mapping[str, type[api.Task]]) -> list[str]:
-    """What is wrong with values of the right types."""
-    problems = []
-    if not _NAME.fullmatch(manifest["name"]):
-        problems.append(f"name {manifest['name']!r:.80} must be 1 to 64 letters, digits, '_', '-' or '.'")
-    if manifest["track"] not in kinds:
-        problems.append(f"track {manifest['track']!r:.80} must be one of {', '.join(kinds)}")
-    if not _ENTRY.fullmatch(manifest["entry"]):
-        problems.append(f"entry {manifest['entry']!r:.80} must look like algorithm:function")
-    elif f"{manifest['entry'].split(':')[0]}.py" not in files:
-        problems.append(f"entry names {manifest['entry'].split(':')[0]}.py, which is not in the folder")
-    if not manifest["authors"] or not all(isinstance(a, str) and len(a) <= 200 for a in manifest["authors"]):
-        problems.append("authors must be a list of one or more names")
-    elif not all(map(_says_something, manifest["authors"])):
-        problems.append("authors has a name without any letter or digit")
-    for key, most, meant in (("description", 2000, "a line"), ("license", 200, "an SPDX identifier, as MIT,")):
-        if not _says_something(manifest[key]):
-            problems.append(f"{key} has no letter or digit; {meant} is meant")
-        elif len(manifest[key]) > most:
-            problems.append(f"{key} is longer than {most} characters; {meant} is meant")
-    fields = {field.name for field in dataclasses.fields(kinds.get(manifest["track"], api.Task))}
-    if not all(isinstance(need, str) and need in fields for need in manifest["needs"]):
-        problems.append(f"needs must be a list of fields of the task ({', '.join(sorted(fields))})")
-    unseen = [key for key in _KEYS if any(map(_UNSEEN.search, _texts(manifest[key])))]
-    return problems + [f"{key} has characters that cannot be seen" for key in unseen]
+class _PlainLoader(yaml.BaseLoader):
+    """YAML in which every scalar is the text that stands there: no types, no tags, no repeated keys.
 
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases (a few lines of them can stand for more values than memory holds) and repeated keys."""
+    No aliases either: a few lines of them can stand for more values than memory holds.
+    """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or event.tag:
+            raise yaml.YAMLError("anchors, aliases and tags (&, * and !) are not allowed here")
         return super().compose_node(parent, index)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.YAMLError(
-                        f"key {key.value!r:.60} is there twice, again in line {key.start_mark.line + 1}"
-                    )
-                seen.add(key.value)
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"the key in line {key.start_mark.line + 1} is not a text")
+            if key.value in seen:
+                raise yaml.YAMLError(f"key {key.value!r:.60} is there twice, again in line {key.start_mark.line + 1}")
+            seen.add(key.value)
         return node
 
 
-def _values(content: bytes, where: str) -> dict[Any, Any]:
+def _values(content: bytes, where: str) -> dict[str, Any]:
     if len(content) > 64_000:
         raise invalid(f"{where} is larger than 64 kB.")
     try:
@@ -120,22 +128,9 @@ def _values(content: bytes, where: str) -> dict[Any, Any]:
         line = content.count(b"\n", 0, error.start) + 1
         raise invalid(f"{where} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
     try:
-        manifest = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
-    except Exception as error:  # the constructors of explicit tags (!!float, !!timestamp) raise whatever happens there
+        manifest = yaml.load(text, _PlainLoader)  # noqa: S506 - makes texts, lists and dicts alone
+    except Exception as error:  # PyYAML lets whatever goes wrong in it through, as for the escape "\UFFFFFFFF"
         raise invalid(f"{where} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
     if not isinstance(manifest, dict):
         raise invalid(f"{where} must hold keys and values, got {type(manifest).__name__}.")
     return manifest
-
-
-def _named(key: object) -> str:
-    return f"{key!r:.60}" if isinstance(key, str) else f"of type {type(key).__name__}"
-
-
-def _texts(value: object) -> list[str]:
-    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-
-
-def _says_something(text: str) -> bool:
-    """Whether there is a letter or a digit in it that can be seen."""
-    return any(map(str.isalnum, _UNSEEN.sub("", text)))

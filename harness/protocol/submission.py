@@ -89,7 +89,6 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
     """Read and validate a submission folder.
 
     ``everything``: leave no file out, as in a kept copy. ``kind``: a kind of task that only a challenge's own track has.
-
     Raises SubmissionError (invalid_submission) listing all problems.
     """
     files = folders.read(folder, everything=everything)
@@ -97,16 +96,11 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
         raise missing(folders.shown(folder), files.contents)
     kinds = task_kinds() | ({kind.kind: kind} if kind else {})
     manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
-    module, _, function = manifest["entry"].partition(":")
+    module, _, function = manifest.entry.partition(":")
     return Submission(
-        name=manifest["name"],
-        track=manifest["track"],
+        **manifest.model_dump(exclude={"entry"}),
         module=module,
         function=function,
-        authors=tuple(manifest["authors"]),
-        description=manifest["description"],
-        license=manifest["license"],
-        needs=tuple(manifest["needs"]),
         folder=folder,
         digest=files.digest,
         contents=files.contents,

@@ -52,6 +52,7 @@ REFUSED = {
     "half a character in an author": yaml.safe_dump(GOOD).replace("- A", '- "\\ud800"'),
     "reversed text": yaml.safe_dump({**GOOD, "authors": ["\u202eevil"]}, allow_unicode=True),
     "a very long licence": yaml.safe_dump({**GOOD, "license": "x" * 10_000}),
+    "an escape beyond the last character": 'name: "\\UFFFFFFFF"\n',
     "too much": "description: " + "x" * 100_000,
 }
 
