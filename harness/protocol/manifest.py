@@ -14,7 +14,7 @@ from harness.protocol.folder import invalid
 
 MANIFEST = "submission.yaml"
 _KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
-_OPTIONAL = {"needs": list}
+_OPTIONAL = {"needs": list, "requires": list}  # the second: see requirements.py
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 # Controls, marks that reverse direction, halves of characters, and what takes no room: soft hyphen, zero-width space,
@@ -41,7 +41,7 @@ def parse(content: bytes, where: str, files: Collection[str]) -> dict[str, Any]:
     """
     manifest = _values(content, where)
     problems = [f"unknown key {_named(key)}" for key in manifest if key not in _KEYS | _OPTIONAL]
-    manifest = {"needs": []} | manifest
+    manifest = {"needs": [], "requires": []} | manifest
     for key, kind in (_KEYS | _OPTIONAL).items():
         if key not in manifest:
             problems.append(f"key {key!r} is missing")

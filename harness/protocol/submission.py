@@ -13,6 +13,7 @@ from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
+from harness.protocol.requirements import requirements
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Submission:
     folder: Path
     digest: str  # SHA-256 over relative paths and contents
     contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
+    requires: tuple[str, ...] = ()  # packages beside the harness's own, PEP 508
+    packages: Path | None = None  # where these are unpacked, once they are
 
 
 def shipped() -> dict[str, list[Path]]:
@@ -98,4 +101,5 @@ def load(folder: Path, *, everything: bool = False) -> Submission:
         folder=folder,
         digest=files.digest,
         contents=files.contents,
+        requires=requirements(manifest["requires"], files.contents, folders.shown(folder)),
     )
