@@ -7,11 +7,14 @@ build. Every build runs in a process of its own, so here none starts. Standard l
 
 from __future__ import annotations
 
+import ctypes
 import runpy
+import signal
 import sys
 from typing import Any
 
 REFUSED = "packages are installed from wheels alone, so no other program is started"
+_PR_SET_PDEATHSIG = 1
 _STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn")
 
 
@@ -22,5 +25,6 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nobody watches it once the harness has died
     sys.addaudithook(refuse)
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
