@@ -124,6 +124,7 @@ def summarise(
         description=entrant.description,
         license=entrant.license,
         settings=challenge.published(),
+        packages=None if entrant.packages is None else entrant.packages.packages,
         curve=_curve(cells),
     )
     return summary, resampled, _plots(session, entrant, cells, references) if status is Status.OK else {}

@@ -39,6 +39,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
             "task": (task.__doc__ or "").strip().split("\n")[0],
             "your function": f"{task.function}(task) returns {', '.join(task.outputs)}",
             "minimum isolation": challenge.minimum_isolation,
+            "packages": _packages(challenge),
         },
         "task": given,
         "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
@@ -57,6 +58,15 @@ def _said(settings: DatasetSettings) -> dict[str, Any]:
 def _notes(dataset: Dataset) -> dict[str, str]:
     """What was found in an organiser's own data, numbered."""
     return {f"note {number}": note for number, note in enumerate(dataset.notes, 1)}
+
+
+def _packages(challenge: Challenge) -> str:
+    """What a submission may require."""
+    if isinstance(challenge.packages, tuple):
+        return f"a submission may require {', '.join(challenge.packages)}"
+    return {"none": "none beside the harness's own", "any": "a submission may require any that have wheels"}[
+        challenge.packages
+    ]
 
 
 def _given(protocol: Track[Any, Any], seeds: int) -> dict[str, str]:

@@ -71,6 +71,7 @@ class Manifest(BaseModel):
     description: _Text = Field(max_length=2000)
     license: _Text = Field(max_length=200)  # an SPDX identifier, as MIT
     needs: tuple[Annotated[str, AfterValidator(_field)], ...] = ()
+    requires: tuple[str, ...] = ()  # packages beside the harness's own: requirements.py
 
 
 def parse(

@@ -15,6 +15,7 @@ from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
+from harness.protocol.requirements import requirements
 from harness.tracks import task_kinds
 
 
@@ -33,6 +34,8 @@ class Submission:
     folder: Path
     digest: str  # SHA-256 over relative paths and contents
     contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
+    requires: tuple[str, ...] = ()  # packages beside the harness's own, PEP 508
+    packages: Path | None = None  # where these are unpacked, once they are
 
 
 def places() -> list[Path]:
@@ -98,10 +101,11 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
     manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
     module, _, function = manifest.entry.partition(":")
     return Submission(
-        **manifest.model_dump(exclude={"entry"}),
+        **manifest.model_dump(exclude={"entry", "requires"}),
         module=module,
         function=function,
         folder=folder,
         digest=files.digest,
         contents=files.contents,
+        requires=requirements(manifest.requires, files.contents, folders.shown(folder)),
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import HarnessError, Status
+from harness.packages.lock import Package
 from harness.tracking.files import json_bytes
 
 SCHEMA_VERSION = 1
@@ -101,6 +102,7 @@ class Record(_Model):
     description: str = ""
     license: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)  # Challenge.pinned()
+    packages: tuple[Package, ...] | None = None  # the lock of what the submission requires; None: it asks for nothing
     curve: tuple[tuple[float, float], ...] | None = None  # mean over seeds of the track's curve, for the board's plot
     replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
 
