@@ -33,7 +33,8 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # before rich 15, the end of a bar that was never drawn is an empty line
+            self._bar.stop()
 
     @property
     def total(self) -> int:

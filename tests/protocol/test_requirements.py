@@ -70,7 +70,7 @@ def test_they_are_part_of_the_submission(write_submission) -> None:  # type: ign
     asks = submission.load(write_submission("asks", "", requires=["toolz"]))
     assert asks.requires == ("toolz",)
     assert submission.load(write_submission("plain", "")).requires == ()
-    with pytest.raises(SubmissionError, match="requires must be a list"):
+    with pytest.raises(SubmissionError, match="requires: Input should be a valid"):
         submission.load(write_submission("wrong", "", requires="toolz"))
     folder = write_submission("both", "", requires=["toolz"])
     (folder / "requirements.txt").write_text("toolz\n")
