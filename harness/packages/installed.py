@@ -23,6 +23,13 @@ def installed() -> dict[str, Version]:
     return found
 
 
+@functools.cache
+def own() -> frozenset[str]:
+    """Normalised names of what the harness itself depends on, the same on every machine."""
+    needs = map(Requirement, metadata.requires("harness") or ())
+    return frozenset(canonicalize_name(need.name) for need in needs if "extra" not in str(need.marker or ""))
+
+
 def contradiction(requirement: Requirement) -> str:
     """Where a requirement asks for another version of one of the harness's packages: both, named; else nothing."""
     there = installed().get(canonicalize_name(requirement.name))

@@ -41,7 +41,7 @@ _OURS = (
 
 @dataclass(frozen=True)
 class Said:
-    """How pip ended, and everything it printed."""
+    """How pip ended, and the last 8 MB of what it printed."""
 
     code: int
     text: str
@@ -87,6 +87,7 @@ def pip(arguments: list[str], work: Path) -> Said:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _MAX_OUTPUT))  # what went wrong stands at the end
         text = file.read(_MAX_OUTPUT).decode(errors="replace")
     return Said(process.returncode, text)
 

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.packages.blame import refused
-from harness.packages.installed import installed
+from harness.packages.installed import own
 from harness.packages.lock import Lock
 from harness.packages.overlay import overlay
 from harness.packages.resolve import resolve
@@ -53,7 +53,7 @@ def permit(requires: Sequence[str], allowed: Allowed) -> None:
     if allowed == "any":
         return
     names = {canonicalize_name(Requirement(requirement).name): requirement for requirement in requires}
-    if outside := [names[name] for name in names if name not in allowed and name not in installed()]:
+    if outside := [names[name] for name in names if name not in allowed and name not in own()]:
         raise refused(
             f"The submission requires {', '.join(outside)}, and this challenge allows {', '.join(allowed)} alone.",
             "Do without, or ask the organiser.",

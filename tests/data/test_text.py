@@ -174,3 +174,14 @@ def test_static_vectors_of_the_package(tmp_path: Path) -> None:
     np.testing.assert_allclose(data.X, theirs, atol=1 / 4096)
     similar = data.X @ data.X.T
     assert similar[::2, ::2].min() > similar[::2, 1::2].max()
+
+
+def test_quotes_may_be_characters_as_any_other(tmp_path: Path) -> None:
+    rows = [("ham", '"Hi" he said'), ("spam", 'a 6" pipe, "half open'), ("ham", "plain"), ("spam", "'single'")]
+    (tmp_path / "sms.tsv").write_text("kind\tbody\n" + "".join(f"{kind}\t{body}\n" for kind, body in rows))
+    keys = {"path": "sms.tsv", "label": "kind", "text": "body"}
+    with pytest.raises(ProtocolError, match=r"dataset\.quotes to false"):
+        load(tmp_path, "text", **keys)
+    data = load(tmp_path, "text", **keys, quotes=False)
+    assert data.texts is not None
+    assert list(data.texts) == [body for _, body in rows]

@@ -57,8 +57,10 @@ class Sheet:
         return self.columns[name]
 
 
-def read(path: Path, encoding: str = "utf-8", separator: str | None = None) -> Sheet:
+def read(path: Path, encoding: str = "utf-8", separator: str | None = None, *, quotes: bool = True) -> Sheet:
     """A ``.csv``, ``.tsv`` or ``.jsonl`` file. ``separator``: None is a tab for ``.tsv``, a comma otherwise.
+
+    ``quotes``: whether a cell may stand in double quotes; else they are characters as others.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def read(path: Path, encoding: str = "utf-8", separator: str | None = None) -> S
         )
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return _json_lines(path.name, text)
-    return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","))
+    return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","), quotes)
 
 
 def decode(path: Path, encoding: str = "utf-8") -> str:
@@ -105,9 +107,9 @@ def decode(path: Path, encoding: str = "utf-8") -> str:
     return text
 
 
-def _delimited(name: str, text: str, separator: str) -> Sheet:
+def _delimited(name: str, text: str, separator: str, quotes: bool) -> Sheet:
     rows, lines, empty = [], [], 0
-    for line, row in _records(name, text, separator):
+    for line, row in _records(name, text, separator, quotes):
         if row:
             rows.append(row)
             lines.append(line)
@@ -134,12 +136,17 @@ def _sheet(name: str, columns: dict[str, list[str]], lines: list[int], empty: in
     )
 
 
-def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(name: str, text: str, separator: str, quotes: bool) -> Iterator[tuple[int, list[str]]]:
     """First line and cells of every record."""
     if len(separator) != 1:
         raise ProtocolError(f"dataset.separator is {separator!r}; it must be one character.", 'A tab is "\\t" in YAML.')
     before = csv.field_size_limit(_LONGEST)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = (
+        csv.reader(lines, delimiter=separator, strict=True)
+        if quotes
+        else csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE, strict=True)
+    )
     line = 1
     try:
         for row in reader:
@@ -150,7 +157,8 @@ def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[s
             why = f"The row that begins on line {line} of {name} has a double quote that never closes"
         else:
             why = f"The row that begins on line {line} of {name} has text beside a quoted cell ({error})"
-        raise ProtocolError(f"{why}.", 'A double quote inside a quoted cell is written twice: "".') from error
+        hint = 'A double quote inside a quoted cell is written twice: "". Where quotes are text as any other, set '
+        raise ProtocolError(f"{why}.", f"{hint}dataset.quotes to false.") from error
     finally:
         csv.field_size_limit(before)
 

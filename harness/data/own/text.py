@@ -63,12 +63,13 @@ class Text(TextKeys):
     name: Literal["text"] = "text"
     encoding: str = "utf-8"
     separator: Annotated[str, Field(min_length=1)] | None = None
+    quotes: bool = True
 
     def read(self, path: Path) -> Dataset:
         if path.is_file():
             if self.label is None:
                 raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
-            table = sheet.read(path, self.encoding, self.separator)
+            table = sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
             documents = table.raw(self.text, "text")
             known = {self.text, *self.roles(), *self.meta}
             unread = [name for name in table.columns if name not in known]
