@@ -19,7 +19,7 @@ from harness.errors import BenchmarkError, ProtocolError
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: C901 - a branch for every way a command can end
     """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
     warnings.showwarning = _one_paragraph
     for stream in (sys.stdout, sys.stderr):

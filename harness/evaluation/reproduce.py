@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
+from harness.errors import BenchmarkError, HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
@@ -16,6 +16,7 @@ from harness.packages.overlay import overlay
 from harness.protocol import submission
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of, load_challenge
+from harness.protocol.submission import Submission
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell
@@ -94,18 +95,7 @@ def _run_again(
             return reference_cell(session, which, seed)
 
     else:
-        folder = runs.submission_dir(record.submission_digest)
-        if not folder.is_dir():
-            return _cannot(record, f"the submission's folder is not kept at {folder}")
-        try:
-            entry = submission.load(folder, everything=True, kind=challenge.track_type.task)
-        except SubmissionError as error:
-            return _cannot(record, f"the kept submission has been changed: {error.reason}")
-        if entry.digest != record.submission_digest:
-            return _cannot(record, f"the kept submission {folder} has been changed")
-        if entry.requires and record.packages is None:
-            return _cannot(record, "the record does not say which packages it ran with")
-        entry = replace(entry, packages=overlay(Lock.of(record.packages or ())))
+        entry = _kept(record, record.submission_digest, runs, challenge)
 
         def run_cell(seed: int) -> StoredCell:
             return evaluate_cell(session, entry, seed)
@@ -119,6 +109,22 @@ def _run_again(
             return _cannot(record, f"seed {cell.seed}: {cell.reason}")
     tolerance = SAME_DEVICE_TOLERANCE if session.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
     return _compare(record, [again[seed] for seed in seeds], tolerance)
+
+
+def _kept(record: Record, digest: str, runs: RunsDir, challenge: Challenge) -> Submission:
+    """The copy of the submission that the record speaks of. Raises ProtocolError where it is not what it was."""
+    folder = runs.submission_dir(digest)
+    if not folder.is_dir():
+        raise ProtocolError(f"the submission's folder is not kept at {folder}")
+    try:
+        entry = submission.load(folder, everything=True, kind=challenge.track_type.task)
+    except SubmissionError as error:
+        raise ProtocolError(f"the kept submission has been changed: {error.reason}") from error
+    if entry.digest != digest:
+        raise ProtocolError(f"the kept submission {folder} has been changed")
+    if entry.requires and record.packages is None:
+        raise ProtocolError("the record does not say which packages it ran with")
+    return replace(entry, packages=overlay(Lock.of(record.packages or ())))
 
 
 def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:
