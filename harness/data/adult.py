@@ -1,6 +1,4 @@
-"""Adult, also called Census Income (Becker and Kohavi, 1996): does a person earn more than 50,000 dollars a
-year?
-"""
+"""Adult, also called Census Income (Becker and Kohavi, 1996): who earns more than 50,000 dollars a year."""
 
 from __future__ import annotations
 
@@ -58,10 +56,9 @@ class Adult(DatasetSettings):
         column = dict(zip(_COLUMNS, np.array(parts[0] + parts[1]).T, strict=True))
         n_train = len(parts[0])
         numbers = np.stack([column[name].astype(np.float64) for name in _NUMERIC], axis=1)
+        categories = [column[name] for name in _COLUMNS[:-1] if name not in _NUMERIC]
         blocks = [standardized(numbers, reference=slice(n_train))]
-        for name in _COLUMNS[:-1]:
-            if name not in _NUMERIC:
-                blocks.append((column[name][:, None] == np.unique(column[name])).astype(np.float32))
+        blocks += [(values[:, None] == np.unique(values)).astype(np.float32) for values in categories]
         y = np.array([label.startswith(">50K") for label in column["income"]], dtype=np.int64)
         extras = {
             "part": np.repeat(np.array([TRAIN, TEST], dtype=np.int64), [n_train, len(y) - n_train]),

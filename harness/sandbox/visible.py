@@ -62,9 +62,8 @@ def visible() -> Visible:
     masked: list[str] = []
     for root in roots:
         for pattern in ("lib/python*", "python*", "../local/lib/python*"):
-            for folder in sorted(Path(root).glob(f"{pattern}/*-packages")):
-                if str(folder) not in in_use and folder.is_dir():
-                    masked.append(os.path.normpath(folder))
+            folders = sorted(Path(root).glob(f"{pattern}/*-packages"))
+            masked += [os.path.normpath(folder) for folder in folders if str(folder) not in in_use and folder.is_dir()]
     for packages_dir in map(Path, in_use):
         own = ["harness"] if (packages_dir / "harness").is_dir() else []
         masked += [str(packages_dir / name) for name in (*bundled(packages_dir), *own)]

@@ -1,4 +1,4 @@
-"""Valuation of sets: what would each unlabelled candidate set add to the base set's accuracy?
+"""Valuation of sets: what each unlabelled candidate set would add to the base set's accuracy.
 
 This is what the data valuation task of DataPerf meant (Mazumder et al. 2023, arXiv:2207.10062): the worth of a set is
 to be told before it is bought and labelled.

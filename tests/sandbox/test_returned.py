@@ -103,7 +103,7 @@ def test_a_coroutine_is_named_as_such() -> None:
 @pytest.mark.parametrize(
     ("make", "wanted"),
     [
-        (lambda: [], np.zeros(0, np.int64)),
+        (list, np.zeros(0, np.int64)),
         (lambda: range(0), np.zeros(0, np.int64)),
         (lambda: np.zeros(0), np.zeros(0)),
         (lambda: np.ma.array([1, 2]), np.array([1, 2])),
