@@ -22,16 +22,17 @@ def section(protocol: str) -> str:
     return " ".join(found.group(1).split())
 
 
-def test_tables_are_what_the_script_writes():
+def test_tables_are_what_the_script_writes() -> None:
     loader = importlib.machinery.SourceFileLoader("track_docs", str(ROOT / "scripts" / "track_docs"))
     spec = importlib.util.spec_from_loader("track_docs", loader)
+    assert spec is not None
     script = importlib.util.module_from_spec(spec)
     loader.exec_module(script)
     assert script.page(PAGE) == PAGE, "run `python scripts/track_docs`"
 
 
 @pytest.mark.parametrize("protocol", track_names())
-def test_a_section_names_function_outputs_and_metric(protocol):
+def test_a_section_names_function_outputs_and_metric(protocol: str) -> None:
     track, words = track_class(protocol), section(protocol)
     assert f"(`{track.task.function}`)" in words
     assert f"`{track.metric}`" in words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byte
     return runs, {path: (runs / path).read_bytes() for path in paths}
 
 
-def changed(draw: st.DrawFn, content: bytes) -> bytes:
+def changed(draw: Callable[..., Any], content: bytes) -> bytes:
     """The same JSON with values replaced or removed somewhere, or its bytes damaged, or something else altogether."""
     how = draw(st.sampled_from(["value", "bytes", "other"]))
     if how == "other":
-        return draw(st.one_of(st.binary(max_size=80), JSON.map(lambda v: json.dumps(v).encode()), st.just(b"[" * 9000)))
+        bare = st.one_of(st.binary(max_size=80), JSON.map(lambda v: json.dumps(v).encode()), st.just(b"[" * 9000))
+        return bytes(draw(bare))
     if how == "bytes":
         raw = bytearray(content)
         for _ in range(draw(st.integers(1, 4))):

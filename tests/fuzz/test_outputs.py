@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -108,15 +109,25 @@ def test_frames(parts: list[bytes]) -> None:
 def test_files(kind: str, content: bytes, cap: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.npy")
-        {
+
+        def hard_link() -> None:
+            path.write_bytes(content)
+            os.link(path, Path(folder, "b"))
+
+        def sparse() -> None:
+            path.touch()
+            os.truncate(path, 10**9)
+
+        makers: dict[str, Callable[[], object]] = {
             "file": lambda: path.write_bytes(content),
             "link": lambda: path.symlink_to("/etc/passwd"),
             "fifo": lambda: os.mkfifo(path),
             "folder": path.mkdir,
-            "hard link": lambda: (path.write_bytes(content), Path(folder, "b").hardlink_to(path)),
-            "sparse": lambda: (path.write_bytes(b""), os.truncate(path, 10**9)),
+            "hard link": hard_link,
+            "sparse": sparse,
             "none": lambda: None,
-        }[kind]()
+        }
+        makers[kind]()
         directory = os.open(folder, os.O_RDONLY)
         try:
             read = wire.read_file(directory, "a.npy", cap)

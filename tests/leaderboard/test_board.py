@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,13 @@ def test_a_strangers_random_is_not_compared_with_the_floor(challenge: Challenge,
 
 def test_weak_failed_and_suspicious_runs_are_listed_below(challenge: Challenge, runs_dir: Path) -> None:
     cells = (CellRecord(seed=0, status=Status.TIMEOUT, reason="60 s were not enough"),)
-    failed = {"status": Status.TIMEOUT, "reason": "60 s were not enough", "score": None, "ci95": None, "cells": cells}
+    failed: dict[str, Any] = {
+        "status": Status.TIMEOUT,
+        "reason": "60 s were not enough",
+        "score": None,
+        "ci95": None,
+        "cells": cells,
+    }
     made_run(runs_dir, "slow", 0.9, **failed)
     made_run(runs_dir, "weak", 0.9, isolation="landlock")
     made_run(runs_dir, "magic", 0.99, status=Status.SUSPICIOUS, reason="better than the skyline")

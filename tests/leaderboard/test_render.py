@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -58,13 +58,14 @@ def test_same_runs_give_the_same_bytes(challenge: Challenge, runs_dir: Path, tmp
 
 def test_delivery_order_changes_nothing(challenge: Challenge, board: Board, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    for name, skill, more in [
+    rows: list[tuple[str, float, dict[str, Any]]] = [
         ("equal", 0.9, {}),
         ("reference-skyline", 0.97, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
         ("reference-random", 0.3, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
         ("fair", 0.6, {}),
         ("good", 0.9, {}),
-    ]:
+    ]
+    for name, skill, more in rows:
         made_run(other, name, skill, **more)
     again = build(challenge, FINGERPRINT, other)
     assert (as_json(again), as_csv(again), markdown(again), html(again)) == (

@@ -85,7 +85,7 @@ def source(tmp_path: Path) -> Callable[[Path, str], Path]:
 
 
 def installed_version(name: str) -> str:
-    return str(installed.installed()[name])  # type: ignore[index]
+    return str(installed.installed()[name])
 
 
 def _digest(content: bytes) -> str:

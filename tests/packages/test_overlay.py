@@ -196,7 +196,7 @@ def test_no_index_to_be_reached_is_nobodys_fault(index: Path, monkeypatch: pytes
 
 
 def test_without_pip(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installer.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ProtocolError, match="has no pip"):
         resolve(["tst_a"])
 

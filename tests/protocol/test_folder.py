@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def too_many(mine: Path) -> None:
         (mine / f"d{i}").mkdir()
 
 
-ODD = {
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "not UTF-8": (
         lambda mine: Path(os.fsdecode(os.fsencode(mine) + b"/caf\xe9.py")).touch(),
         r"'caf\\xe9.py' has a name",

@@ -35,7 +35,7 @@ BAD = {
     "lightgbm\n": "odd characters",
     "lіghtgbm": "odd characters",
     "a" * 400: "too long",
-    3: "must be a list of texts",  # type: ignore[dict-item]
+    3: "must be a list of texts",
 }
 
 

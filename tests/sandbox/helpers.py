@@ -19,7 +19,7 @@ ROWS, BUDGET = 60, 5
 
 def view() -> View:
     rng = np.random.default_rng(3)
-    arrays = {"X": rng.random((ROWS, 4), dtype=np.float32), "y": rng.integers(0, 3, ROWS)}
+    arrays: Arrays = {"X": rng.random((ROWS, 4), dtype=np.float32), "y": rng.integers(0, 3, ROWS)}
     return View(arrays, {"budget": BUDGET, "n_classes": 3})
 
 
@@ -36,5 +36,5 @@ def job(
     folder.mkdir(exist_ok=True)
     (folder / "algorithm.py").write_text(textwrap.dedent(source))
     allowed = Limits(**{"seconds": 20.0, "memory_mb": 1024, "processes": 32, "output_mb": 8, "log_kb": 64, **limits})
-    model = {"name": "logistic", "n_classes": 3}
+    model: dict[str, str | int] = {"name": "logistic", "n_classes": 3}
     return Job(shown or view(), TASKS[task], model, (1, 2, 3), folder, "algorithm", function, allowed, reply=reply)

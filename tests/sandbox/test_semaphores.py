@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import _multiprocessing
+import _multiprocessing  # type: ignore[import-not-found]  # typeshed does not know it
 import multiprocessing as mp
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ UNLINK = {"ours": sem_unlink, "the system's": _multiprocessing.sem_unlink}
 
 
 @pytest.fixture(params=KINDS)
-def made(request: pytest.FixtureRequest) -> Iterator[Any]:
+def made(request: pytest.FixtureRequest) -> Callable[[int, int, int], Any]:
     """(kind, value, maxvalue) -> a semaphore; every test holds for both implementations."""
     count = iter(range(100))
 

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
@@ -150,7 +151,7 @@ def make_hole(path: Path) -> None:
         file.truncate(1 << 20)
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Path], object]] = {
     "cannot be opened": make_link,
     "hard links": make_hard_link,
     "regular file": lambda p: p.mkdir(),

@@ -20,6 +20,7 @@ from harness.errors import HarnessError, Status
 from harness.protocol import submission
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir, arrays_digest
+from harness.tracks.base import Array
 
 
 def save(runs: RunsDir, seed: int, status: Status = Status.OK, score: float = 0.5) -> None:
@@ -70,9 +71,13 @@ def test_odd_run_ids_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_digest_depends_on_names_types_shapes_and_bytes() -> None:
-    base = {"a": np.arange(4), "b": np.zeros(2)}
+    base: dict[str, Array] = {"a": np.arange(4), "b": np.zeros(2)}
     assert arrays_digest(base) == arrays_digest(dict(reversed(base.items())))
-    others = [{"a": np.arange(4)}, base | {"a": np.arange(4, dtype=np.int32)}, base | {"a": np.arange(4).reshape(2, 2)}]
+    others: list[dict[str, Array]] = [
+        {"a": np.arange(4)},
+        base | {"a": np.arange(4, dtype=np.int32)},
+        base | {"a": np.arange(4).reshape(2, 2)},
+    ]
     assert len({arrays_digest(x) for x in [base, *others, base | {"b": np.ones(2)}]}) == 5
 
 
@@ -242,6 +247,8 @@ def test_kill_9_at_any_moment_leaves_only_whole_cells(tmp_path: Path) -> None:
 def test_two_harnesses_at_once_wait_for_each_other(tmp_path: Path) -> None:
     first, second = writer(tmp_path), writer(tmp_path)
     try:
+        assert first.stdout is not None
+        assert second.stdout is not None
         select.select([first.stdout, second.stdout], [], [], 60)  # until one of them has it
         with pytest.raises(HarnessError, match="Another harness"), RunsDir(tmp_path).lock("r"):
             pass
