@@ -46,7 +46,7 @@ class Requests:
         return bool(self.present.shape[1] == 2)
 
     @property
-    def K(self) -> int:
+    def K(self) -> int:  # noqa: N802 - the field's name
         """Coefficient vectors of a model."""
         return 1 if self.reference else int(self.present.shape[1])
 

@@ -138,6 +138,6 @@ def _guarded(run_cell: RunCell, seed: int, engine: Engine) -> StoredCell:
         return failed(seed, error.status, str(error))
     except BenchmarkError as error:
         return failed(seed, Status.HARNESS_ERROR, str(error), log=traceback.format_exc())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a fault of ours becomes the cell's status
         reason = f"Fault of the harness, not of the submission: {type(error).__name__}: {error}"
         return failed(seed, Status.HARNESS_ERROR, reason, log=traceback.format_exc())
