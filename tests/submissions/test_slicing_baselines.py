@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
-from sklearn.cluster import KMeans
 
 from harness import api
 from harness.models import load_model
@@ -76,18 +75,6 @@ def test_a_model_without_errors_is_borne(name):
 
 
 # ---- parts against independent computations
-
-
-def test_kmeans_is_as_tight_as_scikit_learns():
-    task, _ = blobs()
-    X = task.X_val.astype(np.float64)
-    ours = min(
-        parts("kmeans_errors")["squared_distances"](X, parts("kmeans_errors")["kmeans"](X, 4, np.random.default_rng(s)))
-        .min(axis=1)
-        .sum()
-        for s in range(5)
-    )
-    assert ours == pytest.approx(KMeans(4, n_init=5, random_state=0).fit(X).inertia_, rel=0.01)
 
 
 def test_the_domino_posterior_is_bayes_rule():

@@ -4,8 +4,7 @@ k-means++ starts (Arthur and Vassilvitskii, 2007) and Lloyd's iterations. Withou
 """
 
 import numpy as np
-
-ITERATIONS = 25
+from sklearn.cluster import KMeans
 
 
 def select(task):
@@ -19,38 +18,13 @@ def medoids(X, k, rng):
     """Indices [k] of distinct rows of X [n, d], one near each of k centres."""
     if k == 0 or k == len(X):
         return np.arange(k)
-    centres = X[plus_plus(X, k, rng)]
-    for _ in range(ITERATIONS):
-        nearest = distances(X, centres).argmin(axis=1)
-        member = np.zeros((k, len(X)), np.float32)
-        member[nearest, np.arange(len(X))] = 1
-        counts = member.sum(axis=1, keepdims=True)
-        centres = np.where(counts > 0, member @ X / np.maximum(counts, 1), centres)
-    far = distances(X, centres)
+    far = KMeans(k, n_init=1, random_state=int(rng.integers(2**31))).fit_transform(X)
     chosen = []
     for c in range(k):
         best = int(far[:, c].argmin())
         chosen.append(best)
         far[best] = np.inf
     return np.array(chosen, np.int64)
-
-
-def plus_plus(X, k, rng):
-    """k starting rows, each drawn in proportion to the squared distance from those before it."""
-    chosen = [int(rng.integers(len(X)))]
-    nearest = distances(X, X[chosen])[:, 0]
-    while len(chosen) < k:
-        total = nearest.sum()
-        probability = nearest / total if total > 0 else None  # only duplicates left
-        chosen.append(int(rng.choice(len(X), p=probability)))
-        nearest = np.minimum(nearest, distances(X, X[chosen[-1:]])[:, 0])
-    return chosen
-
-
-def distances(A, B):
-    """Squared Euclidean distances, float64 [len(A), len(B)]."""
-    squared = (A * A).sum(axis=1)[:, None] - 2.0 * (A @ B.T) + (B * B).sum(axis=1)
-    return np.maximum(squared.astype(np.float64), 0)
 
 
 def spread(y, budget, rng):

@@ -6,8 +6,8 @@ validation rows nearest to a centre average their error rate: a cluster of error
 """
 
 import numpy as np
+from sklearn.cluster import KMeans
 
-STEPS = 30
 NEAR = 25
 
 
@@ -17,25 +17,14 @@ def find_slices(task):
     errors = X[wrong]
     if not len(errors):
         return np.zeros((len(X_test), 1))
-    centres = kmeans(errors, min(task.max_slices, len(errors)), task.rng)
+    k = min(task.max_slices, len(errors))
+    centres = KMeans(k, n_init=1, random_state=int(task.rng.integers(2**31))).fit(errors).cluster_centers_
     spread = squared_distances(errors, centres).min(axis=1).mean() + 1e-12
     away = squared_distances(X, centres)
     near = np.argsort(away, axis=0, kind="stable")[:NEAR]
     closeness = np.exp(-np.take_along_axis(away, near, axis=0) / (2 * spread)).mean(axis=0)
     scale = wrong[near].mean(axis=0) / np.maximum(closeness, 1e-12)
     return np.exp(-squared_distances(X_test, centres) / (2 * spread)) * scale
-
-
-def kmeans(X, k, rng):
-    """k-means++ seeding and Lloyd's steps: centres [k, d]."""
-    centres = X[[rng.integers(len(X))]]
-    while len(centres) < k:
-        reach = squared_distances(X, centres).min(axis=1) + 1e-12
-        centres = np.concatenate([centres, X[[rng.choice(len(X), p=reach / reach.sum())]]])
-    for _ in range(STEPS):
-        nearest = squared_distances(X, centres).argmin(axis=1)
-        centres = np.stack([X[nearest == j].mean(axis=0) if (nearest == j).any() else centres[j] for j in range(k)])
-    return centres
 
 
 def squared_distances(a, b):

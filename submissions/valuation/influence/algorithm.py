@@ -7,6 +7,7 @@ Where the fixed model has no C, its probabilities are taken as those of a softma
 """
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, cg
 
 
 def value(task):
@@ -28,25 +29,15 @@ def with_constant(rows):
     return np.column_stack([rows.reshape(len(rows), -1), np.ones(len(rows))]).astype(np.float64)
 
 
-def solve(X, probability, target, ridge, tolerance=1e-8, most=500):
+def solve(X, probability, target, ridge):
     """H^-1 target by conjugate gradients, both [d + 1, C]."""
     penalty = np.full((X.shape[1], 1), ridge)
     penalty[-1] = 1e-6  # the intercept is free, but for what softmax leaves undecided
 
-    def hessian_times(v):
+    def hessian_times(flat):
+        v = flat.reshape(target.shape)
         z = X @ v
-        return X.T @ (probability * (z - (probability * z).sum(axis=1, keepdims=True))) + penalty * v
+        return (X.T @ (probability * (z - (probability * z).sum(axis=1, keepdims=True))) + penalty * v).ravel()
 
-    solution, residual = np.zeros_like(target), target.copy()
-    direction, square = residual.copy(), (residual**2).sum()
-    goal = tolerance**2 * square
-    for _ in range(most):
-        if square <= goal:
-            break
-        product = hessian_times(direction)
-        step = square / (direction * product).sum()
-        solution += step * direction
-        residual -= step * product
-        square, before = (residual**2).sum(), square
-        direction = residual + square / before * direction
-    return solution
+    H = LinearOperator((target.size, target.size), matvec=hessian_times, dtype=np.float64)
+    return cg(H, target.ravel(), rtol=1e-8, maxiter=500)[0].reshape(target.shape)
