@@ -98,8 +98,18 @@ def problems(error: ValidationError, group: str = "") -> list[str]:
 
 
 def problem(error: Any, group: str = "") -> str:
-    """One entry of ``ValidationError.errors()`` in words."""
-    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"]))[:200] or "config"
+    """One entry of ``ValidationError.errors()`` in words, on one line whatever keys and values are."""
+    path = (*([group] if group else []), *error["loc"])
+    where = ".".join(part if part.isprintable() else ascii(part) for part in map(str, path))[:200] or "config"
     if error["type"] == "extra_forbidden":
         return f"{where} is not a known setting"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r:.80})"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {_shown(error['input'])})"
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # an integer of thousands of digits
+        return f"a large {type(value).__name__}"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated
 
-import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from harness import api
+from harness import api, registry
+from harness.protocol import plain_yaml
 from harness.protocol.folder import invalid
 
 MANIFEST = "submission.yaml"
-_KEYS = {"name": str, "track": str, "entry": str, "authors": list, "description": str, "license": str}
-_OPTIONAL = {"needs": list}
+_SHOWN = 12  # problems of one manifest; 64 kB have room for thousands
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_ENTRY = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
+_ENTRY = re.compile(r"([A-Za-z_]\w*):[A-Za-z_]\w*", re.ASCII)
 # Controls, marks that reverse direction, halves of characters, and what takes no room: soft hyphen, zero-width space,
 # invisible operators, byte order mark, the fillers of Hangul and Braille. Joiners stay: names in Persian need them.
 _UNSEEN = re.compile(
@@ -26,10 +26,81 @@ _UNSEEN = re.compile(
 _ASIDE = re.compile(r"submission\.ya?ml(\.txt)?", re.IGNORECASE)
 
 
+def _read_by_people(text: str) -> str:
+    if not any(map(str.isalnum, _UNSEEN.sub("", text))):
+        raise ValueError("has no letter or digit")
+    if _UNSEEN.search(text):
+        raise ValueError("has characters that cannot be seen")
+    return text
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a manifest is held against."""
+
+    files: Collection[str]
+    kinds: Mapping[str, type[api.Task]]
+
+
+def _given(info: ValidationInfo) -> _Given:
+    given: _Given = info.context  # type: ignore[assignment]  # as parse() hands it over
+    return given
+
+
+_Text = Annotated[str, AfterValidator(_read_by_people)]
+
+
+class Manifest(BaseModel):
+    """What a ``submission.yaml`` says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str
+    track: str
+    entry: str
+    authors: Annotated[list[Annotated[_Text, Field(max_length=200)]], Field(min_length=1)]
+    description: Annotated[_Text, Field(max_length=2000)]
+    license: Annotated[_Text, Field(max_length=200)]  # an SPDX identifier
+    needs: list[str] = []
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("must be 1 to 64 letters, digits, '_', '-' or '.'")
+        return name
+
+    @field_validator("track")
+    @classmethod
+    def _is_a_kind(cls, track: str, info: ValidationInfo) -> str:
+        if track not in _given(info).kinds:
+            raise ValueError(f"must be one of {', '.join(_given(info).kinds)}")
+        return track
+
+    @field_validator("entry")
+    @classmethod
+    def _is_in_the_folder(cls, entry: str, info: ValidationInfo) -> str:
+        match = _ENTRY.fullmatch(entry)
+        if not match:
+            raise ValueError("must look like algorithm:function")
+        if f"{match[1]}.py" not in _given(info).files:
+            raise ValueError(f"names {match[1]}.py, which is not in the folder")
+        return entry
+
+    @field_validator("needs")
+    @classmethod
+    def _are_fields(cls, needs: list[str], info: ValidationInfo) -> list[str]:
+        kind = _given(info).kinds.get(info.data.get("track", ""), api.Task)
+        known = sorted(field.name for field in fields(kind))
+        if not set(needs) <= set(known):
+            raise ValueError(f"must be a list of fields of the task ({', '.join(known)})")
+        return needs
+
+
 def parse(
     content: bytes, where: str, files: Collection[str], kinds: Mapping[str, type[api.Task]] = api.TASKS
-) -> dict[str, Any]:
-    """The values of a manifest, all of the right form.
+) -> Manifest:
+    """A manifest, all of it of the right form.
 
     Parameters
     ----------
@@ -42,18 +113,18 @@ def parse(
     ------
     SubmissionError: invalid_submission, with all that is wrong.
     """
-    manifest = _values(content, where)
-    problems = [f"unknown key {_named(key)}" for key in manifest if key not in _KEYS | _OPTIONAL]
-    manifest = {"needs": []} | manifest
-    for key, kind in (_KEYS | _OPTIONAL).items():
-        if key not in manifest:
-            problems.append(f"key {key!r} is missing")
-        elif not isinstance(manifest[key], kind):
-            problems.append(f"{key} must be a {'list' if kind is list else 'text'}, got {type(manifest[key]).__name__}")
-    problems = problems or _problems(manifest, files, kinds)
-    if problems:
-        raise invalid(f"{where}: {'; '.join(problems)}.", "See a baseline's submission.yaml for the form.")
-    return manifest
+    if len(content) > 64_000:
+        raise invalid(f"{where} is larger than 64 kB.")
+    try:
+        values = plain_yaml.read(content, plain_yaml.Strangers)
+        return Manifest.model_validate(values, context=_Given(files, kinds))
+    except plain_yaml.NotPlain as error:
+        raise invalid(f"{where} {error}.", error.hint) from error
+    except ValidationError as error:
+        problems = registry.problems(error)
+        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        listed = "; ".join(problems[:_SHOWN] + more)
+        raise invalid(f"{where}: {listed}.", "See a baseline's submission.yaml for the form.") from None
 
 
 def missing(where: str, files: Collection[str]) -> Exception:
@@ -61,81 +132,3 @@ def missing(where: str, files: Collection[str]) -> Exception:
     near = sorted(name for name in files if _ASIDE.fullmatch(name))
     hint = f"Rename {near[0]} to {MANIFEST}." if near else "`harness new TRACK PATH` writes a working skeleton."
     return invalid(f"{where} has no {MANIFEST}.", hint)
-
-
-def _problems(manifest: dict[str, Any], files: Collection[str], kinds: Mapping[str, type[api.Task]]) -> list[str]:
-    """What is wrong with values of the right types."""
-    problems = []
-    if not _NAME.fullmatch(manifest["name"]):
-        problems.append(f"name {manifest['name']!r:.80} must be 1 to 64 letters, digits, '_', '-' or '.'")
-    if manifest["track"] not in kinds:
-        problems.append(f"track {manifest['track']!r:.80} must be one of {', '.join(kinds)}")
-    if not _ENTRY.fullmatch(manifest["entry"]):
-        problems.append(f"entry {manifest['entry']!r:.80} must look like algorithm:function")
-    elif f"{manifest['entry'].split(':')[0]}.py" not in files:
-        problems.append(f"entry names {manifest['entry'].split(':')[0]}.py, which is not in the folder")
-    if not manifest["authors"] or not all(isinstance(a, str) and len(a) <= 200 for a in manifest["authors"]):
-        problems.append("authors must be a list of one or more names")
-    elif not all(map(_says_something, manifest["authors"])):
-        problems.append("authors has a name without any letter or digit")
-    for key, most, meant in (("description", 2000, "a line"), ("license", 200, "an SPDX identifier, as MIT,")):
-        if not _says_something(manifest[key]):
-            problems.append(f"{key} has no letter or digit; {meant} is meant")
-        elif len(manifest[key]) > most:
-            problems.append(f"{key} is longer than {most} characters; {meant} is meant")
-    fields = {field.name for field in dataclasses.fields(kinds.get(manifest["track"], api.Task))}
-    if not all(isinstance(need, str) and need in fields for need in manifest["needs"]):
-        problems.append(f"needs must be a list of fields of the task ({', '.join(sorted(fields))})")
-    unseen = [key for key in _KEYS if any(map(_UNSEEN.search, _texts(manifest[key])))]
-    return problems + [f"{key} has characters that cannot be seen" for key in unseen]
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases (a few lines of them can stand for more values than memory holds) and repeated keys."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
-        return super().compose_node(parent, index)
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.YAMLError(
-                        f"key {key.value!r:.60} is there twice, again in line {key.start_mark.line + 1}"
-                    )
-                seen.add(key.value)
-        return node
-
-
-def _values(content: bytes, where: str) -> dict[Any, Any]:
-    if len(content) > 64_000:
-        raise invalid(f"{where} is larger than 64 kB.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise invalid(f"{where} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
-    try:
-        manifest = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
-    except Exception as error:  # the constructors of explicit tags (!!float, !!timestamp) raise whatever happens there
-        raise invalid(f"{where} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
-    if not isinstance(manifest, dict):
-        raise invalid(f"{where} must hold keys and values, got {type(manifest).__name__}.")
-    return manifest
-
-
-def _named(key: object) -> str:
-    return f"{key!r:.60}" if isinstance(key, str) else f"of type {type(key).__name__}"
-
-
-def _texts(value: object) -> list[str]:
-    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-
-
-def _says_something(text: str) -> bool:
-    """Whether there is a letter or a digit in it that can be seen."""
-    return any(map(str.isalnum, _UNSEEN.sub("", text)))

@@ -97,16 +97,16 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
         raise missing(folders.shown(folder), files.contents)
     kinds = task_kinds() | ({kind.kind: kind} if kind else {})
     manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
-    module, _, function = manifest["entry"].partition(":")
+    module, _, function = manifest.entry.partition(":")
     return Submission(
-        name=manifest["name"],
-        track=manifest["track"],
+        name=manifest.name,
+        track=manifest.track,
         module=module,
         function=function,
-        authors=tuple(manifest["authors"]),
-        description=manifest["description"],
-        license=manifest["license"],
-        needs=tuple(manifest["needs"]),
+        authors=tuple(manifest.authors),
+        description=manifest.description,
+        license=manifest.license,
+        needs=tuple(manifest.needs),
         folder=folder,
         digest=files.digest,
         contents=files.contents,
