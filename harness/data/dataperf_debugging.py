@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from harness.api import IntArray
 from harness.data.base import TEST, TRAIN, VALIDATION, Dataset, DatasetSettings
 from harness.data.fetch import DataFile, get
 from harness.data.parquet import read_columns
@@ -65,22 +64,8 @@ class DataperfDebugging(DatasetSettings):
         return Dataset(self.name, X, y, ("absent", "present"), extras)
 
 
-def published_ranking(task: Task, method: Literal["datascope", "random"]) -> IntArray:
-    """The organisers' ranking of the 300 training rows, most suspicious first: int64 [300].
-
-    Raises
-    ------
-    ProtocolError: none is known for this task (there are four tasks with rankings), or the file is not here.
-    """
-    return np.loadtxt(get(_file(f"{_stem(task)}_{method}.txt"), _FOLDER), dtype=np.int64)
-
-
-def _stem(task: str) -> str:
-    return task.replace("_", "-")
-
-
 def _names(task: str) -> tuple[str, str, str, str]:
-    stem = _stem(task)
+    stem = task.replace("_", "-")
     parts = (f"{stem}_train_0.3_300.parquet", f"{stem}_val_100.parquet", f"{stem}_test_500.parquet")
     return (*parts, f"dataset_{stem}_train.csv")
 
@@ -92,8 +77,5 @@ def _checksums() -> dict[str, str]:
 
 
 def _file(name: str) -> DataFile:
-    sha256 = _checksums().get(name)
-    if sha256 is None:
-        raise ProtocolError(f"No file {name} is pinned.", "Rankings are known for four of the eight tasks.")
-    folder = {".parquet": "embeddings/", ".csv": "data/"}.get(Path(name).suffix)
-    return DataFile(_FOLDER, name, sha256, f"{_URL}{folder}{name}" if folder else "")
+    folder = {".parquet": "embeddings", ".csv": "data"}[Path(name).suffix]
+    return DataFile(_FOLDER, name, _checksums()[name], f"{_URL}{folder}/{name}")

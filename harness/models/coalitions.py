@@ -33,10 +33,10 @@ def utilities(
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def prefixes(permutation: IntArray) -> FloatArray:
-    """Weights [n, n] float32 of the growing coalitions of a permutation: row j holds its first j + 1 rows."""
-    place = np.argsort(permutation)
-    return (place[None, :] <= np.arange(len(permutation))[:, None]).astype(np.float32)
+def prefixes(permutation: IntArray, sizes: IntArray | None = None) -> FloatArray:
+    """Weights [k, n] float32 of the coalitions of the first ``sizes`` [k] rows of a permutation [n]; by default 1..n."""
+    sizes = np.arange(1, len(permutation) + 1) if sizes is None else sizes
+    return (np.argsort(permutation) < sizes[:, None]).astype(np.float32)
 
 
 def _units(utility: FloatArray) -> IntArray:

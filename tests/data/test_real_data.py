@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -165,17 +164,3 @@ def test_dataperf_debugging(real: Load, data_dir: Path, task: str) -> None:
     verified = pd.read_csv(folder / f"dataset_{stem}_train.csv").drop_duplicates("ImageID")
     truth = frames[0].merge(verified, left_on="filename", right_on="ImageID", how="left")
     assert (data.y[part == 0] == truth["hv_label"]).sum() >= 299  # one id occurs twice in one task
-
-
-def test_dataperf_rankings(real: Load, data_dir: Path) -> None:
-    from harness.data.dataperf_debugging import published_ranking
-    from harness.errors import ProtocolError
-
-    real("dataperf_debugging", task="01g317_flipped")
-    reference = json.loads((data_dir / "dataperf_debugging" / "reference.json").read_text())
-    for stem in reference:
-        for method in ("datascope", "random"):
-            ranking = published_ranking(stem.replace("-", "_"), method)
-            assert sorted(ranking.tolist()) == list(range(300))
-    with pytest.raises(ProtocolError, match="04rky_random"):
-        published_ranking("04rky", "random")

@@ -117,7 +117,7 @@ def test_beta_shapley_converges_to_its_semivalue(utilities):
     exact = semivalue(utilities, beta_weight)
     assert sum(comb(N - 1, s) * beta_weight(s) for s in range(N)) == pytest.approx(1)
     function = baseline("valuation", "beta_shapley")
-    weights = function.__globals__["size_weights"](N, 16, 1)
+    weights = function.__globals__["beta_weights"](N, 16, 1) / N
     assert weights == pytest.approx([comb(N - 1, s) * beta_weight(s) for s in range(N)])
     assert function(small_task(), orders=6000, left_out=0.0) == pytest.approx(exact, abs=CLOSE)
     assert function(small_task(), orders=3000, alpha=1, beta=1, left_out=0.0) == pytest.approx(

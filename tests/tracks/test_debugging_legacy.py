@@ -10,7 +10,7 @@ import pytest
 
 from harness.api import IntArray
 from harness.data.base import Dataset
-from harness.data.dataperf_debugging import Task, published_ranking
+from harness.data.dataperf_debugging import Task
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
 from harness.protocol.compose import load_challenge
@@ -22,7 +22,7 @@ NEARLY = {("01g317_flipped", "cv_selfconf"): 9}
 TASKS = ("01g317", "01g317_flipped", "04hgtk", "09j2d")
 
 
-def orders(task: str, view: Any, key: Any) -> dict[str, IntArray]:
+def orders(task: str, view: Any, key: Any, folder: Any) -> dict[str, IntArray]:
     """Every reference ranking that can be rebuilt, by its name in the reference file.
 
     ``random_0`` is numpy's legacy generator seeded 0, the two self-confidences are scikit-learn's logistic regression
@@ -39,7 +39,7 @@ def orders(task: str, view: Any, key: Any) -> dict[str, IntArray]:
     on_val = model.fit(view.arrays["X_val"], view.arrays["y_val"]).predict_proba(X)[rows, y]
     out_of_fold = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[rows, y]
     return {
-        "datascope": published_ranking(task, "datascope"),
+        "datascope": np.loadtxt(folder / f"{task.replace('_', '-')}_datascope.txt", dtype=np.int64),
         "oracle": np.concatenate([np.flatnonzero(wrong), np.flatnonzero(~wrong)]),
         "random_0": np.random.RandomState(0).permutation(300),
         "val_model_selfconf": np.argsort(on_val, kind="stable"),
@@ -51,7 +51,7 @@ def check(task: str, name: str, folder: Any) -> None:
     expected = json.loads((folder / "reference.json").read_text())[task.replace("_", "-")]
     track = bind(f"debugging_legacy_{task}")
     view, key = track.prepare(0)
-    output = track.read_output({"indices": orders(task, view, key)[name]}, view)
+    output = track.read_output({"indices": orders(task, view, key, folder)[name]}, view)
     score = track.score(output, view, key, 0)
     figures = expected["scores"][name]
     assert round(score.value, 4) == figures["legacy_score"]

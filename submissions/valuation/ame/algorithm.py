@@ -9,8 +9,9 @@ features' variance, estimates the row's marginal effect.
 
 import numpy as np
 
+from harness.models.coalitions import utilities
+
 FITS_PER_ROW, MOST_FITS = 50, 15_000  # the regression holds a feature for each fit and row
-BATCH = 500  # fits in one call
 PROBABILITIES = (0.2, 0.4, 0.6, 0.8)
 
 
@@ -21,14 +22,9 @@ def value(task, fits=None):
     fits = fits or min(FITS_PER_ROW * n, MOST_FITS)
     p = task.rng.choice(PROBABILITIES, size=(fits, 1))
     member = task.rng.random((fits, n)) < p
-    utility = np.concatenate([accuracy(task, member[i : i + BATCH]) for i in range(0, fits, BATCH)])
+    utility = utilities(task.model, task.X, task.y, member.astype(np.float32), task.X_val, task.y_val)
     features = np.where(member, 1 / p, -1 / (1 - p)).astype(np.float64)
     variance = np.mean([1 / (q * (1 - q)) for q in PROBABILITIES])
     scale = np.sqrt(variance)
     lasso = LassoCV(cv=5, alphas=30, eps=1e-2, random_state=0).fit(features / scale, utility)
     return lasso.coef_ * scale
-
-
-def accuracy(task, member):
-    fitted = task.model.fit_many(task.X, task.y, weights=member.astype(np.float32))
-    return (fitted.predict(task.X_val) == task.y_val).mean(axis=1)

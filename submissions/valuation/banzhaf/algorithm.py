@@ -6,7 +6,7 @@ coalitions with it less that of those without it, so each fit serves all rows: t
 
 import numpy as np
 
-from harness.models.coalitions import Banzhaf
+from harness.models.coalitions import Banzhaf, utilities
 
 FITS_PER_ROW = 60
 BATCH = 500  # fits in one call
@@ -18,6 +18,5 @@ def value(task, fits=None):
     values = Banzhaf(n)
     while values.count < fits:
         member = task.rng.random((min(BATCH, fits - values.count), n)) < 0.5
-        fitted = task.model.fit_many(task.X, task.y, weights=member.astype(np.float32))
-        values.add(member, (fitted.predict(task.X_val) == task.y_val).mean(axis=1))
+        values.add(member, utilities(task.model, task.X, task.y, member.astype(np.float32), task.X_val, task.y_val))
     return values.values()
