@@ -98,13 +98,13 @@ def problems(error: ValidationError, group: str = "") -> list[str]:
 
 
 def problem(error: Any, group: str = "") -> str:
-    """One entry of ``ValidationError.errors()`` in words, on one line whatever keys and values are."""
-    path = (*([group] if group else []), *error["loc"])
-    where = ".".join(part if part.isprintable() else ascii(part) for part in map(str, path))[:200] or "config"
-    if error["type"] == "extra_forbidden":
-        return f"{where} is not a known setting"
+    """One entry of ``ValidationError.errors()`` in words."""
+    where = ".".join(str(part) for part in (*([group] if group else []), *error["loc"]))[:200] or "config"
+    where = where if where.isprintable() else repr(where)
     if error["type"] == "missing":
         return f"{where} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{where} is not a known setting"
     return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {_shown(error['input'])})"
 
 

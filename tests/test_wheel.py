@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harness import __version__
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -57,6 +59,13 @@ def test_the_wheel_holds_every_config_and_baseline(installed: Path) -> None:
             p.relative_to(installed / "harness/_shipped") for p in (installed / "harness/_shipped" / folder).rglob("*")
         }
         assert ours <= theirs
+
+
+def test_the_wheel_carries_the_version(installed: Path, tmp_path: Path) -> None:
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    assert f"\nVersion: {__version__}\n" in metadata.read_text(encoding="utf-8")
+    said = harness(installed, tmp_path, "--version")
+    assert said.stdout.split() == ["harness", __version__]
 
 
 def test_constraints_pin_torch_without_cuda_wheels() -> None:

@@ -178,6 +178,11 @@ def _parser() -> argparse.ArgumentParser:
     config_dir(check)
     json(check)
 
+    env = command("env", "author:env", "get the packages a submission requires, and show the lock")
+    env.add_argument("submission", help="a folder, or a baseline's name")
+    env.add_argument("--requirements", action="store_true", help="print the lock as a file for pip --require-hashes")
+    json(env)
+
     board = command("leaderboard", "publish:leaderboard", "build the boards")
     board.add_argument(
         "challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge with runs"

@@ -1,4 +1,4 @@
-"""``harness new`` and ``harness check``: what a participant does before running."""
+"""``harness new``, ``check`` and ``env``: what a participant does before running."""
 
 from __future__ import annotations
 
@@ -43,3 +43,27 @@ def check(args: Namespace) -> int:
         console.print(finding.found, markup=False, soft_wrap=True)
     console.print("All checks passed." if passed else "Mend what FAIL says and check again.")
     return 0 if passed else 1
+
+
+def env(args: Namespace) -> int:
+    """Ask the index anew, keep the lock for the runs that follow, unpack it."""
+    from harness.packages.overlay import overlay
+    from harness.packages.resolve import resolve
+    from harness.protocol import submission
+
+    entry = submission.load(submission.find(args.submission, ""))
+    lock = resolve(entry.requires, fresh=True)
+    folder = overlay(lock)
+    if args.requirements:
+        print(lock.requirements(), end="")
+    elif args.json:
+        facts = {"requires": list(entry.requires), "digest": lock.digest, "packages": lock.plain()}
+        print(json.dumps(facts | {"overlay": str(folder) if folder else None}, indent=2))
+    elif folder is None:
+        print("Nothing is needed beside the harness's own packages.")
+    else:
+        for package in lock.packages:
+            print(f"{package.name} {package.version}  {package.wheel}  sha256:{package.sha256}")
+        print(f"lock     {lock.digest}")
+        print(f"overlay  {folder}")
+    return 0

@@ -78,6 +78,11 @@ def leaderboard(args: Namespace) -> int:
     known = source.names(config_dir)
     recorded = {runs.load_record(run_id).challenge for run_id in runs.run_ids()}
     names = args.challenges or [name for name in known if name in recorded]
+    if recorded and not names:
+        raise ProtocolError(
+            f"The runs in {runs.path} are of challenges that are not known: {', '.join(sorted(recorded))}.",
+            "Name the directory that holds them with --config-dir DIR.",
+        )
     if not names:
         raise ProtocolError(
             f"There are no runs in {runs.path}.", "`harness run` makes one; --runs-dir names another place."

@@ -117,6 +117,8 @@ def _print(record: Record, session: Session) -> None:
         console.print(log, soft_wrap=True, markup=False)
     if record.modified:
         console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
+    if not session.challenge.dataset.pinned:
+        console.print(session.track.dataset.notes[0], soft_wrap=True, markup=False)
     console.print(f"record  {session.runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
     if not record.modified and (missing := _not_run(session)):
         name = record.challenge

@@ -1,4 +1,7 @@
-"""A download's progress on stderr, in the form pooch asks for (total, update, reset, close)."""
+"""A download's progress on stderr, in the form pooch asks for (total, update, reset, close).
+
+pooch's own bar needs tqdm, which nothing installed with the harness requires, and would also fill logs and pipes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # before rich 15, the end of a bar that was never drawn is an empty line
+            self._bar.stop()
 
     @property
     def total(self) -> int:

@@ -29,7 +29,7 @@ def stratified(y: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generat
     ProtocolError: the sizes add up to more than n, or one is negative.
     """
     y = np.asarray(y)
-    _check(len(y), sizes)
+    check_sizes(len(y), sizes)
     classes, codes = np.unique(y, return_inverse=True)
     rows = [rng.permutation(np.flatnonzero(codes == c)) for c in range(len(classes))]
     counts = np.array([len(r) for r in rows], dtype=np.int64)
@@ -65,17 +65,38 @@ def by_time(time: npt.NDArray[Any], sizes: Sequence[int], rng: np.random.Generat
     ProtocolError: the sizes add up to more than n, one is negative, or a time is missing (NaN, NaT).
     """
     time = np.asarray(time)
-    _check(len(time), sizes)
-    missing = np.flatnonzero(time != time)
-    if len(missing):
-        raise ProtocolError(f"Row {missing[0]} has no time, so the rows cannot be split by time.")
+    check_sizes(len(time), sizes)
+    check_times(time)
     used = rng.permutation(len(time))[: sum(sizes)]
     used = used[np.argsort(time[used], kind="stable")]
     ends = np.cumsum(np.asarray(sizes, dtype=np.int64))
     return tuple(rng.permutation(part) for part in np.split(used, ends)[: len(sizes)])
 
 
-def _check(n: int, sizes: Sequence[int]) -> None:
+def nearest(y: npt.NDArray[Any], like: npt.NDArray[Any], size: int, rng: np.random.Generator) -> IntArray:
+    """``size`` of the rows of y [n], classes as near to their proportions in ``like`` [m] as y allows; every class of y
+    at least once where there is room.
+
+    Raises ProtocolError for more rows than there are.
+    """
+    check_sizes(len(y), [size])
+    classes, codes = np.unique(like, return_inverse=True)
+    of_class = [rng.permutation(np.flatnonzero(y == c)) for c in classes]
+    most = np.array([len(rows) for rows in of_class], np.int64)
+    least = np.minimum(most, int(size >= len(classes)))
+    share = _allocate(size * np.bincount(codes) / len(codes), size, least, most, rng)
+    return rng.permutation(np.concatenate([rows[:k] for rows, k in zip(of_class, share, strict=True)]))
+
+
+def check_times(time: npt.NDArray[Any]) -> None:
+    """Raise ProtocolError naming the first row without a time (NaN, NaT)."""
+    missing = np.flatnonzero(time != time)
+    if len(missing):
+        raise ProtocolError(f"Row {missing[0]} has no time, so the rows cannot be split by time.")
+
+
+def check_sizes(n: int, sizes: Sequence[int]) -> None:
+    """Raise ProtocolError for sizes below 0, or that add up to more than n."""
     if any(size < 0 for size in sizes):
         raise ProtocolError(f"Split sizes must be 0 or more, got {list(sizes)}.")
     if sum(sizes) > n:

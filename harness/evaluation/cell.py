@@ -70,6 +70,7 @@ def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: V
         quiet=not challenge.practice,
         reply=dialogue.reply if dialogue else None,
         alone=session.alone,
+        packages=entry.packages,
     )
     with session.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
         outcome = sandbox.run(job, session.tier)

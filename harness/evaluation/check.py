@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.errors import ProtocolError, Status, SubmissionError
+from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
+from harness.packages.provide import provide
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
 from harness.protocol.compose import compose
@@ -69,7 +70,16 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
     session = Session.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
     yield Finding("track", True, f"checked against {config.challenge.name} under {session.tier}")
 
+    try:
+        provided = provide(entry.requires, config.challenge.packages)
+    except (SubmissionError, HarnessError) as error:
+        yield Finding("packages", False, str(error))
+        return
+    if provided:
+        found = ", ".join(f"{package.name} {package.version}" for package in provided.lock.packages)
+        yield Finding("packages", True, found or "the harness has them all")
     entry = place.keep_submission(entry)  # as in a run
+    entry = replace(entry, packages=provided.folder if provided else None)
     first = _measurable_cell(session, entry, _SEEDS[:10])
     if first.cell.status is Status.SKIPPED:
         yield Finding("measurable", False, f"the challenge has nothing to measure: {first.cell.reason}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.api import FloatArray
+from harness.packages.lock import Lock
 from harness.protocol.submission import Submission
 from harness.tracking.runs import StoredCell
 from harness.tracks.base import Reference
@@ -23,10 +24,16 @@ class Entrant:
     description: str = ""
     license: str = ""
     is_reference: bool = False
+    packages: Lock | None = None  # the wheels it runs with beside the harness's own; None where it asks for none
 
     @classmethod
-    def of(cls, entry: Submission) -> Entrant:
-        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license)
+    def of(cls, entry: Submission, packages: Lock | None = None) -> Entrant:
+        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license, packages=packages)
+
+    @property
+    def identity(self) -> str:
+        """What decides its answers: its files, and the packages it runs with."""
+        return f"{self.digest}+{self.packages.digest}" if self.packages and self.packages.packages else self.digest
 
     @classmethod
     def reference(cls, which: Reference) -> Entrant:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import compute
 from harness.evaluation.session import Session
+from harness.packages.lock import Lock
+from harness.packages.overlay import overlay
 from harness.protocol import submission
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of, load_challenge
@@ -101,6 +103,9 @@ def _run_again(
             return _cannot(record, f"the kept submission has been changed: {error.reason}")
         if entry.digest != record.submission_digest:
             return _cannot(record, f"the kept submission {folder} has been changed")
+        if entry.requires and record.packages is None:
+            return _cannot(record, "the record does not say which packages it ran with")
+        entry = replace(entry, packages=overlay(Lock.of(record.packages or ())))
 
         def run_cell(seed: int) -> StoredCell:
             return evaluate_cell(session, entry, seed)

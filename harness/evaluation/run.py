@@ -8,14 +8,16 @@ the sandbox never sees a key.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import ProtocolError, Status, SubmissionError
+from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.entrants import Entrant, References
 from harness.evaluation.launchers.local import failed
 from harness.evaluation.session import OnCell, Session
 from harness.evaluation.summary import record, references_of
+from harness.packages.provide import provide
 from harness.protocol import folder as folders
 from harness.protocol import submission as submissions
 from harness.protocol.challenge import Challenge
@@ -104,11 +106,16 @@ def run_folder(
     except SubmissionError as error:
         entrant = Entrant.broken(folder)
         reason = str(error).replace(f"{folder}/", "").replace(str(folder), folder.name)  # no paths of this machine
-        refused = [failed(seed, error.status, reason) for seed in range(session.challenge.seeds)]
-        with session.runs.lock(session.run_id(entrant), wait_seconds=_WAIT):
-            return record(session, entrant, refused, None, tracking_uri)
-    entrant = Entrant.of(entry)
+        return _refused(session, entrant, error.status, reason, tracking_uri)
+    try:
+        provided = provide(entry.requires, session.challenge.packages)
+    except SubmissionError as error:
+        return _refused(session, Entrant.of(entry), error.status, str(error), tracking_uri)
+    except HarnessError as error:  # no network, say: not the submission's fault, and tried again by the next run
+        return _refused(session, Entrant.of(entry), Status.HARNESS_ERROR, str(error), tracking_uri)
+    entrant = Entrant.of(entry, provided.lock if provided else None)
     entry = session.runs.keep_submission(entry)  # cells run from this copy: the folder may change meanwhile
+    entry = replace(entry, packages=provided.folder if provided else None)
 
     def run_cell(seed: int) -> StoredCell:
         return evaluate_cell(session, entry, seed)
@@ -120,6 +127,13 @@ def run_folder(
         stopped = any(stored.cell.status is Status.CANCELLED for stored in cells)
         references = None if stopped else run_references(session, tracking_uri, on_cell)
         return record(session, entrant, cells, references, tracking_uri)
+
+
+def _refused(session: Session, entrant: Entrant, status: Status, reason: str, tracking_uri: str | None) -> Record:
+    """The row of a submission of which no cell could be run."""
+    cells = [failed(seed, status, reason) for seed in range(session.challenge.seeds)]
+    with session.runs.lock(session.run_id(entrant), wait_seconds=_WAIT):
+        return record(session, entrant, cells, None, tracking_uri)
 
 
 def find_entry(challenge: Challenge, name: str | Path) -> Path:

@@ -74,7 +74,7 @@ class Session:
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
-        identity = f"{self.fingerprint}|{entrant.digest}|{self.tier}|{self.device}"
+        identity = f"{self.fingerprint}|{entrant.identity}|{self.tier}|{self.device}"
         return f"{self.challenge.name}-{entrant.name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
     def finished(self, entrant: Entrant) -> Record | None:

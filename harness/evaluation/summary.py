@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from harness import __version__
 from harness.api import FloatArray
 from harness.errors import HarnessError, Status
 from harness.evaluation.draws import over_draws
@@ -19,7 +20,7 @@ from harness.tracking import delivery, ledger
 from harness.tracking.record import Record
 from harness.tracking.runs import StoredCell
 
-_PACKAGES = ("harness", "torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 _CURVE_POINTS = 240
 _REFERENCE_PLACE = {"reference-random": 0.0, "reference-skyline": 1.0}  # by definition of the normalised score
 
@@ -106,12 +107,13 @@ def summarise(
         isolation="trusted" if entrant.is_reference else session.tier,
         device=session.device,
         versions=versions(),
-        data_digests={challenge.dataset.name: session.data_digest},
+        data_digests={track.dataset.name: session.data_digest},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         challenge_version=challenge.version,
         minimum_isolation=challenge.minimum_isolation,
         cells_alone=session.alone,
         modified=challenge.modified,
+        unpinned=not challenge.dataset.pinned,
         reference=entrant.is_reference,
         normalised=_REFERENCE_PLACE.get(entrant.name) if entrant.is_reference else normalised,
         floor=floor,
@@ -122,6 +124,7 @@ def summarise(
         description=entrant.description,
         license=entrant.license,
         settings=challenge.published(),
+        packages=None if entrant.packages is None else entrant.packages.packages,
         curve=_curve(cells),
     )
     return summary, resampled, _plots(session, entrant, cells, references) if status is Status.OK else {}
@@ -129,7 +132,7 @@ def summarise(
 
 def versions() -> dict[str, str]:
     """Versions of whatever can change a score, and the machine."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "harness": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

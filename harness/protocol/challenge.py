@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from packaging.utils import canonicalize_name
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializeAsAny,
@@ -22,6 +25,7 @@ from harness import data, models, plugins, registry, tracks
 from harness.data import Dataset, DatasetSettings
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, model_names, model_version
+from harness.packages.provide import Allowed
 from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
 from harness.tracks.base import Settings, Track
@@ -29,7 +33,19 @@ from harness.tracks.base import Settings, Track
 _GROUPS = ("track", "dataset", "model")
 Homes = Mapping[str, Path | None]
 NOWHERE: Homes = {}
+_PLAIN = {"draws": 1, "packages": "none"}  # left out where so: older challenges keep their fingerprints
 _COSMETIC = ("title", "description", "baseline")  # cannot change a score
+
+
+def _packages(value: object) -> object:
+    """``none``, ``any``, or names of packages in one spelling and order, so that a list has one fingerprint."""
+    if value in ("none", "any"):
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"must be none, any or a list of names of packages, got {value!r:.60}")
+    if odd := [name for name in value if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", str(name))]:
+        raise ValueError(f"{odd[0]!r:.60} is no name of a package; versions are for submissions to say")
+    return tuple(sorted({canonicalize_name(str(name)) for name in value}))
 
 
 class Challenge(BaseModel):
@@ -50,6 +66,8 @@ class Challenge(BaseModel):
     baseline: str
     minimum_isolation: Literal["bubblewrap", "container", "landlock"] = "landlock"
     limits: Limits = Limits()
+    packages: Annotated[Allowed, BeforeValidator(_packages)] = "none"
+    """What a submission may require beside the harness's own packages: nothing, anything, or these names."""
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
@@ -68,10 +86,10 @@ class Challenge(BaseModel):
         return challenge.model_copy(update={"modified": modified})
 
     @model_serializer(mode="wrap")
-    def _draws_where_several(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """``draws`` is left out where there is one: such challenges keep the fingerprints they had before."""
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings that came later are left out where they change nothing: see ``_PLAIN``."""
         facts: dict[str, Any] = plain(self)
-        return facts if self.draws > 1 else {name: value for name, value in facts.items() if name != "draws"}
+        return {name: value for name, value in facts.items() if name not in _PLAIN or value != _PLAIN[name]}
 
     @property
     def practice(self) -> bool:

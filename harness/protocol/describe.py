@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.data import Dataset, DatasetSettings
 from harness.errors import NothingToMeasure
 from harness.protocol import catalogue
 from harness.protocol.challenge import Challenge
@@ -38,14 +39,34 @@ def describe(challenge: Challenge) -> dict[str, Any]:
             "task": (task.__doc__ or "").strip().split("\n")[0],
             "your function": f"{task.function}(task) returns {', '.join(task.outputs)}",
             "minimum isolation": challenge.minimum_isolation,
+            "packages": _packages(challenge),
         },
         "task": given,
         "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
-        "dataset": challenge.dataset.model_dump() | {"rows": len(dataset.y), "classes": dataset.n_classes},
+        "dataset": _said(challenge.dataset) | {"rows": len(dataset.y), "classes": dataset.n_classes} | _notes(dataset),
         "fixed_model": challenge.model.model_dump(),
         "limits": challenge.limits.model_dump(),
         "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
     }
+
+
+def _said(settings: DatasetSettings) -> dict[str, Any]:
+    """The settings of a data set that somebody has set."""
+    return {key: value for key, value in settings.model_dump().items() if value is not None}
+
+
+def _notes(dataset: Dataset) -> dict[str, str]:
+    """What was found in an organiser's own data, numbered."""
+    return {f"note {number}": note for number, note in enumerate(dataset.notes, 1)}
+
+
+def _packages(challenge: Challenge) -> str:
+    """What a submission may require."""
+    if isinstance(challenge.packages, tuple):
+        return f"a submission may require {', '.join(challenge.packages)}"
+    return {"none": "none beside the harness's own", "any": "a submission may require any that have wheels"}[
+        challenge.packages
+    ]
 
 
 def _given(protocol: Track[Any, Any], seeds: int) -> dict[str, str]:

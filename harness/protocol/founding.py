@@ -63,7 +63,7 @@ def found(wish: Wish, config_dir: Path) -> Founded:
     ProtocolError: a name that cannot be one or is taken, data that cannot be read (row and column named), or that are too
         few for the track.
     """
-    source.check_name(Path("challenge") / f"{wish.name}.yaml")
+    source.check_name(wish.name, Path("challenge") / f"{wish.name}.yaml")
     taken = [path for path in _places(wish, config_dir).values() if path.exists()]
     if taken:
         raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
@@ -119,9 +119,7 @@ def _move(made: Founded, wish: Wish, config_dir: Path, stage: Path) -> Founded:
     relative = _relative(wish, config_dir)
     moves = {stage / relative: config_dir / relative}
     if (config_dir / relative).exists():  # there from the first, or from an earlier challenge on the same data
-        if digest(files_under(stage / relative, stage), stage) != digest(
-            files_under(config_dir / relative, config_dir), config_dir
-        ):
+        if _digest(stage / relative) != _digest(config_dir / relative):
             raise ProtocolError(f"{config_dir / relative} exists already and holds other data.", "Rename one of them.")
         moves = {}
     there, here = _places(wish, config_dir), _places(wish, stage)
@@ -130,6 +128,11 @@ def _move(made: Founded, wish: Wish, config_dir: Path, stage: Path) -> Founded:
         place.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(place)
     return Founded(made.challenge, made.dataset, tuple(moves.values()), made.findings)
+
+
+def _digest(path: Path) -> str:
+    base = path if path.is_dir() else path.parent
+    return digest(files_under(path, base), base)
 
 
 def _places(wish: Wish, root: Path) -> dict[str, Path]:

@@ -69,11 +69,13 @@ def read(name: str, config_dir: Path | None = None) -> Source:
         hint = f"Did you mean {' or '.join(near)}?" if near else "`harness list challenges` lists them."
         if name.startswith("_"):
             hint = "A file whose name begins with _ is a shared part of others."
-        if "," in name:
+        elif "," in name:
             hint = "`harness run -m` sweeps over several."
+        elif config_dir is None:
+            hint += " One of your own needs --config-dir DIR."
         raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
     path = _find("challenge", name, config_dir)
-    check_name(path)
+    check_name(name, path)
     own = _load(path)
     if own.get("name", name) != name:
         raise ProtocolError(
@@ -128,18 +130,17 @@ def _find(group: str, name: str, config_dir: Path | None) -> Path:
     return found[0]
 
 
-def check_name(path: Path) -> None:
-    """Raises ProtocolError where a file's name cannot be that of a challenge."""
-    if not _NAME.fullmatch(path.stem):
+def check_name(name: str, path: Path) -> None:
+    """Raises ProtocolError where a name cannot be that of a challenge and its file."""
+    if not _NAME.fullmatch(name):
         raise ProtocolError(
             f"{path} cannot be a challenge's file: its name must be 1 to 64 lower-case letters, digits and '_'.",
             "Rename it.",
         )
-    if not isinstance(read_as := yaml.safe_load(path.stem), str):
+    if not isinstance(read_as := yaml.safe_load(name), str):
         kind = "a truth value" if isinstance(read_as, bool) else "nothing" if read_as is None else "a number"
         raise ProtocolError(
-            f"{path} cannot be a challenge's file: YAML reads {path.stem} as {kind}.",
-            f"Rename it, as c_{path.stem}.yaml.",
+            f"{path} cannot be a challenge's file: YAML reads {name} as {kind}.", f"Rename it, as c_{name}.yaml."
         )
 
 
@@ -189,7 +190,7 @@ def _load_bytes(path: Path, content: bytes) -> dict[str, Any]:
     if content.startswith(b"\xef\xbb\xbf"):
         raise ProtocolError(f"{path} begins with a byte order mark.", "Save it as UTF-8 without one (BOM).")
     try:
-        values = plain_yaml.read(content, plain_yaml.Ours)
+        values = plain_yaml.read(content, plain_yaml.Values)
     except plain_yaml.NotPlain as error:
         raise ProtocolError(f"{path} {error}.", error.hint or "See a shipped one.") from error
     if not isinstance(values.get("defaults", []), list):

@@ -15,6 +15,7 @@ from harness.errors import ProtocolError
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
+from harness.protocol.requirements import requirements
 from harness.tracks import task_kinds
 
 
@@ -33,6 +34,8 @@ class Submission:
     folder: Path
     digest: str  # SHA-256 over relative paths and contents
     contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
+    requires: tuple[str, ...] = ()  # packages beside the harness's own, PEP 508
+    packages: Path | None = None  # where these are unpacked, once they are
 
 
 def places() -> list[Path]:
@@ -89,7 +92,6 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
     """Read and validate a submission folder.
 
     ``everything``: leave no file out, as in a kept copy. ``kind``: a kind of task that only a challenge's own track has.
-
     Raises SubmissionError (invalid_submission) listing all problems.
     """
     files = folders.read(folder, everything=everything)
@@ -99,15 +101,11 @@ def load(folder: Path, *, everything: bool = False, kind: type[Task] | None = No
     manifest = parse(files.contents[MANIFEST], folders.shown(folder / MANIFEST), files.contents, kinds)
     module, _, function = manifest.entry.partition(":")
     return Submission(
-        name=manifest.name,
-        track=manifest.track,
+        **manifest.model_dump(exclude={"entry", "requires"}),
         module=module,
         function=function,
-        authors=tuple(manifest.authors),
-        description=manifest.description,
-        license=manifest.license,
-        needs=tuple(manifest.needs),
         folder=folder,
         digest=files.digest,
         contents=files.contents,
+        requires=requirements(manifest.requires, files.contents, folders.shown(folder)),
     )

@@ -57,6 +57,7 @@ class Job:
     quiet: bool = False  # the challenge keeps its secret: no words of the submission's own in a reason
     reply: Callable[[int, Arrays], Arrays | None] | None = None
     """For protocols in rounds: (round, output of that round) -> fields of the task to replace, None to end."""
+    packages: Path | None = None  # an overlay of what the submission requires, mounted read-only
     alone: bool = False  # no other cell may run meanwhile, whatever the tier; see harness/sandbox/turns.py
 
 

@@ -26,7 +26,7 @@ from harness.sandbox.visible import cover, visible
 _MASKED = "/sys:/run:/etc/hostname:/etc/hosts:/etc/resolv.conf:/proc/mtrr:/proc/pressure"
 
 
-def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
+def command(cell: Cell, folder: Path, limits: Limits, oci: str, packages: Path | None = None) -> list[str]:
     """``podman run`` up to, and without, the program. Makes the container's root and Podman's folders in the cell."""
     root = cell.path / "root"
     root.mkdir()
@@ -74,6 +74,7 @@ def command(cell: Cell, folder: Path, limits: Limits, oci: str) -> list[str]:
         (str(cell.path / "in"), "/cell/in"),
         (str(cell.path / "code"), "/cell/code"),
         (str(folder), "/submission"),
+        *walls.overlay_binds(cell, packages),
     ]
     for source, target in binds:
         line += ["--mount", _fields("type=bind", f"src={source}", f"dst={target}", "ro=true")]

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from harness.sandbox.cell import FOLDER
 from harness.sandbox.visible import visible
+from harness.sandbox.walls import PACKAGES
 
 
-def neutral(text: str, cell: Path) -> str:
-    """``text`` with files of the submission relative to its folder, and those of the cell and of Python by short names.
+def neutral(text: str, cell: Path, packages: Path | None = None) -> str:
+    """``text`` with files of the submission relative to its folder, those of cell, packages and Python by short names.
 
     The same failure then reads the same in every tier and on every machine.
     """
     own = {os.fspath(cell), os.path.realpath(cell)}
     pairs = [(f"{path}/{FOLDER}", "") for path in own] + [(f"/{FOLDER}", "")]
     pairs += [(path, "/cell") for path in own] + list(_python())
+    pairs += [(os.fspath(packages), PACKAGES)] if packages is not None else []
     for path, name in sorted(pairs, key=lambda pair: -len(pair[0])):
         where = re.compile(rf"(?<![\w./-]){re.escape(path)}" + (r"(?![\w.-])" if name else "/"))
         text = where.sub(lambda _, name=name: name, text)  # type: ignore[misc]

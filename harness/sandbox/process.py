@@ -80,7 +80,8 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
         stack.enter_context(ours)
         stack.enter_context(theirs)
         contained = tier == "container"
-        walls.prepare(tier, cell, folder, job.limits, _job(job, "/cell/in/door" if contained else theirs.fileno()))
+        described = _job(job, "/cell/in/door" if contained else theirs.fileno())
+        walls.prepare(tier, cell, folder, job.limits, described, job.packages)
         group = Group(cell, job.limits.memory_mb, job.limits.processes + 1)  # and the guard or reaper
         stack.callback(group.close)
         log, log_write = fds.pipe()
@@ -159,11 +160,13 @@ def _command(
     program = walls.program(tier, cell, folder)
     if tier == "bubblewrap":
         filter_fd = fds.own(walls.memory_file(seccomp.program(namespaces=True, gpu=job.limits.gpu)))
-        options = walls.bubblewrap(cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go))
+        options = walls.bubblewrap(
+            cell, folder, job.limits, seccomp_fd=filter_fd, sync=(info, go), packages=job.packages
+        )
         options_fd = fds.own(walls.memory_file(options))
         return [walls.bwrap(), "--args", str(options_fd), *program], [info, go, filter_fd, options_fd]
     if tier == "container":
-        return [*container.command(cell, folder, job.limits, trial.runtime()), *program], []
+        return [*container.command(cell, folder, job.limits, trial.runtime(), job.packages), *program], []
     return ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *program], []
 
 

@@ -106,7 +106,7 @@ def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
         text, cut = watch.log.text(), watch.log.truncated
         if job.limits.gpu and (shared := " and ".join(sorted({before, gpu.foreign()} - {""}))):
             text += f"\n[The GPU was shared with: {clean(shared, 500)}]\n"
-        reason, text = names.neutral(clean(reason), cell.path), names.neutral(text, cell.path)
+        reason, text = (names.neutral(said, cell.path, job.packages) for said in (clean(reason), text))
         fits = verdict.reported_fits(found.outputs) if arrays is not None else None
         return Outcome(status, clean(reason, 2000), arrays, seconds, peak, text, cut, tier, fits)
 

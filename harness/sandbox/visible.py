@@ -66,7 +66,8 @@ def visible() -> Visible:
                 if str(folder) not in in_use and folder.is_dir():
                     masked.append(os.path.normpath(folder))
     for packages_dir in map(Path, in_use):
-        masked += [str(packages_dir / name) for name in (*BUNDLED, "harness") if (packages_dir / name).is_dir()]
+        own = ["harness"] if (packages_dir / "harness").is_dir() else []
+        masked += [str(packages_dir / name) for name in (*bundled(packages_dir), *own)]
     masked += map(str, plugins.packages())  # they may hold data and keys
     below = [m for m in dict.fromkeys(masked) if any(_is_below(m, root) for root in roots)]
     return Visible(str(python), in_use, roots, tuple(below))
@@ -88,19 +89,29 @@ def _is_below(path: str, root: str) -> bool:
 
 @functools.cache
 def readable() -> tuple[str, ...]:
+    """The roots without what is masked, as :func:`without` gives them."""
+    return without(visible().roots, visible().masked)
+
+
+def without(roots: Iterable[str], masked: Iterable[str]) -> tuple[str, ...]:
     """The roots without what is masked, as the shortest list of paths: for Landlock, which can only grant."""
-    seen = visible()
+    masked = set(masked)
     found: list[str] = []
-    todo = list(seen.roots)
+    todo = list(roots)
     while todo:
         path = todo.pop()
-        if path in seen.masked:
+        if path in masked:
             continue
-        if any(_is_below(mask, path) for mask in seen.masked):
+        if any(_is_below(mask, path) for mask in masked):
             todo += [entry.path for entry in os.scandir(path)]
         else:
             found.append(path)
     return tuple(sorted(found))
+
+
+def bundled(packages: Path) -> tuple[str, ...]:
+    """Data sets that packages installed into a folder carry, relative to it."""
+    return tuple(name for name in BUNDLED if (packages / name).is_dir())
 
 
 @functools.cache

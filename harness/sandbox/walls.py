@@ -15,7 +15,7 @@ from harness.sandbox.base import Limits
 from harness.sandbox.cell import Cell
 from harness.sandbox.cgroup import place
 from harness.sandbox.inside import landlock
-from harness.sandbox.visible import code, cover, readable, visible
+from harness.sandbox.visible import bundled, code, cover, readable, visible, without
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -24,6 +24,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+PACKAGES = "/packages"  # where an overlay is mounted
 CONTAINED = ("bubblewrap", "container")  # mounts and a pid namespace of its own: with its first process all end
 _SPARE_TASKS = 1024
 _DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -61,7 +62,9 @@ def environment(tier: str, cell: Cell, folder: Path) -> dict[str, str]:
     return fixed | dict.fromkeys(THREADS, "1")
 
 
-def prepare(tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str, Any]) -> None:
+def prepare(
+    tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str, Any], packages: Path | None = None
+) -> None:
     """Write the harness's few modules and ``job.json`` into the cell."""
     for name, content in code().items():
         target = cell.path / "code" / name
@@ -71,17 +74,30 @@ def prepare(tier: str, cell: Cell, folder: Path, limits: Limits, extra: dict[str
     job = {
         "supervise": tier != "bubblewrap",
         "parent": 0 if tier == "container" else os.getpid(),
-        "confine": confinement(cell, folder) if tier == "landlock" else None,
+        "confine": confinement(cell, folder, packages) if tier == "landlock" else None,
         "filter": tier == "container",  # bubblewrap loads it, Landlock's own belongs to "confine"
         "rlimits": rlimits(tier, limits),
         "gpu": limits.gpu,
-        "site": list(visible().site),
+        "site": [*visible().site, *_overlay_path(tier, packages)],  # behind all others: it shadows nothing
         "inputs": where.inputs,
         "outputs": where.outputs,
         "folder": where.folder,
         **extra,
     }
     (cell.path / "in" / "job.json").write_text(json.dumps(job))
+
+
+def _overlay_path(tier: str, packages: Path | None) -> list[str]:
+    """Where an overlay is, as the process behind the walls names it."""
+    return [] if packages is None else [PACKAGES if tier in CONTAINED else str(packages)]
+
+
+def overlay_binds(cell: Cell, packages: Path | None) -> list[tuple[str, str]]:
+    """(source, target) of the read-only mounts of an overlay; data sets that its packages carry are empty."""
+    if packages is None:
+        return []
+    masks = [(str(cell.path / "empty"), f"{PACKAGES}/{name}") for name in bundled(packages)]
+    return [(str(packages), PACKAGES), *masks]
 
 
 def rlimits(tier: str, limits: Limits) -> list[tuple[str, int, int]]:
@@ -115,13 +131,17 @@ def _own_tasks() -> int:
     return count
 
 
-def confinement(cell: Cell, folder: Path) -> dict[str, Any]:
+def confinement(cell: Cell, folder: Path, packages: Path | None = None) -> dict[str, Any]:
     """What the launcher needs to close itself in with Landlock."""
     inside = cell.path
     grants: list[tuple[str, int]] = [(path, landlock.READ) for path in readable()]
     grants += [(path, landlock.READ_DIR) for path in visible().roots]
     grants += [(str(inside / name), landlock.READ) for name in ("in", "code")]
     grants += [(str(folder), landlock.READ_FILE | landlock.READ_DIR)]
+    if packages is not None:
+        masked = [str(packages / name) for name in bundled(packages)]
+        grants += [(path, landlock.READ) for path in without([str(packages)], masked)]
+        grants += [(str(packages), landlock.READ_DIR)]
     grants += [(str(inside / "out"), landlock.OUTPUT), (str(inside / "tmp"), landlock.SCRATCH)]
     grants += [(f"/dev/{name}", landlock.DEVICE) for name in _DEVICES]
     grants += [("/sys/devices/system/cpu", landlock.READ_FILE | landlock.READ_DIR)]
@@ -141,7 +161,13 @@ def scratch_bytes(limits: Limits) -> int:
 
 
 def bubblewrap(
-    cell: Cell, folder: Path, limits: Limits, *, seccomp_fd: int | None, sync: tuple[int, int] | None
+    cell: Cell,
+    folder: Path,
+    limits: Limits,
+    *,
+    seccomp_fd: int | None,
+    sync: tuple[int, int] | None,
+    packages: Path | None = None,
 ) -> bytes:
     """Options for ``bwrap --args``: through a file, since its command line can be read inside.
 
@@ -176,6 +202,8 @@ def bubblewrap(
         line += ["--ro-bind", cover(mask, cell.path / "empty"), mask]
     line += ["--ro-bind", str(cell.path / "in"), "/cell/in", "--ro-bind", str(cell.path / "code"), "/cell/code"]
     line += ["--size", str(limits.output_mb * 2**20), "--tmpfs", "/cell/out", "--ro-bind", str(folder), "/submission"]
+    for source, target in overlay_binds(cell, packages):
+        line += ["--ro-bind", source, target]
     line += ["--chdir", "/tmp", "--remount-ro", "/"]
     if seccomp_fd is not None:
         line += ["--seccomp", str(seccomp_fd)]

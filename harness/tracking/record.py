@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import HarnessError, Status
+from harness.packages.lock import Package
 from harness.tracking.files import json_bytes
 
 SCHEMA_VERSION = 1
@@ -90,6 +91,7 @@ class Record(_Model):
     minimum_isolation: str = "landlock"  # the weakest tier that may rank on this challenge
     cells_alone: bool = False  # none of its cells ran while another did (harness/sandbox/turns.py)
     modified: bool = False  # pinned settings were overridden: never joins the official board
+    unpinned: bool = False  # own data without a digest in their YAML: nothing holds them to what they were
     reference: bool = False  # the harness's own random or skyline row
     normalised: Number = None  # 0 = floor, 1 = skyline
     floor: Number = None
@@ -100,6 +102,7 @@ class Record(_Model):
     description: str = ""
     license: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)  # Challenge.pinned()
+    packages: tuple[Package, ...] | None = None  # the lock of what the submission requires; None: it asks for nothing
     curve: tuple[tuple[float, float], ...] | None = None  # mean over seeds of the track's curve, for the board's plot
     replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
 

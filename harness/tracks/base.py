@@ -46,6 +46,15 @@ class View:
     texts: Mapping[str, Texts] = field(default_factory=dict)
 
 
+def texts_of(dataset: Dataset, **rows: npt.NDArray[np.int64]) -> dict[str, Texts]:
+    """``View.texts`` of a data set of texts: the documents of the rows [k] under each name; nothing of any other data.
+
+    ``texts`` are of the rows that the answer is about, ``texts_val`` of X_val; a part without rows is left out.
+    """
+    documents = dataset.texts
+    return {} if documents is None else {name: documents[part] for name, part in rows.items() if len(part)}
+
+
 @dataclass(frozen=True)
 class Score:
     """What the scorer says of one cell.

@@ -12,7 +12,7 @@ from harness.api import DebuggingTask, FloatArray, IntArray, Model
 from harness.data import noise
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.tracks import checks, metrics
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 
 TARGET = 0.95  # fixes_to_target: share of the clean accuracy to be reached
@@ -83,7 +83,8 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
                 f"change the test accuracy by {gain.mean():.3f}, and two standard errors are {2 * error:.3f}.",
                 "More noise, fewer training rows or more test rows make a difference that can be measured.",
             )
-        return View(arrays, {"n_classes": data.n_classes}), DebuggingKey(y_true, X_test, y_test, dirty, clean)
+        view = View(arrays, {"n_classes": data.n_classes}, texts_of(data, texts=train, texts_val=validation))
+        return view, DebuggingKey(y_true, X_test, y_test, dirty, clean)
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         n = len(view.arrays["y"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.api import IntArray
-from harness.data import splits
+from harness.data import groups, splits
 from harness.data.base import TEST, TRAIN, VALIDATION, Dataset
 from harness.errors import ProtocolError
 
@@ -29,9 +30,12 @@ def draw_parts(
         is none), training rows from the training part. ``"time"`` goes by ``extras["time"]``: no training row is
         later than a validation row, none of these later than a test row.
 
+    Where the data have ``extras["group"]``, no group has rows in two parts; by time, a group goes by its latest row.
+
     Raises
     ------
-    ProtocolError: more rows asked for than there are, no test row left, official parts or times the data do not have.
+    ProtocolError: more rows asked for than there are or than whole groups can give, no test row left, official parts or
+        times the data do not have.
     """
     if parts != "official":
         rest = len(dataset.y) - train - validation
@@ -41,23 +45,50 @@ def draw_parts(
                 "leave none to test on.",
                 "Ask for fewer rows in the challenge's track settings.",
             )
-        sizes = (train, validation, test or rest)
-        if parts == "time":
-            first, second, third = splits.by_time(_time(dataset), sizes, rng)
-        else:
-            first, second, third = splits.stratified(dataset.y, sizes, rng)
+        first, second, third = _drawn(dataset, np.arange(len(dataset.y)), (train, validation, test or None), rng, parts)
         return first, second, third
     part = dataset.extras.get("part")
     if part is None:
         raise ProtocolError(f"{dataset.name} has no official parts.", "Set track.parts to random.")
     of_train, of_validation, of_test = (np.flatnonzero(part == which) for which in (TRAIN, VALIDATION, TEST))
-    (tested,) = splits.stratified(dataset.y[of_test], (test or len(of_test),), rng)
+    (tested,) = draw(dataset, of_test, (test or len(of_test),), rng)
     if len(of_validation):
-        (trained,) = splits.stratified(dataset.y[of_train], (train,), rng)
-        (validated,) = splits.stratified(dataset.y[of_validation], (validation,), rng)
-        return of_train[trained], of_validation[validated], of_test[tested]
-    trained, validated = splits.stratified(dataset.y[of_train], (train, validation), rng)
-    return of_train[trained], of_train[validated], of_test[tested]
+        (trained,) = draw(dataset, of_train, (train,), rng)
+        (validated,) = draw(dataset, of_validation, (validation,), rng)
+        return trained, validated, tested
+    trained, validated = draw(dataset, of_train, (train, validation), rng)
+    return trained, validated, tested
+
+
+def draw(dataset: Dataset, rows: IntArray, sizes: Sequence[int], rng: np.random.Generator) -> tuple[IntArray, ...]:
+    """Disjoint parts of these rows, exactly that long, classes in their proportions; no group in two of them.
+
+    Raises ProtocolError for more rows than there are, or than whole groups can give.
+    """
+    return _drawn(dataset, rows, sizes, rng, "random")
+
+
+def apart(dataset: Dataset, rows: IntArray, taken: IntArray) -> IntArray:
+    """The rows, rising, that are neither taken nor of a group of which a row is taken."""
+    return groups.apart(rows, taken, dataset.extras.get("group"))
+
+
+def _drawn(
+    dataset: Dataset, rows: IntArray, sizes: Sequence[int | None], rng: np.random.Generator, parts: Parts
+) -> tuple[IntArray, ...]:
+    """``sizes``: None for a last part of all that remains."""
+    group, y = dataset.extras.get("group"), dataset.y[rows]
+    if group is None:
+        given = sum(size or 0 for size in sizes)
+        whole = [len(rows) - given if size is None else size for size in sizes]
+        drawn = (
+            splits.by_time(_time(dataset)[rows], whole, rng) if parts == "time" else splits.stratified(y, whole, rng)
+        )
+    elif parts == "time":
+        drawn = groups.by_time(_time(dataset)[rows], group[rows], sizes, rng)
+    else:
+        drawn = groups.grouped(y, group[rows], sizes, rng)
+    return tuple(rows[part] for part in drawn)
 
 
 def _time(dataset: Dataset) -> npt.NDArray[np.generic]:

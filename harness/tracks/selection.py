@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from harness.api import FloatArray, IntArray, SelectionTask
 from harness.data import noise
 from harness.tracks import checks, metrics
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 
 
@@ -77,7 +77,8 @@ class Selection(Track[SelectionSettings, SelectionKey]):
             arrays["y"] = y_pool
         if s.validation:
             arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
-        view = View(arrays, {"n_classes": data.n_classes, "budget": s.budget})
+        texts = texts_of(data, texts=pool, texts_val=validation)
+        view = View(arrays, {"n_classes": data.n_classes, "budget": s.budget}, texts)
         return view, SelectionKey(y_pool, y_clean, data.X[test], data.y[test])
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:

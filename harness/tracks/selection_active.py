@@ -12,7 +12,7 @@ from harness.api import FloatArray, IntArray, SelectionActiveTask
 from harness.data import splits
 from harness.errors import Status, SubmissionError
 from harness.tracks import checks, metrics
-from harness.tracks.base import Arrays, Dialogue, Reference, Score, Settings, Track, View
+from harness.tracks.base import Arrays, Dialogue, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 
 
@@ -66,7 +66,8 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
         y_pool = data.y[pool]
         (initial,) = splits.stratified(y_pool, (s.initial,), self.rng(seed, "initial"))
         arrays = {"X": data.X[pool], "labelled": initial, "y_labelled": y_pool[initial]}
-        view = View(arrays, {"n_classes": data.n_classes, "batch": s.batch, "rounds": s.rounds})
+        scalars = {"n_classes": data.n_classes, "batch": s.batch, "rounds": s.rounds}
+        view = View(arrays, scalars, texts_of(data, texts=pool))
         return view, SelectionActiveKey(y_pool, data.X[test], data.y[test])
 
     def dialogue(self, view: View, key: SelectionActiveKey, seed: int) -> ActiveDialogue:

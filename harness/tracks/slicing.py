@@ -13,7 +13,7 @@ from harness.api import Fitted, FloatArray, IntArray, SlicingTask
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models.base import BoolArray
 from harness.tracks import checks, metrics, planting
-from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 from harness.tracks.planting import Kind
 
@@ -114,7 +114,8 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
             "X_test": data.X[test],
             "proba_test": proba_test,
         }
-        view = View(arrays, {"n_classes": classes, "max_slices": s.max_slices})
+        texts = texts_of(data, texts=test, texts_val=validation)
+        view = View(arrays, {"n_classes": classes, "max_slices": s.max_slices}, texts)
         return view, SlicingKey(np.ascontiguousarray(member[:, real]), wrong, tuple(names[j] for j in real))
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:

@@ -13,8 +13,9 @@ from harness.api import FloatArray, IntArray, TestSetTask
 from harness.data import splits
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.tracks import checks
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.distances import nearest
+from harness.tracks.drawing import apart, draw
 from harness.tracks.sources import Source, rows_of
 from harness.tracks.unseen import FIXED, ModelName, probabilities
 
@@ -75,9 +76,8 @@ class TestSet(Track[TestSetSettings, TestSetKey]):
         s, data = self.settings, self.dataset
         rng = self.rng(seed, "split")
         candidates = rows_of(data, s.pool_from)
-        (chosen,) = splits.stratified(data.y[candidates], (s.pool,), rng)
-        pool = candidates[chosen]
-        others = np.setdiff1d(rows_of(data, s.models_from), pool)
+        (pool,) = draw(data, candidates, (s.pool,), rng)
+        others = apart(data, rows_of(data, s.models_from), pool)
         sizes = [s.public_rows] * len(s.public_models) + [s.hidden_rows] * len(s.hidden_models)
         trained_on = [others[part] for part in splits.stratified(data.y[others], sizes, rng)]
         X = data.X[pool]
@@ -93,7 +93,7 @@ class TestSet(Track[TestSetSettings, TestSetKey]):
             raise NothingToMeasure(f"On seed {seed} the hidden models get no row of the pool wrong.")
         scalars = {"n_classes": data.n_classes, "budget": s.budget, "class_floor": s.class_floor}
         arrays: dict[str, Array] = {"X": X, "public_proba": public}
-        return View(arrays, scalars), key
+        return View(arrays, scalars, texts_of(data, texts=pool)), key
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         s, classes = self.settings, int(view.scalars["n_classes"])

@@ -12,7 +12,8 @@ from harness.api import FloatArray, IntArray, TestSetRepairTask
 from harness.data import noise, splits
 from harness.errors import NothingToMeasure
 from harness.tracks import checks
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
+from harness.tracks.drawing import apart, draw
 from harness.tracks.sources import Source, rows_of
 from harness.tracks.unseen import FIXED, ModelName, probabilities
 
@@ -68,9 +69,8 @@ class TestSetRepair(Track[TestSetRepairSettings, TestSetRepairKey]):
         s, data = self.settings, self.dataset
         rng = self.rng(seed, "split")
         candidates = rows_of(data, s.test_from)
-        (chosen,) = splits.stratified(data.y[candidates], (s.test,), rng)
-        test = candidates[chosen]
-        others = np.setdiff1d(rows_of(data, s.models_from), test)
+        (test,) = draw(data, candidates, (s.test,), rng)
+        others = apart(data, rows_of(data, s.models_from), test)
         sizes = [s.public_rows] * len(s.public_models) + list(s.hidden_rows)
         trained_on = [others[part] for part in splits.stratified(data.y[others], sizes, rng)]
         X, y = data.X[test], data.y[test]
@@ -81,7 +81,7 @@ class TestSetRepair(Track[TestSetRepairSettings, TestSetRepairKey]):
         if self._error(given, key) == 0:
             raise NothingToMeasure(f"On seed {seed} the wrong labels change no measured accuracy.")
         arrays: dict[str, Array] = {"X": X, "y": given, "public_proba": public}
-        return View(arrays, {"n_classes": data.n_classes, "budget": s.budget}), key
+        return View(arrays, {"n_classes": data.n_classes, "budget": s.budget}, texts_of(data, texts=test)), key
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         n, classes = len(view.arrays["X"]), int(view.scalars["n_classes"])

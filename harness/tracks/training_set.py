@@ -10,12 +10,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray, TrainingSetTask
-from harness.data import noise, splits
+from harness.data import noise
 from harness.errors import ProtocolError, SubmissionError
 from harness.randomness import OPEN_SECRET
 from harness.tracks import checks, metrics
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.distances import nearest, within
+from harness.tracks.drawing import apart, draw
 from harness.tracks.sources import Source, rows_of
 
 _SPREAD = 1.25  # copy radii are drawn from copy_distance to this times as much
@@ -79,9 +80,9 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
         test = self._draw(rows_of(data, s.test_from), s.test, rng)
         if not len(test):
             raise ProtocolError(f"{data.name} has no rows in {s.test_from} to test on.", "See track.test_from.")
-        left = np.setdiff1d(rows_of(data, s.validation_from), test)
+        left = apart(data, rows_of(data, s.validation_from), test)
         validation = self._draw(left, s.validation, rng) if s.validation else left[:0]
-        pool = np.setdiff1d(rows_of(data, s.raw_from), np.concatenate([test, validation]))
+        pool = apart(data, rows_of(data, s.raw_from), np.concatenate([test, validation]))
         raw = self._raw_rows(pool, rng)
         y = self._given_labels(data.y[raw], seed)
         X = data.X[raw]
@@ -105,7 +106,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
             "updates": int(getattr(getattr(self.model, "settings", None), "updates", 0)),
         }
         key = TrainingSetKey(data.X[test], data.y[test], data.X[pool], data.y[pool], radius)
-        return View(arrays, scalars), key
+        return View(arrays, scalars, texts_of(data, texts=raw, texts_val=validation)), key
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         s, scalars = self.settings, view.scalars
@@ -179,8 +180,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
     def _draw(self, rows: IntArray, size: int, rng: np.random.Generator) -> IntArray:
         """``size`` of the rows (0: all), classes in their proportions."""
-        (chosen,) = splits.stratified(self.dataset.y[rows], (size or len(rows),), rng)
-        drawn: IntArray = rows[chosen]
+        (drawn,) = draw(self.dataset, rows, (size or len(rows),), rng)
         return drawn
 
     def _raw_rows(self, pool: IntArray, rng: np.random.Generator) -> IntArray:

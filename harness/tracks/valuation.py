@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.api import FloatArray, IntArray, Model, ValuationTask
 from harness.data import noise
 from harness.tracks import checks, metrics
-from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
+from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 from harness.tracks.pinned import Pinned
 
@@ -63,7 +63,8 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
         train, validation, test = draw_parts(data, s.train, s.validation, s.test, self.rng(seed, "split"), s.parts)
         y = noise.uniform_flips(data.y[train], s.noise, data.n_classes, self.rng(seed, "noise"))
         arrays = {"X": data.X[train], "y": y, "X_val": data.X[validation], "y_val": data.y[validation]}
-        return View(arrays, {"n_classes": data.n_classes}), ValuationKey(data.X[test], data.y[test], y != data.y[train])
+        view = View(arrays, {"n_classes": data.n_classes}, texts_of(data, texts=train, texts_val=validation))
+        return view, ValuationKey(data.X[test], data.y[test], y != data.y[train])
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         return {"values": checks.finite(arrays["values"], name="values", shape=(len(view.arrays["y"]),))}

@@ -21,6 +21,13 @@ def data_dir() -> Path:
 
 
 @pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "harness"
+
+
+@pytest.fixture
 def real(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Dataset]:
     """Load a data set if all the files it needs here are on this machine, skip the test otherwise. Never downloads."""
 

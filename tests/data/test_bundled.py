@@ -11,7 +11,7 @@ import sklearn.datasets
 from pydantic import ValidationError
 from sklearn.preprocessing import StandardScaler
 
-from harness.data import dataset_names, dataset_settings, load_dataset
+from harness.data import OWN, dataset_names, dataset_settings, load_dataset
 from harness.errors import ProtocolError
 
 
@@ -84,5 +84,5 @@ def test_settings_of_every_data_set_validate_without_reading_anything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HARNESS_DATA_DIR", "/nonexistent")
-    for name in dataset_names():
+    for name in set(dataset_names()) - OWN:  # those need a path
         assert dataset_settings(name).name == name

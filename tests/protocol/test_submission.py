@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import api
 from harness.errors import BenchmarkError, ProtocolError, Status, SubmissionError
 from harness.protocol import submission
 
@@ -64,12 +66,14 @@ def test_digest_covers_names_and_contents_only(tmp_path: Path) -> None:
         ({**GOOD, "authors": []}, "authors"),
         ({**GOOD, "_target_": "os.system"}, "_target_"),
         ({**GOOD, "needs": "X_val"}, "needs"),
-        ({**GOOD, "needs": ["X_test"]}, "needs: must be a list of fields of the task (X, X_val, model"),
+        ({**GOOD, "needs": ["X_test"]}, "needs.0: must be a field of the task (X, X_val, model"),
         ({key: value for key, value in GOOD.items() if key != "license"}, "license"),
         ({**GOOD, "license": " "}, "license: has no letter"),
         ({**GOOD, "license": "\u200b"}, "license: has no letter"),
         ({**GOOD, "authors": ["A", "\u3164"]}, "authors.1: has no letter"),
         (yaml.safe_dump(GOOD) + "name: other\n", "key 'name' is there twice"),
+        (yaml.safe_dump(GOOD) + "a\u200bb: 1\n", r"'a\u200bb' is not a known setting"),
+        ("name: !!str mine\n", "tags (&, * and !)"),
         ("[1, 2]", "keys and values"),
         ("a: [", "not readable YAML"),
         ("!!python/object/apply:os.system ['true']", "not readable YAML"),
@@ -86,9 +90,28 @@ def test_a_bad_manifest_is_one_paragraph(tmp_path: Path, manifest: object, says:
 
 def test_all_problems_of_a_manifest_are_listed(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError) as caught:
-        submission.load(folder(tmp_path / "s", {"name": 3, "extra": 1}))
-    for part in ("extra", "name", "track", "entry", "authors", "license"):
+        submission.load(folder(tmp_path / "s", {"name": [3], "extra": 1, "needs": ["X", "y_true"]}))
+    for part in ("extra is", "name: Input", "track is", "entry is", "authors is", "license is", "needs.1: must"):
         assert part in str(caught.value)
+
+
+def test_every_value_is_the_text_that_stands_there(tmp_path: Path) -> None:
+    """No text becomes a number, a date or a truth value."""
+    plain = "name: 007\ntrack: debugging\nentry: algorithm:rank\nauthors: [No, 1e3]\ndescription: 2026-01-01\nlicense: 0x1\n"
+    read = submission.load(folder(tmp_path / "s", plain))
+    assert (read.name, read.authors, read.description, read.license) == ("007", ("No", "1e3"), "2026-01-01", "0x1")
+
+
+def test_needs_are_fields_of_the_kinds_that_are_known(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Own(api.Task):
+        kind = "own"
+        extra: int
+
+    path = folder(tmp_path / "s", {**GOOD, "track": "own", "needs": ["extra"]})
+    assert submission.load(path, kind=Own).needs == ("extra",)
+    with pytest.raises(SubmissionError, match="track: must be one of"):
+        submission.load(path)
 
 
 def test_links_and_special_files_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from harness import load_challenge
-from harness.protocol import challenge as challenges
+from harness.protocol.challenge import Challenge
 from harness.protocol import submission
 from harness.evaluation.session import Session
 from harness.errors import Status
@@ -34,13 +34,13 @@ def session(name: str, tier: str, tmp_path: Path, secret: str) -> Session:
 
 @pytest.fixture
 def shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = challenges.load_dataset
+    real = Challenge.load_dataset
 
-    def load(**settings: object):  # type: ignore[no-untyped-def]
-        data = real(**settings)
+    def load(challenge: Challenge):  # type: ignore[no-untyped-def]
+        data = real(challenge)
         return dataclasses.replace(data, y=np.random.default_rng().permutation(data.y))
 
-    monkeypatch.setattr(challenges, "load_dataset", load)
+    monkeypatch.setattr(Challenge, "load_dataset", load)
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -7,7 +7,7 @@ import pytest
 
 from harness.data.base import Dataset
 from harness.errors import ProtocolError
-from harness.tracks.drawing import draw_parts
+from harness.tracks.drawing import apart, draw, draw_parts
 
 
 def rows(n: int = 40, *, timed: bool = True) -> Dataset:
@@ -35,3 +35,34 @@ def test_times_that_are_not_there_are_named() -> None:
         draw_parts(rows(timed=False), 10, 5, 5, np.random.default_rng(0), "time")
     with pytest.raises(ProtocolError, match="leave none to test on"):
         draw_parts(rows(), 30, 10, 0, np.random.default_rng(0), "time")
+
+
+def grouped(**more: np.ndarray) -> Dataset:
+    """120 rows of two classes in 30 groups of four."""
+    extras = {"group": np.array([f"g{i // 4}" for i in range(120)]), **more}
+    return Dataset("made", np.zeros((120, 2), np.float32), np.arange(120) % 2, ("a", "b"), extras)
+
+
+@pytest.mark.parametrize("parts", ["random", "official", "time"])
+@pytest.mark.parametrize(("test", "least"), [(20, 20), (0, 1)])
+def test_no_group_is_in_two_parts(parts: str, test: int, least: int) -> None:
+    official = np.repeat([0, 2], [80, 40])
+    data = grouped(part=official, time=np.arange(120.0))
+    for seed in range(5):
+        drawn = draw_parts(data, 30, 10, test, np.random.default_rng(seed), parts)  # type: ignore[arg-type]
+        assert [len(rows) for rows in drawn[:2]] == [30, 10]
+        assert len(drawn[2]) == test if test else len(drawn[2]) >= least
+        shown = [set(data.extras["group"][rows]) for rows in drawn]
+        assert not shown[0] & shown[1]
+        assert not (shown[0] | shown[1]) & shown[2]
+        if parts == "official":
+            assert [set(official[rows]) for rows in drawn] == [{0}, {0}, {2}]
+
+
+def test_what_is_drawn_one_after_the_other_shares_no_group_either() -> None:
+    data = grouped()
+    (first,) = draw(data, np.arange(120), (18,), np.random.default_rng(0))
+    left = apart(data, np.arange(120), first)
+    assert len(first) == 18
+    assert not set(data.extras["group"][first]) & set(data.extras["group"][left])
+    assert len(left) == 100  # five groups were begun

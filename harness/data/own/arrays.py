@@ -20,7 +20,6 @@ from harness.errors import ProtocolError
 
 _Array = npt.NDArray[Any]
 _MOST_BYTES = 4 << 30  # of one array
-_HEADER = 128  # shortest header of a .npy file, rounded
 
 
 class Arrays(OwnSettings):
@@ -51,7 +50,7 @@ class Arrays(OwnSettings):
                     f"Array {name!r} of {path.name} has shape {list(array.shape)}; {self.inputs!r} has {len(X)} rows.",
                     "Every array has one entry a row.",
                 )
-        roles_of = self._as_sheet(path, arrays, len(X))
+        roles_of = self._as_sheet(path, arrays)
         labels = roles.classes(roles_of.column(self.label, "label"), f"array {self.label!r}", roles_of.where)
         plain = self.model_copy(update={"votes": None})
         extras = assemble.attributes(plain, roles_of, labels)
@@ -84,7 +83,7 @@ class Arrays(OwnSettings):
             )
         return single
 
-    def _as_sheet(self, path: Path, arrays: Mapping[str, _Array], n: int) -> Sheet:
+    def _as_sheet(self, path: Path, arrays: Mapping[str, _Array]) -> Sheet:
         """The arrays that say something of the rows, as text: one way for all kinds from there on."""
         names = [name for name in (self.label, self.id, self.group, self.time, self.part) if name is not None]
         columns = {}
@@ -93,13 +92,7 @@ class Arrays(OwnSettings):
             if array.ndim != 1:
                 raise ProtocolError(f"Array {name!r} has shape {list(array.shape)}; it must have one entry a row.")
             columns[name] = [str(value) for value in array.tolist()]
-        return _Positions(path.name, columns, range(n))
-
-
-class _Positions(Sheet):
-    def where(self, rows: Any) -> str:
-        rows = list(rows)
-        return ", ".join(f"row {i}" for i in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+        return Sheet(path.name, columns, "row {}".format)
 
 
 def _counts(name: str, array: _Array, n_classes: int) -> npt.NDArray[np.int64]:
@@ -162,8 +155,9 @@ def _array(what: str, stream: IO[bytes], size: int) -> _Array:
             raise ProtocolError(
                 f"Array {what} claims {claim:,} bytes (shape {list(shape)}, {dtype}); at most {_MOST_BYTES:,} are read."
             )
-        if not claim <= size <= claim + (1 << 16) + _HEADER:
-            raise ProtocolError(f"Array {what} claims {claim:,} bytes (shape {list(shape)}) and has {size:,}.")
+        left = size - stream.tell()
+        if claim != left:
+            raise ProtocolError(f"Array {what} claims {claim:,} bytes (shape {list(shape)}) and has {left:,}.")
         raw = stream.read(claim)
         if len(raw) == claim:
             flat = np.frombuffer(raw, dtype)

@@ -1,6 +1,7 @@
 """``name: croissant``: any data set that carries a Croissant 1.0 or 1.1 description, read through mlcroissant (an extra).
 
-Nothing is fetched but files whose SHA-256 the description states; everything else lies in the folder of the description.
+Nothing is fetched but files whose SHA-256 the description states; everything else lies, unpacked, in the folder of the
+description.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -31,8 +33,8 @@ _KINDS: dict[str, type[Table] | type[Text] | type[Images]] = {"table": Table, "t
 class Croissant(OwnSettings):
     """The records of ``record_set``, encoded as the kind ``rows`` encodes them; ``settings`` are that kind's own keys.
 
-    ``label``, ``id`` and the others name fields, by their whole id or what stands after the last slash; ``image`` the
-    field of pictures, for ``rows: images``.
+    ``label``, ``id`` and the others name fields by what stands after the last slash of their id; ``image`` names the field
+    of pictures, for ``rows: images``.
     """
 
     name: Literal["croissant"] = "croissant"
@@ -48,16 +50,13 @@ class Croissant(OwnSettings):
         return self
 
     def versions(self) -> Sequence[str]:
-        return (f"mlcroissant {_mlcroissant().__version__}", *self._encoder().versions())
+        _mlcroissant()
+        return (f"mlcroissant {version('mlcroissant')}", *self._encoder().versions())
 
     def sources(self, path: Path) -> list[Path]:
         described = _described(path)
-        local = [
-            _local(path, node)
-            for node in described
-            if _is_file(node) and not _address(node) and "containedIn" not in node
-        ]
-        if any(not _is_file(node) and "containedIn" not in node for node in described):  # a set of files in the folder
+        local = [_local(path, node) for node in described if _is_file(node) and not _address(node)]
+        if not all(map(_is_file, described)):  # a set of files in the folder
             local += source.files_under(path.parent, self._root or path.parent)
         return [*super().sources(path), *sorted(set(local) - {path})]
 
@@ -118,7 +117,12 @@ def _described(path: Path) -> list[dict[str, Any]]:
     for node in nodes:
         if any(".." in str(pattern) for key in ("includes", "excludes") for pattern in _listed(node.get(key))):
             raise ProtocolError(f"{path}: the file set {_id(node)!r} leads out of the folder.")
-        if not _is_file(node) or "containedIn" in node:
+        if "containedIn" in node:  # mlcroissant unpacks without looking, once for an address, whatever is there later
+            raise ProtocolError(
+                f"{path}: {_id(node)!r} is inside an archive, and archives are not unpacked.",
+                "Unpack it beside the description and name files and patterns from there.",
+            )
+        if not _is_file(node):
             continue
         if _address(node) and not node.get("sha256"):
             raise ProtocolError(
@@ -169,7 +173,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     mlcroissant = _mlcroissant()
     mapping = {}
     for node in _described(path):
-        if _is_file(node) and _address(node) and "containedIn" not in node:
+        if _is_file(node) and _address(node):
             url = str(node["contentUrl"])
             name = url.split("?")[0].rsplit("/", 1)[-1] or "data"
             mapping[_id(node)] = str(get(DataFile("own", name, str(node["sha256"]), url), path.stem))
@@ -193,15 +197,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
         raise ProtocolError(f"{path} cannot be read as Croissant: {why}", "See `mlcroissant validate`.") from error
     if not n:
         raise ProtocolError(f"The record set {record_set!r} of {path} has no records.")
-    return Records(path.name, columns, range(n))
-
-
-class Records(Sheet):
-    """A sheet whose rows are told by their position."""
-
-    def where(self, rows: Any) -> str:
-        rows = list(rows)
-        return ", ".join(f"record {i}" for i in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+    return Sheet(path.name, columns, "record {}".format)
 
 
 def _cell(value: Any, field: str, row: int) -> str:

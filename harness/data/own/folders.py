@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.data.own import source
@@ -11,14 +11,6 @@ from harness.errors import ProtocolError
 
 FILE, LABEL, PART = "file", "folder", "part"  # columns of a listing
 PART_KEY = "folder"  # ``part: folder`` in the YAML
-
-
-class Files(Sheet):
-    """A sheet whose rows are told by their file."""
-
-    def where(self, rows: Iterable[int]) -> str:
-        names = [self.columns[FILE][i] for i in rows]
-        return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def listing(folder: Path, root: Path, suffixes: Sequence[str], *, parts: bool) -> Sheet:
@@ -43,4 +35,4 @@ def listing(folder: Path, root: Path, suffixes: Sequence[str], *, parts: bool) -
         columns[LABEL].append(steps[-2])
         if parts:
             columns[PART].append(steps[0])
-    return Files(folder.name, columns, range(1, len(columns[FILE]) + 1))
+    return Sheet(folder.name, columns, columns[FILE].__getitem__)

@@ -4,7 +4,7 @@ Weinberger et al. (2009, "Feature hashing for large scale multitask learning"): 
 columns, both decided by its hash, so that inner products are those of the n-gram counts in expectation.
 
 The same bits everywhere: case folding (stable by Unicode's rules), whole numbers in 64 bits, sums of squares that are whole
-numbers below 2^53, and one square root and division a row, which IEEE 754 rounds exactly.
+numbers below 2^53, and square roots and divisions, which IEEE 754 rounds in one way only.
 """
 
 from __future__ import annotations
@@ -36,14 +36,17 @@ def hashed(documents: Sequence[str], dimension: int) -> FloatArray:
     pieces = [np.zeros((0, dimension), np.float32)]
     for batch in _batches(documents, dimension):
         halves = [_counts(batch, dimension // 2, words=True), _counts(batch, dimension - dimension // 2, words=False)]
-        pieces.append(_unit(np.concatenate([_unit(half) for half in halves], axis=1)).astype(np.float32))
+        filled = sum(half.any(axis=1).astype(np.float64) for half in halves)
+        whole = np.concatenate([_unit(half) for half in halves], axis=1)
+        pieces.append((whole / np.sqrt(np.maximum(filled, 1.0))[:, None]).astype(np.float32))
     return np.concatenate(pieces)
 
 
 def _unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    squares = (rows > 0).any(axis=1) | (rows < 0).any(axis=1)
+    """Whole numbers [n, d], each row over its length: squares add up exactly, in any order."""
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return rows / np.where(squares, length, 1.0)[:, None]
+    unit: npt.NDArray[np.float64] = rows / np.where(length > 0, length, 1.0)[:, None]
+    return unit
 
 
 def _batches(documents: Sequence[str], dimension: int) -> Iterator[list[str]]:
@@ -88,7 +91,7 @@ def _spans(
         starts = np.arange(len(points))
         stops = starts + 1
     for n in WORDS if words else CHARACTERS:
-        first, last = starts[: len(starts) - n + 1], stops[n - 1 :]
+        first, last = starts[: max(len(starts) - n + 1, 0)], stops[n - 1 :]
         whole = document[first] == document[last - 1]
         yield n, (first[whole], last[whole])
 

@@ -71,6 +71,7 @@ class Images(ImageKeys):
     file: Name = "file"
     encoding: str = "utf-8"
     separator: Annotated[str, Field(min_length=1)] | None = None
+    quotes: bool = True
 
     def sources(self, path: Path) -> list[Path]:
         if path.is_dir():
@@ -96,7 +97,7 @@ class Images(ImageKeys):
         return settings.encoded(table, names, lambda row: (path / names[row]).read_bytes(), folders.LABEL, names)
 
     def _table(self, path: Path) -> sheet.Sheet:
-        return sheet.read(path, self.encoding, self.separator)
+        return sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
 
     def _named(self, path: Path, table: sheet.Sheet) -> list[Path]:
         """The files a table names, in its order."""

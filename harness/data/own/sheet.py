@@ -7,7 +7,7 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,25 +19,24 @@ _LONGEST = 16_000_000  # characters in one cell; beyond it, a quote was never cl
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns of n cells each, as they stand in the file; ``lines``: the line of the file on which each row begins."""
+    """Columns of n cells each, as they stand in the file; ``row`` says of a position which row that is."""
 
     name: str
     columns: dict[str, list[str]]
-    lines: Sequence[int]
+    row: Callable[[int], str]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(next(iter(self.columns.values())))
 
     def noted(self, note: str) -> Self:
         """The same with one more finding."""
         return replace(self, notes=(*self.notes, note))
 
     def where(self, rows: Iterable[int]) -> str:
-        """The first five rows in words, counted from 1 below the header."""
+        """The first five of these rows in words."""
         rows = list(rows)
-        named = ", ".join(f"row {i + 1} (line {self.lines[i]})" for i in rows[:5])
-        return named + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+        return ", ".join(map(self.row, rows[:5])) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
 
     def column(self, name: str, key: str) -> list[str]:
         """The cells of a column that ``dataset.<key>`` names, without space around them.
@@ -58,14 +57,20 @@ class Sheet:
         return self.columns[name]
 
 
-def read(path: Path, encoding: str = "utf-8", separator: str | None = None) -> Sheet:
+def read(path: Path, encoding: str = "utf-8", separator: str | None = None, *, quotes: bool = True) -> Sheet:
     """A ``.csv``, ``.tsv`` or ``.jsonl`` file. ``separator``: None is a tab for ``.tsv``, a comma otherwise.
+
+    ``quotes``: whether a cell may stand in double quotes; else they are characters as others.
 
     Raises
     ------
     ProtocolError: empty, not text in that encoding, a quote that never closes, a row of another length, a column without
         a name or with another's.
     """
+    if path.is_dir():
+        raise ProtocolError(
+            f"{path} is a folder; a table is one file.", "Let dataset.path name a .csv, .tsv or .jsonl."
+        )
     text = decode(path, encoding)
     if not text.strip():
         raise ProtocolError(
@@ -73,7 +78,7 @@ def read(path: Path, encoding: str = "utf-8", separator: str | None = None) -> S
         )
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return _json_lines(path.name, text)
-    return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","))
+    return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","), quotes)
 
 
 def decode(path: Path, encoding: str = "utf-8") -> str:
@@ -81,10 +86,10 @@ def decode(path: Path, encoding: str = "utf-8") -> str:
     raw = path.read_bytes()
     try:
         known = codecs.lookup(encoding).name
-    except LookupError:
-        raise ProtocolError(
-            f"dataset.encoding is {encoding!r}, which is no encoding.", "Try utf-8 or cp1252."
-        ) from None
+        "a".encode(encoding)  # base64 and the like are codecs, and no encodings of text
+    except (LookupError, ValueError):
+        hint = "Try utf-8 or cp1252."
+        raise ProtocolError(f"dataset.encoding is {encoding!r}, which is no encoding.", hint) from None
     if known == "utf-8" and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ProtocolError(f"{path.name} is UTF-16, not {encoding}.", "Set dataset.encoding to utf-16.")
     try:
@@ -102,9 +107,9 @@ def decode(path: Path, encoding: str = "utf-8") -> str:
     return text
 
 
-def _delimited(name: str, text: str, separator: str) -> Sheet:
+def _delimited(name: str, text: str, separator: str, quotes: bool) -> Sheet:
     rows, lines, empty = [], [], 0
-    for line, row in _records(name, text, separator):
+    for line, row in _records(name, text, separator, quotes):
         if row:
             rows.append(row)
             lines.append(line)
@@ -125,15 +130,23 @@ def _delimited(name: str, text: str, separator: str) -> Sheet:
 def _sheet(name: str, columns: dict[str, list[str]], lines: list[int], empty: int) -> Sheet:
     if not lines:
         raise ProtocolError(f"{name} has a header and no rows.")
-    return Sheet(name, columns, lines, (f"{name} has {empty} empty lines, which are no rows.",) if empty else ())
+    row = [f"row {i} (line {line})" for i, line in enumerate(lines, 1)]
+    return Sheet(
+        name, columns, row.__getitem__, (f"{name} has {empty} empty lines, which are no rows.",) if empty else ()
+    )
 
 
-def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(name: str, text: str, separator: str, quotes: bool) -> Iterator[tuple[int, list[str]]]:
     """First line and cells of every record."""
     if len(separator) != 1:
         raise ProtocolError(f"dataset.separator is {separator!r}; it must be one character.", 'A tab is "\\t" in YAML.')
     before = csv.field_size_limit(_LONGEST)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = (
+        csv.reader(lines, delimiter=separator, strict=True)
+        if quotes
+        else csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE, strict=True)
+    )
     line = 1
     try:
         for row in reader:
@@ -144,7 +157,8 @@ def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[s
             why = f"The row that begins on line {line} of {name} has a double quote that never closes"
         else:
             why = f"The row that begins on line {line} of {name} has text beside a quoted cell ({error})"
-        raise ProtocolError(f"{why}.", 'A double quote inside a quoted cell is written twice: "".') from error
+        hint = 'A double quote inside a quoted cell is written twice: "". Where quotes are text as any other, set '
+        raise ProtocolError(f"{why}.", f"{hint}dataset.quotes to false.") from error
     finally:
         csv.field_size_limit(before)
 

@@ -61,6 +61,7 @@ class Table(TableKeys):
     name: Literal["table"] = "table"
     encoding: str = "utf-8"
     separator: Annotated[str, Field(min_length=1)] | None = None
+    quotes: bool = True
 
     def read(self, path: Path) -> Dataset:
-        return self.encoded(sheet.read(path, self.encoding, self.separator))
+        return self.encoded(sheet.read(path, self.encoding, self.separator, quotes=self.quotes))

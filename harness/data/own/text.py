@@ -63,12 +63,13 @@ class Text(TextKeys):
     name: Literal["text"] = "text"
     encoding: str = "utf-8"
     separator: Annotated[str, Field(min_length=1)] | None = None
+    quotes: bool = True
 
     def read(self, path: Path) -> Dataset:
         if path.is_file():
             if self.label is None:
                 raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
-            table = sheet.read(path, self.encoding, self.separator)
+            table = sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
             documents = table.raw(self.text, "text")
             known = {self.text, *self.roles(), *self.meta}
             unread = [name for name in table.columns if name not in known]
@@ -86,10 +87,12 @@ class Text(TextKeys):
 def _wordllama(documents: Sequence[str]) -> FloatArray:
     """Static vectors from the package of that name, [n, 256], rounded to a grid."""
     try:
-        from wordllama import WordLlama
+        import wordllama
     except ImportError:
         raise _not_installed() from None
-    vectors = np.asarray(WordLlama.load().embed(list(documents), norm=True), np.float64)
+    # Its files are in the package, where it looks for the tokenizer only if it is told so.
+    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+    vectors = np.asarray(model.embed(list(documents), norm=True), np.float64)
     rounded: FloatArray = (np.rint(vectors * _GRID) / _GRID).astype(np.float32)
     return rounded
 

@@ -15,6 +15,12 @@ from types import ModuleType
 from harness import api
 
 INSTALLED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "torch", "joblib")  # named where one is missing
+_DISTRIBUTIONS = {  # import name -> the name to ask for, where it is another
+    "attr": "attrs", "bs4": "beautifulsoup4", "community": "python-louvain", "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil", "faiss": "faiss-cpu", "git": "gitpython", "imblearn": "imbalanced-learn",
+    "PIL": "pillow", "skactiveml": "scikit-activeml", "skimage": "scikit-image", "sklearn": "scikit-learn",
+    "sklearn_extra": "scikit-learn-extra", "skopt": "scikit-optimize", "umap": "umap-learn", "yaml": "pyyaml",
+}  # fmt: skip
 _NO_LANDLOCK = (
     "Under Landlock there are no shared memory and no sockets with an address, so multiprocessing's managers, shared "
     "memory and forkserver and DataLoader workers fail; they work in bubblewrap. Pools and queues of processes, joblib and "
@@ -67,8 +73,14 @@ def _missing(name: str, top: str, folder: Path) -> str:
         return f"The submission's {top} holds no {name.partition('.')[2]}."
     there = [package for package in INSTALLED if _found(package)]
     near = difflib.get_close_matches(top, [*own, *there], n=1, cutoff=0.75)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)} and what these need."
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)} and what these need. {_ask(top)}"
     return f"The submission has no file {top}.py, and no package {top} is installed in the sandbox; {hint}"
+
+
+def _ask(top: str) -> str:
+    asked = _DISTRIBUTIONS.get(top, top.replace("_", "-"))
+    known = f" ({asked} is the package's name)" if top in _DISTRIBUTIONS else ""
+    return f"If the challenge allows packages, write `requires: [{asked}]` into submission.yaml{known}."
 
 
 def _shadowed(top: str, folder: Path) -> str:
@@ -122,7 +134,8 @@ def _file(error: BaseException, folder: Path) -> str:
 
 def _task(error: BaseException, _folder: Path) -> str:
     if isinstance(error, AttributeError) and isinstance(error.obj, api.Task):
-        return f"It has {', '.join(field.name for field in dataclasses.fields(error.obj))}."
+        given = [field.name for field in dataclasses.fields(error.obj) if vars(error.obj).get(field.name) is not None]
+        return f"It has {', '.join(given)}."
     return ""
 
 

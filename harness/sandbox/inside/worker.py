@@ -26,7 +26,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from harness import api, registry
+from harness import api
 from harness.errors import Status, SubmissionError
 from harness.sandbox.inside import advice, semaphores, wire
 from harness.sandbox.inside.returned import call
@@ -208,6 +208,8 @@ class LazyModel:
     def settings(self) -> Any:
         """The pinned settings, defaults included, without importing torch."""
         if self._foreign:
+            from harness import registry
+
             return registry.imported(self._foreign).model_validate(self._settings)
         from harness.models import model_settings
 

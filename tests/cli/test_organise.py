@@ -1,0 +1,174 @@
+"""From an organiser's own data to a board: docs/organiser.md word for word, and what is said where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from harness.protocol.compose import load_challenge
+from harness.protocol.sizes import TITLES
+from harness.tracks import track_class
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
+RNG = np.random.default_rng(7)
+
+
+def harness(here: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "harness", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    return subprocess.run(line, cwd=here, env=environment, input=said, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``patients.csv``, ``messages.tsv`` and ``leaves/``, with what real data have: categories, gaps, quotes, accents."""
+    here = tmp_path_factory.mktemp("organiser")
+    sick = RNG.integers(0, 2, 600)
+    lines = ["age,pressure,smoker,town,clinic,outcome"]
+    for i, s in enumerate(sick):
+        pressure = "" if i % 11 == 0 else f"{110 + 25 * s + 10 * RNG.normal():.1f}"
+        smoker = RNG.choice(["yes", "no", "former"], p=[0.6, 0.2, 0.2] if s else [0.1, 0.7, 0.2])
+        town = RNG.choice(["Görlitz", '"Essen, Ruhr"', "Łódź"])
+        lines.append(
+            f"{35 + 20 * s + 8 * RNG.normal():.0f},{pressure},{smoker},{town},c{i % 40},{'sick' if s else 'well'}"
+        )
+    (here / "patients.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    words = {
+        "spam": "win cash prize now free call claim urgent",
+        "ham": "lunch home later love meeting ok train tomorrow",
+    }
+    common = ["the", "you", "to", "a", "and", "is", "in", "me", "at", "for"]
+    rows = ["kind\tbody"]
+    for i in range(500):
+        kind = ("ham", "spam")[i % 3 == 0]
+        body = RNG.choice(words[kind].split(), 4).tolist() + RNG.choice(common, 6).tolist()
+        rows.append(f"{kind}\t{' '.join(RNG.permutation(body))} {i}")
+    (here / "messages.tsv").write_text("\n".join(rows) + "\n")
+
+    for c, name in enumerate(("ash", "beech", "cherry", "elm", "fir", "oak")):
+        (here / "leaves" / name).mkdir(parents=True)
+        for i in range(120):
+            picture = RNG.integers(0, 150, (10, 10))
+            picture[1 + c : 4 + c, 2:8] += 40 + RNG.integers(0, 60, (min(3, 9 - c), 6))
+            Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(here / "leaves" / name / f"{i:03}.png")
+    return here
+
+
+def test_every_command_of_the_page(data: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    commands = re.findall(r"^    (harness .*)$", page, re.MULTILINE)
+    assert len(commands) >= 11
+    (name, text), *_ = re.findall(r"into `conf/(challenge/\w+\.yaml)`:\n\n```yaml\n(.*?)```", page, re.DOTALL)
+    for command in commands:
+        if "patients_noisy" in command or "list challenges" in command:
+            (data / "conf" / name).write_text(text)
+        done = harness(data, *shlex.split(command)[1:])
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        if "--power" in command:
+            assert "tells" in done.stdout
+    assert sorted(path.name for path in (data / "conf" / "challenge").iterdir()) == [
+        "leaves.yaml", "messages.yaml", "patients.yaml", "patients_noisy.yaml",
+    ]  # fmt: skip
+    patients = load_challenge("patients", config_dir=data / "conf")
+    assert patients.dataset.pinned
+    assert np.load(data / "view.npz")["X"].shape == (patients.track.train, 9)  # type: ignore[attr-defined]
+    assert not [path for path in (data / "conf").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("track", TITLES)
+def test_a_challenge_of_every_track(data: Path, tmp_path: Path, track: str) -> None:
+    arguments = ["--track", track, "--data", str(data / "leaves"), "--config-dir", str(tmp_path / "own"), "--json"]
+    done = harness(tmp_path, "challenge", "new", "mine", *arguments)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["classes"] == dict.fromkeys(("ash", "beech", "cherry", "elm", "fir", "oak"), 120)
+    challenge = load_challenge("mine", config_dir=tmp_path / "own")
+    assert challenge.track_type is track_class(track)
+    assert not challenge.practice
+    assert len({load_challenge(n, config_dir=tmp_path / "own").secret for n in ("mine", "debugging_wine")}) == 2
+    view, key = challenge.load_track(challenge.load_dataset(), device="cpu").prepare(0)
+    assert view.arrays
+    assert key is not None
+
+
+def test_what_no_flag_says_is_asked_for_on_a_terminal_alone(data: Path) -> None:
+    done = harness(data, "challenge", "new", "mine", "--data", "patients.csv", said="debugging\n")
+    assert done.returncode == 2
+    assert "--track is missing" in done.stderr
+
+
+def test_the_second_of_a_name_is_refused_and_changes_nothing(data: Path, tmp_path: Path) -> None:
+    arguments = [
+        "challenge",
+        "new",
+        "mine",
+        "--track",
+        "debugging",
+        "--data",
+        str(data / "leaves"),
+        "--config-dir",
+        "own",
+    ]
+    assert harness(tmp_path, *arguments).returncode == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "own").rglob("*") if path.is_file()}
+    done = harness(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    assert before == {path: path.read_bytes() for path in (tmp_path / "own").rglob("*") if path.is_file()}
+    again = harness(tmp_path, *["other" if word == "mine" else word for word in arguments])
+    assert again.returncode == 0, again.stderr  # on the same data
+    pinned = {yaml.safe_load((tmp_path / "own/dataset" / f"{n}.yaml").read_text())["sha256"] for n in ("mine", "other")}
+    assert len(pinned) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["Mine", "--track", "debugging", "--data", "{leaves}"], "lower-case letters"),
+        (["yes", "--track", "debugging", "--data", "{leaves}"], "truth value"),
+        (["../mine", "--track", "debugging", "--data", "{leaves}"], "lower-case letters"),
+        (["debugging_digits", "--track", "debugging", "--data", "{leaves}"], "name of a shipped"),
+        (["digits", "--track", "debugging", "--data", "{leaves}"], "name of a shipped dataset"),
+        (["mine", "--track", "debuging", "--data", "{leaves}"], "No challenge is made for the track"),
+        (["mine", "--track", "debugging", "--data", "nowhere.csv", "--label", "x"], "There is no nowhere.csv"),
+        (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcom"], "outcom"),
+        (["mine", "--track", "debugging", "--data", "{csv}", "--label", "pressure"], "pressure"),
+        (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcome"], "missing"),
+        (["mine", "--track", "debugging", "--data", "{few}", "--label", "y"], "rows"),
+        (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcome", "--set", "nonsense"], "KEY=VALUE"),
+        (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcome", "--set", "colums=3"], "colums"),
+        (["mine", "--track", "debugging", "--data", "{pdf}"], "of no kind that is read"),
+        (["mine", "--track", "debugging", "--data", "{empty}"], "neither pictures nor .txt"),
+    ],
+)
+def test_what_is_wrong_is_one_paragraph_and_nothing_is_written(
+    data: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    (tmp_path / "few.csv").write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(20)))
+    (tmp_path / "report.pdf").write_text("%PDF")
+    (tmp_path / "empty").mkdir()
+    places = {
+        "leaves": data / "leaves",
+        "csv": data / "patients.csv",
+        "few": "few.csv",
+        "pdf": "report.pdf",
+        "empty": "empty",
+    }
+    done = harness(tmp_path, "challenge", "new", *(word.format(**places) for word in arguments), "--config-dir", "own")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    left = [path for path in (tmp_path / "own").rglob("*") if path.is_file()] if (tmp_path / "own").exists() else []
+    assert left == []
