@@ -91,7 +91,8 @@ class Selection(Track[SelectionSettings, SelectionKey]):
     def reference(self, which: Reference, view: View, key: SelectionKey, seed: int) -> Score:
         """``random``: the mean over ``floor_draws`` draws of as many rows as the budget allows (a single draw of 20
         rows moves the floor by several points). ``skyline``: the whole pool with true labels, a level line beside
-        the curves of those who choose."""
+        the curves of those who choose.
+        """
         n = len(view.arrays["X"])
         if which == "skyline":
             every = self._train_and_test(np.arange(n), key.y_clean, view, key, budgets=())

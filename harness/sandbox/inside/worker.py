@@ -68,7 +68,7 @@ def main(job: dict[str, Any]) -> NoReturn:
     except SubmissionError as error:
         report = {"status": str(error.status), "reason": str(error)[:4000]}
         print(report["reason"], file=sys.stderr)  # to the log, which may be all that keeps it
-    except BaseException as error:  # whatever a stranger's code may raise, SystemExit included
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's code may raise, SystemExit included
         status, reason = blame(error, folder, landlock=landlock)
         report = {"status": str(status), "reason": reason[:4000], "child": safely(advice.broken_child, error)}
     with contextlib.suppress(OSError):
@@ -150,7 +150,7 @@ def load_function(folder: Path, module: str, function: str, *, landlock: bool = 
         spec.loader.exec_module(loaded)
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
         print_traceback(error, str(folder))
         raise SubmissionError(
             f"{module}.py does not import: {describe(error, str(folder))}.",
@@ -284,7 +284,7 @@ def safely(ask: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
     """What a question about a stranger's exception answers; None where its own code fails at that."""
     try:
         return ask(*arguments, **named)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a stranger's exception may have code of its own
         return None
 
 
@@ -310,12 +310,12 @@ def print_traceback(error: BaseException, folder: str) -> None:
         while tb is not None and not tb.tb_frame.f_code.co_filename.startswith(folder):
             tb = tb.tb_next
         traceback.print_exception(type(error), error, tb, limit=30)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - likewise
         print(f"(the traceback of {type(error).__name__} cannot be printed)", file=sys.stderr)
 
 
 def _text(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())[:1000]
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - likewise
         return "(its text cannot be read)"
