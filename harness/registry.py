@@ -105,4 +105,11 @@ def problem(error: Any, group: str = "") -> str:
         return f"{where} is missing"
     if error["type"] == "extra_forbidden":
         return f"{where} is not a known setting"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r:.80})"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {_shown(error['input'])})"
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # an integer of thousands of digits
+        return f"a large {type(value).__name__}"

@@ -19,22 +19,13 @@ from harness.errors import BenchmarkError, ProtocolError
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:  # noqa: C901 - a branch for every way a command can end
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
     warnings.showwarning = _one_paragraph
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    args, extra = parser.parse_known_args(argv)
-    # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
-    unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
-    if unknown:
-        parser.error(
-            f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options"
-        )
-    if extra:
-        args.overrides = [*args.overrides, *extra]
+    args = _arguments(argv)
     module, _, function = args.handler.partition(":")
     _terminate_like_ctrl_c()
     try:
@@ -70,6 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: C901 - a branch for
             file=sys.stderr,
         )
         return _NOT_OK
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; ends the process with status 2 where it cannot be understood."""
+    parser = _parser()
+    args, extra = parser.parse_known_args(argv)
+    # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
+    unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
+    if unknown:
+        parser.error(
+            f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options"
+        )
+    if extra:
+        args.overrides = [*args.overrides, *extra]
+    return args
 
 
 def _terminate_like_ctrl_c() -> None:

@@ -86,7 +86,7 @@ class DatasetSettings(BaseModel, ABC):
 
     @property
     def pinned(self) -> bool:
-        """Whether the data can only be what they are now; a challenge on other data cannot be frozen."""
+        """Whether the data can only be what they are now, by their checksums or because scikit-learn ships them."""
         return True
 
     def model_post_init(self, context: Any) -> None:

@@ -9,17 +9,16 @@ from typing import Any, Literal
 
 from harness.errors import BenchmarkError, HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
-from harness.evaluation.launchers.local import compute
+from harness.evaluation.launchers.local import RunCell, compute
 from harness.evaluation.session import Session
 from harness.packages.lock import Lock
 from harness.packages.overlay import overlay
 from harness.protocol import submission
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of, load_challenge
-from harness.protocol.submission import Submission
 from harness.tracking import ledger
 from harness.tracking.record import CellRecord, Record
-from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracking.runs import RunsDir
 from harness.tracks.base import Reference
 
 SAME_DEVICE_TOLERANCE = 1e-9  # the scorer is bit-identical on CPU for the same versions; this is only rounding in JSON
@@ -73,33 +72,10 @@ def reproduce(
 def _run_again(
     record: Record, runs: RunsDir, config_dir: Path | str | None, device: str, workers: int | None
 ) -> Verdict:
-    settings = dict(record.settings)
-    if settings.get("secret") is None:
-        settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
-    challenge = Challenge.from_plain(settings, homes_of(record.challenge, config_dir) if config_dir else NOWHERE)
-    tier = "auto" if record.reference or record.isolation == "none" else record.isolation
-    session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
-    if session.fingerprint != record.fingerprint:
-        return _cannot(
-            record,
-            f"data, scorer or fixed model are not those of the record: fingerprint {session.fingerprint[:12]} here, "
-            f"{record.fingerprint[:12]} there",
-        )
+    session = _session(record, runs, config_dir, device)
     if record.status is Status.INVALID_SUBMISSION or record.submission_digest is None:
         return _cannot(record, "the submission was refused before it ran; nothing of it was kept")
-
-    if record.reference:
-        which: Reference = "random" if record.submission.endswith("random") else "skyline"
-
-        def run_cell(seed: int) -> StoredCell:
-            return reference_cell(session, which, seed)
-
-    else:
-        entry = _kept(record, record.submission_digest, runs, challenge)
-
-        def run_cell(seed: int) -> StoredCell:
-            return evaluate_cell(session, entry, seed)
-
+    run_cell = _reference(record, session) if record.reference else _submission(record, session)
     seeds = [cell.seed for cell in record.cells]
     again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, session.engine)}
     if session.engine.stopped.is_set():
@@ -111,20 +87,42 @@ def _run_again(
     return _compare(record, [again[seed] for seed in seeds], tolerance)
 
 
-def _kept(record: Record, digest: str, runs: RunsDir, challenge: Challenge) -> Submission:
-    """The copy of the submission that the record speaks of. Raises ProtocolError where it is not what it was."""
-    folder = runs.submission_dir(digest)
+def _session(record: Record, runs: RunsDir, config_dir: Path | str | None, device: str) -> Session:
+    """The record's challenge made ready. Raises ProtocolError where data, scorer or model are no longer those."""
+    settings = dict(record.settings)
+    if settings.get("secret") is None:
+        settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
+    challenge = Challenge.from_plain(settings, homes_of(record.challenge, config_dir) if config_dir else NOWHERE)
+    tier = "auto" if record.reference or record.isolation == "none" else record.isolation
+    session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
+    if session.fingerprint != record.fingerprint:
+        raise ProtocolError(
+            f"data, scorer or fixed model are not those of the record: fingerprint {session.fingerprint[:12]} here, "
+            f"{record.fingerprint[:12]} there"
+        )
+    return session
+
+
+def _reference(record: Record, session: Session) -> RunCell:
+    which: Reference = "random" if record.submission.endswith("random") else "skyline"
+    return lambda seed: reference_cell(session, which, seed)
+
+
+def _submission(record: Record, session: Session) -> RunCell:
+    """Cells of the kept submission. Raises ProtocolError where it is not what the record says of it."""
+    folder = session.runs.submission_dir(str(record.submission_digest))
     if not folder.is_dir():
         raise ProtocolError(f"the submission's folder is not kept at {folder}")
     try:
-        entry = submission.load(folder, everything=True, kind=challenge.track_type.task)
+        entry = submission.load(folder, everything=True, kind=session.challenge.track_type.task)
     except SubmissionError as error:
         raise ProtocolError(f"the kept submission has been changed: {error.reason}") from error
-    if entry.digest != digest:
+    if entry.digest != record.submission_digest:
         raise ProtocolError(f"the kept submission {folder} has been changed")
     if entry.requires and record.packages is None:
         raise ProtocolError("the record does not say which packages it ran with")
-    return replace(entry, packages=overlay(Lock.of(record.packages or ())))
+    entry = replace(entry, packages=overlay(Lock.of(record.packages or ())))
+    return lambda seed: evaluate_cell(session, entry, seed)
 
 
 def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:

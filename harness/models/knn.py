@@ -68,11 +68,11 @@ class FittedKnn(FittedModels):
         if not live:
             return np.full((len(order), self.classes), 1 / self.classes, np.float32)
         depth = min(order.shape[1], 4 * self.k * order.shape[1] // live + 1)
-        goal = min(float(self.k), float(weights.sum(dtype=np.float64)))
+        wanted = min(float(self.k), float(weights.sum(dtype=np.float64)))
         while True:
             near = order[:, :depth]
             passed = np.minimum(np.cumsum(weights[near], axis=1, dtype=np.float64), self.k)
-            if depth == order.shape[1] or passed[:, -1].min() >= goal:
+            if depth == order.shape[1] or passed[:, -1].min() >= wanted:
                 break
             depth = min(2 * depth, order.shape[1])
         votes = np.diff(passed, axis=1, prepend=0.0)

@@ -46,7 +46,7 @@ class Requests:
         return bool(self.present.shape[1] == 2)
 
     @property
-    def K(self) -> int:  # noqa: N802 - as in the formulas
+    def K(self) -> int:  # noqa: N802 - the field's name
         """Coefficient vectors of a model."""
         return 1 if self.reference else int(self.present.shape[1])
 
@@ -77,13 +77,13 @@ def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[F
         theta[group] = pool.theta
         if tolerance > FLOAT32_LIMIT:
             pool.run(group, tolerance, "float32", theta, norms, decrements, 150)
-        goal = 1e-8 if polish else tolerance
-        left = group[~(decrements[group] <= goal)]
+        target = 1e-8 if polish else tolerance
+        left = group[~(decrements[group] <= target)]
         if len(left):
-            pool.run(left, goal, "float64", theta, norms, decrements, 400)
-        left = left[~(decrements[left] <= max(goal, 1e-7))]
+            pool.run(left, target, "float64", theta, norms, decrements, 400)
+        left = left[~(decrements[left] <= max(target, 1e-7))]
         if len(left) and theta[0].size > NEWTON_UP_TO:
-            pool.run(left, goal, "float64", theta, norms, decrements, 5000)
+            pool.run(left, target, "float64", theta, norms, decrements, 5000)
             continue
         for b in left:
             live = requests.weights[b] > 0
@@ -94,7 +94,7 @@ def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[F
                 requests.present[b],
                 requests.penalty,
                 theta[b],
-                goal,
+                target,
             )
     resisting = np.flatnonzero(~(decrements <= max(tolerance, 1e-6)))
     if len(resisting):

@@ -179,6 +179,6 @@ def _mapping(group: str, value: object) -> dict[str, Any]:
 
 
 def invalid(problems: Sequence[str]) -> ProtocolError:
-    """The error that lists all problems in one paragraph."""
+    """The error of settings that are wrong, all of them in one paragraph."""
     listed = "; ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)) if len(problems) > 1 else "".join(problems)
     return ProtocolError(f"The configuration is not valid: {listed}.", "`harness show CHALLENGE` prints a valid one.")

@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from harness import api
+from harness.protocol import plain_yaml
 from harness.protocol.folder import invalid
 from harness.registry import problems
 
@@ -82,8 +82,13 @@ def parse(
     ``files`` are the relative paths of the submission's files: the entry must be among them. ``kinds`` are the task
     kinds by name: their fields are what ``needs`` may name.
     """
+    if len(content) > 64_000:
+        raise invalid(f"{where} is larger than 64 kB.")
     try:
-        return Manifest.model_validate(_values(content, where), context={"files": files, "kinds": kinds})
+        values = plain_yaml.read(content, plain_yaml.Texts)
+        return Manifest.model_validate(values, context={"files": files, "kinds": kinds})
+    except plain_yaml.NotPlain as error:
+        raise invalid(f"{where} {error}.", error.hint) from error
     except ValidationError as error:
         wrong = "; ".join(problems(error)[:20])
         raise invalid(f"{where}: {wrong}.", "See a baseline's submission.yaml for the form.") from None
@@ -94,44 +99,3 @@ def missing(where: str, files: Collection[str]) -> Exception:
     near = sorted(name for name in files if _ASIDE.fullmatch(name))
     hint = f"Rename {near[0]} to {MANIFEST}." if near else "`harness new TRACK PATH` writes a working skeleton."
     return invalid(f"{where} has no {MANIFEST}.", hint)
-
-
-class _PlainLoader(yaml.BaseLoader):
-    """YAML in which every scalar is the text that stands there: no types, no tags, no repeated keys.
-
-    No aliases either: a few lines of them can stand for more values than memory holds.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or event.tag:
-            raise yaml.YAMLError("anchors, aliases and tags (&, * and !) are not allowed here")
-        return super().compose_node(parent, index)
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.YAMLError(f"the key in line {key.start_mark.line + 1} is not a text")
-            if key.value in seen:
-                raise yaml.YAMLError(f"key {key.value!r:.60} is there twice, again in line {key.start_mark.line + 1}")
-            seen.add(key.value)
-        return node
-
-
-def _values(content: bytes, where: str) -> dict[str, Any]:
-    if len(content) > 64_000:
-        raise invalid(f"{where} is larger than 64 kB.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise invalid(f"{where} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
-    try:
-        manifest = yaml.load(text, _PlainLoader)  # noqa: S506 - makes texts, lists and dicts alone
-    except Exception as error:  # PyYAML lets whatever goes wrong in it through, as for the escape "\UFFFFFFFF"
-        raise invalid(f"{where} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
-    if not isinstance(manifest, dict):
-        raise invalid(f"{where} must hold keys and values, got {type(manifest).__name__}.")
-    return manifest

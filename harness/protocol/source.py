@@ -18,6 +18,7 @@ import yaml
 from harness import plugins
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
+from harness.protocol import plain_yaml
 
 GROUPS = ("track", "dataset", "model")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
@@ -189,14 +190,9 @@ def _load_bytes(path: Path, content: bytes) -> dict[str, Any]:
     if content.startswith(b"\xef\xbb\xbf"):
         raise ProtocolError(f"{path} begins with a byte order mark.", "Save it as UTF-8 without one (BOM).")
     try:
-        values = yaml.load(content.decode("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ProtocolError(f"{path} is not UTF-8 text (line {line}).", "Save it as UTF-8.") from None
-    except (yaml.YAMLError, ValueError) as error:  # the second: an impossible date
-        raise ProtocolError(f"{path} is not readable YAML: {' '.join(str(error).split())[:300]}.") from error
-    if not isinstance(values, dict):
-        raise ProtocolError(f"{path} must hold keys and values, got {type(values).__name__}.", "See a shipped one.")
+        values = plain_yaml.read(content, plain_yaml.Values)
+    except plain_yaml.NotPlain as error:
+        raise ProtocolError(f"{path} {error}.", error.hint or "See a shipped one.") from error
     if not isinstance(values.get("defaults", []), list):
         raise ProtocolError(f"{path}: defaults must be a list, a line each with a dash.", "See a shipped one.")
     return values
@@ -208,17 +204,3 @@ def _load(path: Path) -> dict[str, Any]:
         return _load_bytes(path, path.read_bytes())
     except OSError as error:
         raise ProtocolError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Safe YAML in which no key stands twice, as Hydra has it."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key, _ in node.value:
-            value = self.construct_object(key, deep=True) if isinstance(key, yaml.ScalarNode) else None
-            if value is not None and value in seen:
-                raise yaml.YAMLError(f"key {value!r:.60} is there twice, again in line {key.start_mark.line + 1}")
-            seen.add(value)
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found

@@ -35,7 +35,7 @@ class Entry:
 
     seq: int  # from 1
     time: str  # UTC, ISO 8601
-    kind: str  # run, release, reproduce; withdraw takes a run out
+    kind: str  # run, release or reproduce
     run_id: str
     record_sha256: str | None
     who: str
@@ -131,11 +131,10 @@ class Ledger:
             if actual != expected:
                 text = f"The record of run {run_id} is not the one in the ledger: it was edited afterwards."
                 problems.append((run_id, text))
-        known = {entry.run_id for entry, _ in parsed if entry.kind == "withdraw"} | set(latest)
         return problems + [
             (run_id, f"Run {run_id} has a record, but the ledger has no line for it.")
             for run_id in recorded
-            if run_id not in known
+            if run_id not in latest
         ]
 
     def recorded(self, run_id: str) -> str | None:
@@ -165,13 +164,7 @@ class Ledger:
 
 def latest_records(entries: list[Entry]) -> dict[str, str]:
     """SHA-256 of the record of every run that a ledger holds now, by run id."""
-    latest: dict[str, str] = {}
-    for entry in entries:
-        if entry.kind == "run" and entry.record_sha256:
-            latest[entry.run_id] = entry.record_sha256
-        elif entry.kind == "withdraw":
-            latest.pop(entry.run_id, None)
-    return latest
+    return {entry.run_id: entry.record_sha256 for entry in entries if entry.kind == "run" and entry.record_sha256}
 
 
 def _chain_problems(parsed: list[tuple[Entry, bytes]]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Opening an MLflow store: which one, made once, and found out quickly where it cannot be used.
 
-mlflow takes seconds to import, so it is imported inside the functions that need it. Making its SQLite database runs
-all of its migrations, about two seconds; a migrated, empty database is kept in the user's cache and copied instead.
+mlflow takes a second to import, so it is imported inside the functions that need it. Making its SQLite database runs
+all of its migrations: measured from there to the first answer, 2 to 6 seconds (mlflow 3.17, two busy cores; most of it
+waits for the disk). A migrated, empty database is kept in the user's cache and copied instead: 0.7 seconds.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         rest[order] = False
         secondary = {
             "fixes_to_target": float(reached[0]) if len(reached) else float(n),
-            "average_precision": metrics.average_precision(
+            "average_precision": metrics.ranking_average_precision(
                 np.concatenate([is_wrong[order], is_wrong[rest]]), len(order)
             ),
             "precision_at_b": float(hit[:budget].mean()),

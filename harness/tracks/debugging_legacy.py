@@ -78,7 +78,7 @@ class DebuggingLegacy(Track[DebuggingLegacySettings, DebuggingLegacyKey]):
         is_wrong = (y != key.y_true)[order]
         budget = int(is_wrong.sum())
         secondary = {
-            "average_precision": metrics.average_precision(is_wrong, len(order)),
+            "average_precision": metrics.ranking_average_precision(is_wrong, len(order)),
             "precision_at_b": float(is_wrong[:budget].mean()) if budget else float("nan"),
             "accuracy_dirty": float(accuracies[0]),
             "accuracy_clean": float(accuracies[-1]),

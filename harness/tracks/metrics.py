@@ -1,10 +1,14 @@
-"""Metrics under item weights: with all-ones weights the metric itself, with resampled ones its bootstrap."""
+"""The metrics of all tracks.
+
+Those that take ``weights`` give the metric itself for all-ones weights, its bootstrap for resampled ones.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from harness.api import FloatArray, IntArray
+from harness.models.base import BoolArray
 
 
 def per_class_f1(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatArray) -> FloatArray:
@@ -17,7 +21,8 @@ def per_class_f1(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: Fl
 
     Returns
     -------
-    [r, C] float64, nan for a class that neither occurs nor is predicted.
+    [r, C] float64, nan for a class that neither occurs nor is predicted. Source: van Rijsbergen, Information retrieval,
+    1979, chapter 7.
     """
     classes = np.arange(n_classes)
     actual, predicted = y_true[:, None] == classes, y_pred[:, None] == classes  # [m, C]
@@ -35,26 +40,141 @@ def macro_f1(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatA
 
 
 def recall(y_true: IntArray, y_pred: IntArray, n_classes: int) -> FloatArray:
-    """Recall of every class [C] float64, nan for a class that does not occur; its mean is balanced accuracy."""
+    """Recall of every class: y_true, y_pred [m] in 0..C-1 -> [C] float64, nan for a class that does not occur.
+
+    Its mean is balanced accuracy (Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010).
+    """
     actual = np.bincount(y_true, minlength=n_classes).astype(np.float64)
     hits = np.bincount(y_true[y_true == y_pred], minlength=n_classes)
     rate: FloatArray = np.divide(hits, actual, out=np.full(n_classes, np.nan), where=actual > 0)
     return rate
 
 
-def average_precision(positive: FloatArray, listed: int) -> float:
-    """Average precision of a ranking whose tail is tied (step-wise, as scikit-learn's ``average_precision_score``).
-
-    Parameters
-    ----------
-    positive: [n] bool along the ranking, best first.
-    listed: how many were really ranked; the others share the last place.
-
-    nan where nothing is positive.
-    """
-    n, total = len(positive), int(np.sum(positive))
-    if total == 0:
+def f1(flagged: BoolArray, positive: BoolArray) -> float:
+    """F1 of flagged [n] for positive [n]; 0 where nothing is flagged, nan where nothing is positive."""
+    if not positive.any():
         return float("nan")
-    at = np.flatnonzero(positive[:listed])
-    precision = np.arange(1, len(at) + 1) / (at + 1)
-    return float((precision.sum() + (total - len(at)) * total / n) / total)
+    return float(2 * (flagged & positive).sum() / (flagged.sum() + positive.sum()))
+
+
+def auroc(scores: FloatArray, positive: BoolArray) -> float:
+    """Area under the ROC curve: how often a positive row outscores a negative one, ties counted half.
+
+    scores [n], higher = more suspicious; positive [n]. nan where all rows are of one kind. Source: Hanley
+    and McNeil, The meaning and use of the area under a ROC curve, Radiology 1982.
+    """
+    hits, others = int(positive.sum()), int((~positive).sum())
+    if not hits or not others:
+        return float("nan")
+    return float((midranks(scores)[positive].sum() - hits * (hits - 1) / 2) / (hits * others))
+
+
+def average_precision(scores: FloatArray, positive: BoolArray) -> float:
+    """Area under the precision-recall steps, tied rows entering together (scikit-learn's ``average_precision_score``).
+
+    scores [n], higher = more suspicious; positive [n]. nan where nothing is positive. Source: Buckley and Voorhees,
+    Evaluating evaluation measure stability, SIGIR 2000.
+    """
+    total = int(positive.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # end of each run of equal scores
+    found = np.cumsum(positive[order])[last]
+    return float(np.diff(found, prepend=0) @ (found / (last + 1)) / total)
+
+
+def ranking_average_precision(positive: BoolArray, listed: int) -> float:
+    """Average precision of a ranking whose tail is tied.
+
+    positive [n] along the ranking, best first; ``listed``: how many were really ranked, the others share the last
+    place. nan where nothing is positive.
+    """
+    n = len(positive)
+    return average_precision(np.maximum(n - np.arange(n), n - listed), positive)
+
+
+def average_precisions(member: BoolArray, order: IntArray) -> FloatArray:
+    """Average precision of k full rankings for s sets of rows: member [m, s], order [m, k] -> [k, s]; 0 for an empty set."""
+    places = np.arange(1, len(order) + 1)[:, None]
+    out = np.zeros((order.shape[1], member.shape[1]))
+    for column, rows in enumerate(order.T):
+        hit = member[rows]
+        out[column] = (hit * np.cumsum(hit, axis=0) / places).sum(axis=0) / np.maximum(hit.sum(axis=0), 1)
+    return out
+
+
+def lower_cluster(values: FloatArray) -> BoolArray:
+    """Rows in the lower of the two clusters that 2-means finds in values [n]; nobody where all values are equal.
+
+    In one dimension the best split is a threshold, so it is found exactly. This is how OpenDataVal (Jiang et al.,
+    2023) turns values into a verdict before it takes F1.
+    """
+    span = max(float(np.abs(values).max()), 1e-300)
+    ordered = np.sort(values / span)  # scaled, so that squares of huge values do not overflow
+    cuts = np.flatnonzero(np.diff(ordered)) + 1  # sizes of the lower cluster
+    if not len(cuts):
+        return np.zeros(len(values), bool)
+    total = np.cumsum(ordered)
+    below, above = total[cuts - 1], total[-1] - total[cuts - 1]
+    best = cuts[np.argmax(below**2 / cuts + above**2 / (len(values) - cuts))]  # least spread within the clusters
+    lower: BoolArray = values / span < ordered[best]
+    return lower
+
+
+def shuffled_order(scores: FloatArray, shuffle: IntArray) -> IntArray:
+    """Rows from the highest score to the lowest, ties in the order of ``shuffle``, a permutation of the rows.
+
+    scores [n] or [n, k] -> the same shape, each column an order.
+    """
+    order: IntArray = shuffle[np.argsort(-scores[shuffle], axis=0, kind="stable")]
+    return order
+
+
+def midranks(values: FloatArray) -> FloatArray:
+    """Ranks 0..n-1 of values [n], tied ones sharing the mean of theirs; float64."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+    return ranks
+
+
+def spearman(a: FloatArray, b: FloatArray) -> float:
+    """Spearman's rank correlation of a [n] and b [n]; nan where one of them is constant (Spearman, 1904)."""
+    x, y = midranks(a), midranks(b)
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else float("nan")
+
+
+def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
+    """Agreement of two partitions of n rows, labels a [n] and b [n]: 1 if equal, about 0 by chance.
+
+    Mutual information less its expectation under random partitions of the same sizes, over the mean entropy less the
+    same (Vinh, Epps and Bailey, 2010; the arithmetic mean, as in scikit-learn). Equal partitions have 1 by definition:
+    where both are one part, or all parts single rows, the ratio is 0 / 0.
+    """
+    from scipy.special import gammaln
+
+    n = len(a)
+    _, a = np.unique(a, return_inverse=True)
+    _, b = np.unique(b, return_inverse=True)
+    table = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(table, (a, b), 1)
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    if np.count_nonzero(table) == len(rows) == len(columns):
+        return 1.0
+
+    def information(count: FloatArray, r: FloatArray, c: FloatArray) -> FloatArray:
+        term: FloatArray = count / n * np.log(np.maximum(count, 1) * n / (r * c))
+        return term
+
+    mutual = float(information(table, rows[:, None], columns).sum())
+    entropy = -float(sum((s / n * np.log(s / n)).sum() for s in (rows, columns))) / 2
+    expected = 0.0
+    for r in rows:
+        for c in columns:  # sizes of the overlap follow the hypergeometric distribution
+            k = np.arange(max(1.0, r + c - n), min(r, c) + 1)
+            log_p = gammaln(r + 1) + gammaln(c + 1) + gammaln(n - r + 1) + gammaln(n - c + 1) - gammaln(n + 1)
+            log_p = log_p - gammaln(k + 1) - gammaln(r - k + 1) - gammaln(c - k + 1) - gammaln(n - r - c + k + 1)
+            expected += float((information(k, r, c) * np.exp(log_p)).sum())
+    return (mutual - expected) / max(entropy - expected, 1e-15)

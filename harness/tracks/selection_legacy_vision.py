@@ -14,7 +14,7 @@ from pydantic import Field
 from harness.api import FloatArray, IntArray, SelectionPairsTask
 from harness.data.base import TEST, TRAIN
 from harness.errors import ProtocolError, SubmissionError
-from harness.tracks import checks
+from harness.tracks import checks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View
 
 RANDOM_STATE = 0
@@ -156,9 +156,7 @@ def _classify(X: FloatArray, y: IntArray, X_test: FloatArray) -> IntArray:
 
 def _f1(y: IntArray, predicted: IntArray, weights: FloatArray) -> FloatArray:
     """F1 of class 1, 0 where it neither occurs nor is predicted: y, predicted [m] in 0..1, weights [r, m] -> [r]."""
-    hits, mass = weights @ (y * predicted), weights @ (y + predicted)
-    f1: FloatArray = np.divide(2 * hits, mass, out=np.zeros(len(mass)), where=mass > 0)
-    return f1
+    return np.nan_to_num(metrics.per_class_f1(y, predicted, 2, weights)[:, 1])
 
 
 def _coded(array: Array, name: str, size: int, n_values: int) -> IntArray:

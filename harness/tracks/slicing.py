@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from harness.api import Fitted, FloatArray, IntArray, SlicingTask
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models.base import BoolArray
-from harness.tracks import checks, detection, planting
+from harness.tracks import checks, metrics, planting
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 from harness.tracks.planting import Kind
@@ -131,10 +131,10 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
     def score(self, output: Arrays, view: View, key: SlicingKey, seed: int) -> Score:
         scores, top = output["membership"], self.settings.top
         m, hidden = key.member.shape
-        order = detection.shuffled_order(scores, self.rng(seed, "ties").permutation(m))  # [m, k], highest first
+        order = metrics.shuffled_order(scores, self.rng(seed, "ties").permutation(m))  # [m, k], highest first
         declared = np.take_along_axis(scores, order[:top], axis=0).mean(axis=0) >= DECLARED
         usable = np.flatnonzero(declared) if self.settings.empty_every else np.arange(scores.shape[1])
-        precision = average_precisions(key.member, order[:, usable])
+        precision = metrics.average_precisions(key.member, order[:, usable])
         partner = match(precision)  # [s], -1: none
         position, found = np.tile(np.arange(m)[:, None], (1, hidden)), np.zeros((m, hidden), bool)
         curve = np.arange(1, min(4 * top, m) + 1)
@@ -211,16 +211,6 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
         return of_class, plan
 
 
-def average_precisions(member: BoolArray, order: IntArray) -> FloatArray:
-    """Average precision of every proposal for every hidden slice: member [m, s], order [m, k] -> [k, s]."""
-    places = np.arange(1, len(order) + 1)[:, None]
-    out = np.zeros((order.shape[1], member.shape[1]))
-    for column, rows in enumerate(order.T):
-        hit = member[rows]
-        out[column] = (hit * np.cumsum(hit, axis=0) / places).sum(axis=0) / np.maximum(hit.sum(axis=0), 1)
-    return out
-
-
 def match(precision: FloatArray) -> IntArray:
     """Partner of each hidden slice: precision [k, s] -> [s] int, -1 for none; the one-to-one sum is largest."""
     from scipy.optimize import linear_sum_assignment
@@ -241,4 +231,4 @@ def _agreement(member: BoolArray, scores: FloatArray) -> float:
     """Adjusted mutual information of hidden slices and proposals; a row below 0.5 everywhere is in no proposal."""
     hidden = np.where(member.any(axis=1), member.argmax(axis=1), -1)
     proposed = np.where(scores.max(axis=1) >= DECLARED, scores.argmax(axis=1), -1)
-    return detection.adjusted_mutual_information(hidden, proposed)
+    return metrics.adjusted_mutual_information(hidden, proposed)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.api import FloatArray, IntArray, Model, ValuationTask
 from harness.data import noise
-from harness.tracks import checks, detection
+from harness.tracks import checks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 from harness.tracks.pinned import Pinned
@@ -76,18 +76,16 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
         trapezoid = np.ones(len(gaps)) / (len(gaps) - 1)
         trapezoid[[0, -1]] /= 2
         items = {"gap": trapezoid @ gaps}
-        flagged = detection.lower_cluster(values)
+        flagged = metrics.lower_cluster(values)
         secondary = {
-            "wrong_label_auroc": detection.auroc(-values, key.wrong),
-            "wrong_label_average_precision": detection.average_precision(-values, key.wrong),
-            "wrong_label_f1": detection.f1(flagged, key.wrong),
+            "wrong_label_auroc": metrics.auroc(-values, key.wrong),
+            "wrong_label_average_precision": metrics.average_precision(-values, key.wrong),
+            "wrong_label_f1": metrics.f1(flagged, key.wrong),
             "wrong_labels": float(key.wrong.sum()),
         }
         if self.settings.shapley is not None:
             pinned = self.settings.shapley.load(seed, view)
-            secondary["spearman_to_shapley"] = (
-                detection.spearman(values, pinned) if pinned is not None else float("nan")
-            )
+            secondary["spearman_to_shapley"] = metrics.spearman(values, pinned) if pinned is not None else float("nan")
         share = np.linspace(0, self.settings.removed, len(gaps))
         curve = np.column_stack([share, gaps.mean(axis=1)])
         return Score(float(self.statistic(items, np.ones((1, m)))[0]), items, secondary, curve)
@@ -116,7 +114,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
     def _gaps(self, values: FloatArray, view: View, key: ValuationKey, seed: int) -> FloatArray:
         """Lowest-first minus highest-first, right (1) or wrong (0), at each step for each test row: [steps + 1, m]."""
         s, n, y = self.settings, len(values), view.arrays["y"]
-        lowest_first = detection.shuffled_order(values, self.rng(seed, "ties").permutation(n))[::-1]
+        lowest_first = metrics.shuffled_order(values, self.rng(seed, "ties").permutation(n))[::-1]
         # The last row of a class is never removed.
         gone = np.minimum(np.round(np.linspace(0, s.removed, s.steps + 1) * n), n - len(np.unique(y)))[1:, None]
         orders = lowest_first, lowest_first[::-1]

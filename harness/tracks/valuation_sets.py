@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray, ValuationSetsTask
 from harness.errors import ProtocolError, SubmissionError
-from harness.tracks import checks, detection
+from harness.tracks import checks, metrics
 from harness.tracks.base import Arrays, Reference, Score, Settings, Track, View
 from harness.tracks.drawing import Parts, draw_parts
 
@@ -105,7 +105,7 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
         items = {"predicted": output["gains"], "measured": key.gains}
         order = np.argsort(key.gains, kind="stable")
         secondary = {
-            "spearman": detection.spearman(output["gains"], key.gains),
+            "spearman": metrics.spearman(output["gains"], key.gains),
             "mean_error": float(np.mean(output["gains"] - key.gains)),
             "mean_measured_gain": float(key.gains.mean()),
             "base_accuracy": key.base_accuracy,

@@ -109,7 +109,7 @@ def _kill_one(
         problem(f"finished cells were run again: {lost}")
     try:
         record, board = _record(runs), _board(place, runs)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+    except Exception as error:  # noqa: BLE001 - reported, whatever it is
         found.boards_differ += 1
         problem(f"no board: {error}")
         return

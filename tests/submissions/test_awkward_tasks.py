@@ -77,7 +77,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # noqa: C901 - by task
+def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # noqa: C901 - a table of kinds, a branch each
     """Arrays and scalars of some tasks: budgets of one row and of all, validation of one row and none."""
     n = 4 if kind == "few rows" else 30
     X, y = data(kind, n)

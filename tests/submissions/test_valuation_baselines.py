@@ -19,7 +19,7 @@ from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import submission
 from harness.protocol.compose import load_challenge
 from harness.randomness import generator
-from harness.tracks import detection
+from harness.tracks import metrics
 from tests.tracks.helpers import baseline, make_task, run
 
 NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "valuation").iterdir() if (p / submission.MANIFEST).exists())
@@ -281,7 +281,7 @@ def test_knn_shapley_finds_wrong_labels_as_the_literature_says():
     for seed in range(3):
         view, key = track.prepare(seed)
         values = baseline("valuation", "knn_shapley")(make_task(track, view, seed))
-        found.append([f(-values, key.wrong) for f in (detection.auroc, detection.average_precision)])
+        found.append([f(-values, key.wrong) for f in (metrics.auroc, metrics.average_precision)])
     assert np.mean(found, axis=0) == pytest.approx([0.998, 0.99], abs=0.01)
 
 

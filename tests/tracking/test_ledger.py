@@ -93,14 +93,6 @@ def test_a_ledger_begun_by_an_older_version_goes_on(tmp_path: Path) -> None:
     assert ledger.verify() == ["ledger.jsonl line 2 (release b) was edited."]
 
 
-def test_a_run_can_be_withdrawn(tmp_path: Path) -> None:
-    made_run(tmp_path, "a", deliver=False)
-    ledger = Ledger(tmp_path)
-    ledger.append("withdraw", "made-a", who="me", note="licence")
-    assert ledger.recorded("made-a") is None
-    assert ledger.verify() == []
-
-
 @pytest.mark.parametrize("cut", [1, 5, 100])
 def test_a_torn_last_line_is_mended(tmp_path: Path, cut: int) -> None:
     ledger = Ledger(tmp_path)

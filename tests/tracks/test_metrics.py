@@ -40,7 +40,7 @@ def test_mean_recall_is_scikit_learns_balanced_accuracy() -> None:
 def test_average_precision_with_a_tied_tail_is_scikit_learns(positive: list[bool], data: st.DataObject) -> None:
     truth = np.array(positive)
     listed = data.draw(st.integers(0, len(truth)))
-    got = metrics.average_precision(truth, listed)
+    got = metrics.ranking_average_precision(truth, listed)
     if not truth.any():
         assert np.isnan(got)
         return

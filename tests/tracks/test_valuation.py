@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from harness.errors import ProtocolError, SubmissionError
 from harness.protocol.compose import load_challenge
-from harness.tracks import detection, pinned
+from harness.tracks import metrics, pinned
 from harness.tracks.base import View
 from harness.tracks.valuation import Valuation, removal_places
 from tests.tracks.helpers import baseline, make_task
@@ -157,7 +157,7 @@ def test_a_share_that_would_empty_a_class_stops_before():
 
 def test_ties_fall_by_a_seeded_shuffle_and_not_by_row_order(track):
     view, key = track.prepare(0)
-    order = detection.shuffled_order(np.zeros(100), track.rng(0, "ties").permutation(100))
+    order = metrics.shuffled_order(np.zeros(100), track.rng(0, "ties").permutation(100))
     constant = track.score({"values": np.zeros(100)}, view, key, 0)
     by_shuffle = track.score({"values": -np.argsort(order).astype(float)}, view, key, 0)
     by_row = track.score({"values": -np.arange(100.0)}, view, key, 0)
@@ -181,18 +181,18 @@ def test_references_are_apart_and_the_bound_is_above_the_skyline(track):
 @given(arrays(float, 12, elements=INTEGERS), arrays(bool, 12))
 def test_detection_metrics_agree_with_scikit_learn(scores, positive):
     if positive.any() and not positive.all():
-        assert detection.auroc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
-        assert detection.average_precision(scores, positive) == pytest.approx(average_precision_score(positive, scores))
-        flagged = detection.lower_cluster(scores)
-        assert detection.f1(flagged, positive) == pytest.approx(f1_score(positive, flagged, zero_division=0))
+        assert metrics.auroc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+        assert metrics.average_precision(scores, positive) == pytest.approx(average_precision_score(positive, scores))
+        flagged = metrics.lower_cluster(scores)
+        assert metrics.f1(flagged, positive) == pytest.approx(f1_score(positive, flagged, zero_division=0))
     elif not positive.any():
-        assert np.isnan([detection.auroc(scores, positive), detection.average_precision(scores, positive)]).all()
-        assert np.isnan(detection.f1(scores < 0, positive))
+        assert np.isnan([metrics.auroc(scores, positive), metrics.average_precision(scores, positive)]).all()
+        assert np.isnan(metrics.f1(scores < 0, positive))
 
 
 @given(arrays(float, 9, elements=st.floats(-100, 100)))
 def test_lower_cluster_has_the_least_spread_of_all_thresholds(values):
-    lower = detection.lower_cluster(values)
+    lower = metrics.lower_cluster(values)
     if np.ptp(values / max(np.abs(values).max(), 1e-300)) == 0:
         assert not lower.any()
         return
@@ -207,7 +207,7 @@ def test_lower_cluster_has_the_least_spread_of_all_thresholds(values):
 
 @given(arrays(float, 10, elements=INTEGERS), arrays(float, 10, elements=INTEGERS))
 def test_spearman_agrees_with_scipy(a, b):
-    ours = detection.spearman(a, b)
+    ours = metrics.spearman(a, b)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         assert np.isnan(ours)
     else:

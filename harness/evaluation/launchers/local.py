@@ -53,7 +53,8 @@ def compute(
     """One cell a seed, yielded as they end; ``workers`` at a time (None: one per core).
 
     A fault of ours in one cell is that cell's ``harness_error`` and the others go on. Ctrl-C stops the engine: what is
-    being trained ends, and all other cells come out as ``cancelled``. A second one waits for nothing but the sandboxes.
+    being trained is finished, and all other cells come out as ``cancelled``. A second one does not wait for that, only
+    a moment for the sandboxes to end.
     Raises ProtocolError where the challenge itself cannot be drawn; then, and when the caller closes the iterator
     early, the cells in flight are ended.
     """
@@ -77,7 +78,7 @@ def compute(
 def failed(
     seed: int, status: Status, reason: str, seconds: float = 0.0, peak_memory_mb: float | None = None, log: str = ""
 ) -> StoredCell:
-    """A cell that did not end ``ok``: kept to be shown, never used again."""
+    """A cell that did not end ``ok``: kept to be shown; a run that resumes takes over only those that did."""
     cell = CellRecord(
         seed=seed, status=status, reason=reason, seconds=Seconds(submission=seconds), peak_memory_mb=peak_memory_mb
     )
@@ -137,6 +138,6 @@ def _guarded(run_cell: RunCell, seed: int, engine: Engine) -> StoredCell:
         return failed(seed, error.status, str(error))
     except BenchmarkError as error:
         return failed(seed, Status.HARNESS_ERROR, str(error), log=traceback.format_exc())
-    except Exception as error:  # noqa: BLE001 - a fault of ours is one cell, not the run
+    except Exception as error:  # noqa: BLE001 - a fault of ours becomes the cell's status
         reason = f"Fault of the harness, not of the submission: {type(error).__name__}: {error}"
         return failed(seed, Status.HARNESS_ERROR, reason, log=traceback.format_exc())

@@ -1,8 +1,9 @@
 """First code in the new process: bind it to its limits, then hand over to the worker. Standard library only.
 
-Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap and containers the walls already stand. In every tier
-except bubblewrap (``supervise``) this process stays behind as guard: it adopts every orphan of the cell, and when the
-worker ends or the harness asks or dies, it kills all that is left before it exits itself: nothing outlives the cell.
+Run as ``python -P -s -S -B launcher.py JOB.json``. In bubblewrap and containers the walls already stand. Where the
+job says ``supervise``, in every tier but bubblewrap, this process stays behind as guard: it adopts every orphan of the
+cell, and when the worker ends or the harness asks or dies, it kills all that is left before it exits itself: nothing
+outlives the cell.
 """
 
 from __future__ import annotations
@@ -76,9 +77,10 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _enter(job: dict[str, Any]) -> int:
-    """Into a container no descriptors come: connect to the harness and be handed them, once it has set the limits.
+    """A container inherits no descriptors: connect to the harness, which hands them over once it has set the limits.
 
-    Standard output and error become the harness's pipe. Returns the read end of one that ends when the harness does.
+    Standard output and error become the harness's pipe. Returns the read end of another, which ends when the harness
+    does.
     """
     import socket
 
@@ -137,7 +139,7 @@ def _watch(lifeline: int) -> None:
     signal.signal(signal.SIGIO, _stop)
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:  # before the lines above
+    if select.select([lifeline], [], [], 0)[0]:  # it ended before the lines above
         os.kill(os.getpid(), signal.SIGIO)
 
 

@@ -284,7 +284,7 @@ def safely(ask: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
     """What a question about a stranger's exception answers; None where its own code fails at that."""
     try:
         return ask(*arguments, **named)
-    except Exception:  # noqa: BLE001 - asks a stranger's object, which may raise anything
+    except Exception:  # noqa: BLE001 - a stranger's exception may have code of its own
         return None
 
 
@@ -310,12 +310,12 @@ def print_traceback(error: BaseException, folder: str) -> None:
         while tb is not None and not tb.tb_frame.f_code.co_filename.startswith(folder):
             tb = tb.tb_next
         traceback.print_exception(type(error), error, tb, limit=30)
-    except BaseException:  # noqa: BLE001 - a stranger's exception may fail to print
+    except BaseException:  # noqa: BLE001 - likewise
         print(f"(the traceback of {type(error).__name__} cannot be printed)", file=sys.stderr)
 
 
 def _text(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())[:1000]
-    except BaseException:  # noqa: BLE001 - a stranger's exception may have no text
+    except BaseException:  # noqa: BLE001 - likewise
         return "(its text cannot be read)"
