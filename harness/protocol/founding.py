@@ -7,12 +7,13 @@ what proved sound is moved to its place, the challenge's own file last.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,20 +65,32 @@ def found(wish: Wish, config_dir: Path) -> Founded:
         few for the track.
     """
     source.check_name(wish.name, Path("challenge") / f"{wish.name}.yaml")
-    taken = [path for path in _places(wish, config_dir).values() if path.exists()]
-    if taken:
-        raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
     if not wish.data.exists():
         raise ProtocolError(f"There is no {wish.data}.", "--data names a file, or a folder of files.")
     try:
         config_dir.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{wish.name}.new-", dir=config_dir))
-        try:
-            return _move(_stage(wish, config_dir, stage), wish, config_dir, stage)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+        with _alone(config_dir):
+            taken = [path for path in _places(wish, config_dir).values() if path.exists()]
+            if taken:
+                raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
+            stage = Path(tempfile.mkdtemp(prefix=f".{wish.name}.new-", dir=config_dir))
+            try:
+                return _move(_stage(wish, config_dir, stage), wish, config_dir, stage)
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
         raise ProtocolError(f"{error.filename or config_dir} cannot be written: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One writer of a folder at a time; another waits."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:

@@ -172,3 +172,18 @@ def test_what_is_wrong_is_one_paragraph_and_nothing_is_written(
     assert len(done.stderr.strip().splitlines()) == 1
     left = [path for path in (tmp_path / "own").rglob("*") if path.is_file()] if (tmp_path / "own").exists() else []
     assert left == []
+
+
+def test_of_two_at_once_one_is_told_that_the_name_is_taken(data: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "harness", "challenge", "new", "mine", "--track", "debugging", "--config-dir", "own"]
+    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    both = [
+        subprocess.Popen(
+            [*line, "--data", str(data / "leaves")], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2]
+    assert sum("exists already; nothing was written" in text for text in said) == 1
+    assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith(".")]
