@@ -32,6 +32,7 @@ from harness.tracks import track_class
 
 _TABLES, _ARRAYS, _PICTURES = (".csv", ".tsv", ".tab", ".jsonl"), (".npz", ".npy"), (".png", ".jpg", ".jpeg", ".bmp")
 _KEPT = re.compile(r"`(columns: \{.*\})`")  # what a table says of its columns where nobody has said it
+_STAGE = ".harness-new-"
 _SECRET = "Splits and noise are drawn from the secret: in a competition keep this file to yourself."
 
 
@@ -73,7 +74,9 @@ def found(wish: Wish, config_dir: Path) -> Founded:
             taken = [path for path in _places(wish, config_dir).values() if path.exists()]
             if taken:
                 raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
-            stage = Path(tempfile.mkdtemp(prefix=f".{wish.name}.new-", dir=config_dir))
+            for litter in config_dir.glob(f"{_STAGE}*"):  # of one that was killed
+                shutil.rmtree(litter, ignore_errors=True)
+            stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=config_dir))
             try:
                 return _move(_stage(wish, config_dir, stage), wish, config_dir, stage)
             finally:

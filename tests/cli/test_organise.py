@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -186,4 +187,28 @@ def test_of_two_at_once_one_is_told_that_the_name_is_taken(data: Path, tmp_path:
     said = [process.communicate()[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2]
     assert sum("exists already; nothing was written" in text for text in said) == 1
+    assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith(".")]
+
+
+def test_a_kill_leaves_nothing_that_stands_in_the_way(data: Path, tmp_path: Path) -> None:
+    arguments = [
+        "challenge",
+        "new",
+        "mine",
+        "--track",
+        "debugging",
+        "--data",
+        str(data / "leaves"),
+        "--config-dir",
+        "own",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    process = subprocess.Popen([sys.executable, "-m", "harness", *arguments], cwd=tmp_path, env=environment)
+    while not list((tmp_path / "own").glob(".*")) and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "own" / "challenge").exists()
+    done = harness(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
     assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith(".")]
