@@ -26,6 +26,7 @@ import numpy as np
 
 from harness.models import load_model
 from harness.models.backend import cores
+from harness.models.base import FixedModel
 from harness.models.coalitions import Banzhaf, OutOfBag, Permutations, prefixes
 from harness.models.dataperf_net import legacy_accuracies
 from harness.models.knn import knn_shapley
@@ -88,8 +89,8 @@ def logistic_against_scikit_learn(rounds: int) -> list[Result]:
     results = []
     for share in (0.9, 0.7, 0.3, 0.1):
         W = (np.random.default_rng(int(share * 10)).random((512, len(X))) < share).astype(np.float32)
-        exact = load_model("logistic", device="cpu", polish=True, n_classes=10).fit_many(X, y, weights=W[:16])
-        exact = exact.predict_proba(X_test)
+        polished = load_model("logistic", device="cpu", polish=True, n_classes=10).fit_many(X, y, weights=W[:16])
+        exact = polished.predict_proba(X_test)
 
         def ours(W: np.ndarray = W) -> np.ndarray:
             return load_model("logistic", device="cpu", n_classes=10).fit_many(X, y, weights=W).predict_proba(X_test)
@@ -147,13 +148,14 @@ def nets_against_loop(rounds: int) -> list[Result]:
     results = []
     for name in ("mlp", "cnn"):
         fresh = partial(load_model, name, device="cpu", updates=60, n_classes=10)  # one that remembers nothing yet
-        result = abab(
-            lambda fresh=fresh: fresh().fit_many(X, y, weights=W),
-            lambda fresh=fresh: [fresh().fit(X, y, weights=w) for w in W[:4]],
-            16,
-            4,
-            rounds,
-        )
+
+        def together(fresh: Callable[[], FixedModel] = fresh) -> object:
+            return fresh().fit_many(X, y, weights=W)
+
+        def one_by_one(fresh: Callable[[], FixedModel] = fresh) -> object:
+            return [fresh().fit(X, y, weights=w) for w in W[:4]]
+
+        result = abab(together, one_by_one, 16, 4, rounds)
         results.append(say(f"{name}, 16 members against one by one", result))
     return results
 
@@ -170,7 +172,7 @@ def debugging_against_original(rounds: int, data: Path) -> list[Result]:
     for task in ("01g317-flipped", "01g317", "04hgtk", "09j2d"):
         train = pd.read_parquet(folder / f"{task}_train_0.3_300.parquet")
         test = pd.read_parquet(folder / f"{task}_test_500.parquet")
-        X, X_test = np.stack(train.encoding), np.stack(test.encoding)
+        X, X_test = np.stack(list(train.encoding)), np.stack(list(test.encoding))
         truth = pd.read_csv(folder / f"dataset_{task}_train.csv").drop_duplicates("ImageID").set_index("ImageID")
         true, given = truth.hv_label.loc[train.filename].to_numpy(), train.label.to_numpy()
         place = np.argsort(np.loadtxt(folder / f"{task}_datascope.txt", dtype=int))
@@ -221,9 +223,14 @@ def bookkeeping(rounds: int) -> list[Result]:
     )
     u, right, order = rng.random(256), rng.random((256, n)) < 0.5, rng.permutation(n)
     shapley, banzhaf, bags = Permutations(n), Banzhaf(n), OutOfBag(n)
+
+    def walk() -> None:
+        prefixes(order)
+        shapley.add(order, rng.random(n + 1))
+
     work: dict[str, tuple[Callable[[], object], int]] = {
         "Banzhaf": (lambda: banzhaf.add(masks, u), 256),
-        "Shapley (with its coalitions)": (lambda: (prefixes(order), shapley.add(order, rng.random(n + 1))), n),
+        "Shapley (with its coalitions)": (walk, n),
         "Data-OOB": (lambda: bags.add(masks.astype(int), right), 256),
     }
     for name, (add, count) in work.items():
@@ -239,7 +246,7 @@ def neighbours_values(rounds: int) -> list[Result]:
     for n, m, d in ((1000, 300, 64), (50_000, 200, 64)):
         X, V = rng.random((n, d), np.float32), rng.random((m, d), np.float32)
         y, v = rng.integers(0, 10, n), rng.integers(0, 10, m)
-        seconds = min(cpu(lambda X=X, y=y, V=V, v=v: knn_shapley(X, y, V, v)) for _ in range(rounds))
+        seconds = min(cpu(partial(knn_shapley, X, y, V, v)) for _ in range(rounds))
         print(f"KNN-Shapley, {n} x {m}, {d} features: {seconds:.2f} CPU s")
         results.append({"name": f"knn_shapley {n} x {m} x {d}", "cpu_s": seconds})
     return results
@@ -282,11 +289,13 @@ def ours_values(
     n, rng, model = len(X), np.random.default_rng(0), load_model("logistic", device="cpu", n_classes=10)
 
     def accuracy(W: np.ndarray) -> np.ndarray:
-        return (model.fit_many(X, y, weights=W).predict(X_val) == y_val).mean(axis=1)
+        shares: np.ndarray = (model.fit_many(X, y, weights=W).predict(X_val) == y_val).mean(axis=1)
+        return shares
 
     if method == "leave_one_out":
         u = accuracy(np.vstack([np.ones(n), 1 - np.eye(n)]))
-        return u[0] - u[1:]
+        gains: np.ndarray = u[0] - u[1:]
+        return gains
     if method == "tmc_shapley":
         orders = [rng.permutation(n) for _ in range(fits // n)]
         u = accuracy(np.concatenate([prefixes(order) for order in orders]))
@@ -323,7 +332,7 @@ def growth(folder: Path) -> list[Result]:
             X = (rng.standard_normal((C, d))[y] * 0.7 + rng.standard_normal((n, d))).astype(np.float32)
             W = (rng.random((B, n)) < 0.7).astype(np.float32)
             model = load_model("logistic", device="cpu", n_classes=C)
-            costs.append(cpu(lambda m=model, X=X, y=y, W=W: m.fit_many(X, y, weights=W)) / B * 1e3)
+            costs.append(cpu(partial(model.fit_many, X, y, weights=W)) / B * 1e3)
             results.append({"name": "growth", "axis": axis, "value": value, "ms": costs[-1], **base, axis: value})
         panel.loglog(values, costs, "o-")
         panel.set_xlabel({"B": "models B", "n": "rows n", "d": "features d", "C": "classes C"}[axis])

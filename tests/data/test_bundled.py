@@ -70,7 +70,7 @@ def test_unknown_name_and_parameters_are_one_paragraph() -> None:
     with pytest.raises(ProtocolError, match=r"size is not a known setting; colour is not a known setting"):
         dataset_settings("digits", size=8, colour=True)
     with pytest.raises(ValidationError):
-        dataset_settings("digits").name = "wine"
+        dataset_settings("digits").name = "wine"  # type: ignore[misc]
 
 
 def test_import_is_light() -> None:

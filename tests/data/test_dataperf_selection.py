@@ -16,7 +16,7 @@ from harness.errors import ProtocolError
 def words(folder: Path, rng: np.random.Generator, names: dict[str, int]) -> dict[str, np.ndarray]:
     """One parquet file a word, and what was written: clip id -> embedding."""
     folder.mkdir(parents=True)
-    written = {}
+    written: dict[str, np.ndarray] = {}
     for word, count in names.items():
         clips = [f"{word}/common_voice_en_{i}.wav" for i in range(count)]
         vectors = rng.normal(size=(count, 1024)).astype(np.float32)

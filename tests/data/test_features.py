@@ -17,7 +17,8 @@ def images() -> np.ndarray:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, size=(300, 8, 8, 3))
     fine = rng.integers(-20, 21, size=(300, 32, 32, 3))
-    return np.clip(coarse.repeat(4, axis=1).repeat(4, axis=2) + fine, 0, 255).astype(np.uint8)
+    pixels: np.ndarray = np.clip(coarse.repeat(4, axis=1).repeat(4, axis=2) + fine, 0, 255).astype(np.uint8)
+    return pixels
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -176,7 +176,7 @@ def test_an_archive_packed_by_somebody_else_counts_by_its_contents(places: Path)
 
 
 def test_arrays_packed_by_somebody_else_count_by_their_contents(places: Path) -> None:
-    arrays = {"y": np.arange(5, dtype=np.uint8), "names": np.array(["a", "bc"])}
+    arrays: dict[str, Any] = {"y": np.arange(5, dtype=np.uint8), "names": np.array(["a", "bc"])}
     path = own(places, "labels.npz", b"")
     np.savez_compressed(path, **arrays)
     file = DataFile("iris", "labels.npz", "0" * 64, content_sha256=content_digest(path))
@@ -199,7 +199,12 @@ def test_a_large_file_is_hashed_once(places: Path, monkeypatch: pytest.MonkeyPat
     own(places, "iris.csv", CONTENT)
     hashed = []
     real = hashlib.file_digest
-    monkeypatch.setattr(hashlib, "file_digest", lambda *a: hashed.append(a) or real(*a))
+
+    def noted(*arguments: Any) -> object:
+        hashed.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
     for _ in range(3):
         find(DataFile("iris", "iris.csv", SHA))
     assert len(hashed) == 1

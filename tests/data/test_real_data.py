@@ -150,7 +150,7 @@ def test_roman_numerals(real: Load, data_dir: Path) -> None:
 )
 def test_dataperf_debugging(real: Load, data_dir: Path, task: str) -> None:
     data = real("dataperf_debugging", task=task)
-    part = data.extras["part"]
+    part: np.ndarray = data.extras["part"]
     assert np.bincount(part).tolist() == [300, 100, 500]
     assert data.X.shape == (900, 2048)
     wrong = data.y != data.extras["given"]

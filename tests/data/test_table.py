@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,16 +80,17 @@ def test_what_was_inferred_can_be_written_out(frame: pd.DataFrame, tmp_path: Pat
 def test_constants_come_from_the_training_part_alone(frame: pd.DataFrame, tmp_path: Path) -> None:
     part = np.array(["train"] * 40 + ["val"] * 5 + ["test"] * 15)
     frame["part"] = part
-    frame.loc[50, ["age", "colour", "zip"]] = [900, "chartreuse", "55555"]
+    odd: dict[str, Any] = {"age": 900, "colour": "chartreuse", "zip": "55555"}
+    frame.loc[50, [*odd]] = [*odd.values()]
     gaps(frame).to_csv(tmp_path / "p.csv", index=False)
-    keys = {"path": "p.csv", **ROLES, "group": None, "part": "part", "rare": 3}
+    keys: dict[str, Any] = {"path": "p.csv", **ROLES, "group": None, "part": "part", "rare": 3}
     keys |= {"missing": {"policy": "mean+flag"}, "columns": {"ward": "drop"}}
     data = load(tmp_path, "table", **keys)
     train, holed = frame[:40], gaps(frame)
     imputer = SimpleImputer(add_indicator=True).fit(holed[:40][["age"]])
     age = imputer.transform(holed[["age"]])
     scaler = StandardScaler().fit(age[:40, :1])
-    levels = [*sorted(c for c, k in holed[:40].colour.value_counts().items() if k >= 3)]
+    levels = [*sorted(str(c) for c, k in holed[:40].colour.value_counts().items() if k >= 3)]
     colour = np.stack([holed.colour == c for c in levels], axis=1)
     other = ~holed.colour.isin(levels) & holed.colour.notna()  # rare or never seen in training
     np.testing.assert_allclose(data.X[:, 0], scaler.transform(age[:, :1])[:, 0], rtol=1e-6)
@@ -205,7 +207,7 @@ def test_votes_in_columns_and_in_a_file_are_the_same(tmp_path: Path) -> None:
 
 
 def test_findings_are_said_and_nothing_is_dropped(tmp_path: Path) -> None:
-    rows = [(1.0, "c", i % 4, "ab"[i % 2]) for i in range(8)]
+    rows: list[tuple[object, ...]] = [(1.0, "c", i % 4, "ab"[i % 2]) for i in range(8)]
     rows += [(2.0, "c", i, "ab"[i // 2 % 2]) for i in (50, 50, 51, 52, 53)]
     rows += [("?", "c", i, "b") for i in range(60, 80)]
     parts = ["train"] * 6 + ["test"] * 20 + ["train"] * 7

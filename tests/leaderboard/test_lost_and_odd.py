@@ -60,7 +60,7 @@ def _remove_artifacts(runs_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [_delete_run, _delete_experiment, _remove_artifacts])
-def test_what_mlflow_has_lost_is_delivered_again(lose, challenge: Challenge, runs_dir: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_mlflow_has_lost_is_delivered_again(lose, challenge: Challenge, runs_dir: Path) -> None:
     before = build(challenge, FINGERPRINT, runs_dir)
     lose(runs_dir)
     with pytest.raises(HarnessError, match="harness sync"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_model_equals_scikit_learn_on_subsets(digits: Split, k: int) -> None:
 def test_a_weight_is_a_number_of_copies(digits: Split) -> None:
     X, y, X_test, _ = digits
     X = X + np.random.default_rng(1).normal(0, 1e-3, X.shape).astype(np.float32)
-    counts = np.random.default_rng(2).integers(0, 4, len(X))
+    counts: Any = np.random.default_rng(2).integers(0, 4, len(X))  # integers do as well
     rows = np.repeat(np.arange(len(X)), counts)
     model = load_model("knn", device="cpu", k=5, n_classes=10)
     expected = KNeighborsClassifier(5).fit(X[rows], y[rows]).predict_proba(X_test)
@@ -90,7 +91,8 @@ def test_a_weight_is_a_number_of_copies(digits: Split) -> None:
 
 def test_fewer_rows_than_k_and_none() -> None:
     X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, 1])
-    P = load_model("knn", device="cpu", k=5).fit_many(X, y, subsets=[[0, 1, 2], []]).predict_proba(X)
+    subsets: Any = [[0, 1, 2], []]  # lists do as well
+    P = load_model("knn", device="cpu", k=5).fit_many(X, y, subsets=subsets).predict_proba(X)
     np.testing.assert_allclose(P[0], [[1 / 3, 2 / 3]] * 3, atol=1e-6)
     np.testing.assert_allclose(P[1], 0.5)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from harness.errors import BenchmarkError, HarnessError, ProtocolError
 from harness.models import load_model, solver
 from harness.models.backend import Backend
-from harness.models.engine import Chunk
+from harness.models.engine import Chunk, minimise
+from harness.models.logistic import FittedLogistic
 from harness.models.newton import damped_newton
 from tests.models.conftest import CUDA, Split
 
@@ -41,14 +43,14 @@ def test_digits_coalitions_equal_scikit_learn(digits: Split, sklearn_proba: Prob
 
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
-def test_tabular_equals_scikit_learn(load: Callable[[], object], scaled: bool, sklearn_proba: Proba) -> None:
+def test_tabular_equals_scikit_learn(load: Callable[[], Any], scaled: bool, sklearn_proba: Proba) -> None:
     data = load()
     X, y = np.asarray(data.data), data.target
     if scaled:
         X = (X - X.mean(0)) / X.std(0)
     X = X.astype(np.float32)
     C = len(data.target_names)
-    W = coalitions(len(X), 0.6, 40) * np.random.default_rng(1).integers(1, 4, (40, len(X)))
+    W: np.ndarray = coalitions(len(X), 0.6, 40) * np.random.default_rng(1).integers(1, 4, (40, len(X)))
     P = load_model("logistic", device="cpu", n_classes=C).fit_many(X, y, weights=W).predict_proba(X)
     # its first-order solver gives up early on features of such different scales: the second-order one decides
     settings = {} if scaled else {"solver": "newton-cholesky", "tol": 1e-10, "max_iter": 1000}
@@ -87,6 +89,7 @@ def test_more_features_than_rows_and_constant_features(sklearn_proba: Proba) -> 
 def test_reported_coefficients_make_the_reported_probabilities(digits: Split) -> None:
     X, y, X_test, _ = digits
     f = load_model("logistic", device="cpu").fit_many(X, y, weights=coalitions(len(X), 0.5, 2))
+    assert isinstance(f, FittedLogistic)
     z = np.einsum("bcd,nd->bnc", f.coef, X_test) + f.intercept[:, None]
     p = np.exp(z - z.max(-1, keepdims=True))
     np.testing.assert_allclose(p / p.sum(-1, keepdims=True), f.predict_proba(X_test), atol=1e-5)
@@ -168,7 +171,8 @@ def test_two_classes_left_of_many_are_scikit_learns_two_at_twice_its_c(digits: S
 
     def theirs(inverse_penalty: float) -> np.ndarray:
         model = LogisticRegression(C=inverse_penalty, solver="newton-cholesky", tol=1e-10, max_iter=1000)
-        return model.fit(X[pair].astype(float), y[pair]).predict_proba(X_test.astype(float))
+        proba: np.ndarray = model.fit(X[pair].astype(float), y[pair]).predict_proba(X_test.astype(float))
+        return proba
 
     P = ours.predict_proba(X_test)
     assert abs(P[:, [3, 8]] - theirs(2 * C)).max() < 1e-4
@@ -247,10 +251,10 @@ def test_what_the_engine_leaves_is_solved_by_newton(
     digits: Split, sklearn_proba: Proba, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y, X_test, _ = digits
-    minimise = solver.minimise
 
-    def lazy(*arguments: object, **_: object) -> object:
-        return minimise(*arguments[:5], 2)  # two evaluations: nothing converges
+    def lazy(*arguments: Any, **_: object) -> object:
+        backend, chunk, theta, precondition, tolerance = arguments[:5]
+        return minimise(backend, chunk, theta, precondition, tolerance, 2)  # two evaluations: nothing converges
 
     monkeypatch.setattr(solver, "minimise", lazy)
     X, X_test = X[:150, 20:44], X_test[:, 20:44]
@@ -306,9 +310,9 @@ def test_chunks_too_large_for_the_device_are_halved(digits: Split, monkeypatch: 
     whole = load_model("logistic", device="cpu").fit_many(X, y, weights=W).predict_proba(X_test)
     there = SimpleNamespace(of=lambda device: Backend.of(device, torch_on_cpu=True))
     monkeypatch.setattr("harness.models.logistic.Backend", there)
-    minimise, sizes = solver.minimise, []
+    sizes = []
 
-    def small_device(backend: Backend, chunk: Chunk, *rest: object, **named: object) -> object:
+    def small_device(backend: Backend, chunk: Chunk, *rest: Any, **named: Any) -> object:
         sizes.append(len(chunk.weights))
         if len(chunk.weights) > 6:
             raise torch.OutOfMemoryError
@@ -366,6 +370,7 @@ def test_any_small_problem_ends_at_its_optimum(n: int, d: int, C: int, B: int, s
     W = rng.integers(0, 3, (B, n)).astype(float)
     c = 10**log_c
     f = load_model("logistic", device="cpu", C=c, n_classes=C, polish=True).fit_many(X, y, weights=W)
+    assert isinstance(f, FittedLogistic)
     P = f.predict_proba(X)
     np.testing.assert_allclose(P.sum(-1), 1, atol=1e-5)
     onehot = np.eye(C)[y]
@@ -407,8 +412,8 @@ def test_any_small_problem_ends_at_its_optimum(n: int, d: int, C: int, B: int, s
         ({"y": None, "labels": np.zeros((3, 6), int), "weights": np.ones((2, 6))}, "differs"),
     ],
 )
-def test_bad_input_is_one_clear_error(change: dict[str, object], says: str) -> None:
-    arguments = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 2, 0, 1, 2]), **change}
+def test_bad_input_is_one_clear_error(change: dict[str, Any], says: str) -> None:
+    arguments: dict[str, Any] = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 2, 0, 1, 2]), **change}
     with pytest.raises(ProtocolError, match=says):
         load_model("logistic", device="cpu", n_classes=3).fit_many(**arguments)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.errors import ProtocolError
 from harness.models import load_model, nets
-from harness.models.nets import CnnSettings, draw_rows, initial_weights
+from harness.models.base import Batch
+from harness.models.nets import CnnSettings, FittedNetwork, NetSettings, draw_rows, initial_weights
 from tests.models.conftest import CUDA, Split
 
 
@@ -22,6 +25,7 @@ def plain_loop(name: str, X: np.ndarray, y: np.ndarray, w: np.ndarray, X_test: n
     from torch import nn
 
     settings = load_model(name, updates=updates).settings
+    assert isinstance(settings, NetSettings)
     layers = {
         "mlp": lambda: [nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)],
         "logistic_sgd": lambda: [nn.Flatten(), nn.Linear(64, 10)],
@@ -49,7 +53,8 @@ def plain_loop(name: str, X: np.ndarray, y: np.ndarray, w: np.ndarray, X_test: n
         nn.functional.cross_entropy(net(data[rows]), torch.from_numpy(y[rows])).backward()
         optimizer.step()
     with torch.no_grad():
-        return net(test).softmax(-1).numpy()
+        proba: np.ndarray = net(test).softmax(-1).numpy()
+    return proba
 
 
 @pytest.mark.parametrize(("name", "updates"), [("logistic_sgd", 60), ("mlp", 60), ("cnn", 25)])
@@ -135,6 +140,7 @@ def test_the_gpus_way_is_within_its_tolerance(
     apart = abs(P - Q).max(axis=-1)
     assert 1e-5 < apart.mean() < 0.02  # not one path twice
     assert abs((P.argmax(-1) == y_test).mean(axis=1) - (Q.argmax(-1) == y_test).mean(axis=1)).max() <= 0.01
+    assert isinstance(other, FittedNetwork)
     assert all(p.dtype == np.float32 for p in other.parameters)
 
 
@@ -146,7 +152,7 @@ def test_members_that_do_not_fit_together_are_trained_in_halves(digits: Split, m
     whole = load_model("mlp", device="cpu", updates=5).fit_many(X, y, weights=W).predict_proba(X_test)
     train, sizes = nets.train, []
 
-    def small_device(settings: object, batch: object, members: np.ndarray, *rest: object) -> object:
+    def small_device(settings: NetSettings, batch: Batch, members: np.ndarray, *rest: Any) -> object:
         sizes.append(len(members))
         if len(members) > 2:
             raise torch.OutOfMemoryError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import yaml
 
@@ -38,7 +41,7 @@ def test_bad_settings_are_all_named(name: str, settings: dict[str, object], says
 
 
 @pytest.mark.parametrize("arguments", [{"device": "tpu"}, {"n_classes": 0}, {"n_classes": True}, {"n_classes": 2.0}])
-def test_bad_arguments_of_the_factory(arguments: dict[str, object]) -> None:
+def test_bad_arguments_of_the_factory(arguments: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match=next(iter(arguments))):
         load_model("logistic", **arguments)
 
@@ -50,4 +53,4 @@ def test_cuda_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(HarnessError, match="no CUDA device"):
-        load_model("logistic", device="cuda").fit([[0.0], [1.0]], [0, 1])
+        load_model("logistic", device="cuda").fit(np.array([[0.0], [1.0]]), np.array([0, 1]))

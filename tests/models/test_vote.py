@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,9 +18,8 @@ def test_mean_of_the_two_members_probabilities(digits: Split) -> None:
 
     X, y, X_test, _ = digits
     rows = np.flatnonzero(y < 3)[:60]
-    f = load_model("svc_logistic_vote", device="cpu", random_state=5, n_classes=10).fit_many(
-        X, y, subsets=[rows, [0], [], rows]
-    )
+    subsets: Any = [rows, [0], [], rows]
+    f = load_model("svc_logistic_vote", device="cpu", random_state=5, n_classes=10).fit_many(X, y, subsets=subsets)
     members = [SVC(probability=True, random_state=5), LogisticRegression(random_state=5)]
     expected = np.mean([m.fit(X[rows], y[rows]).predict_proba(X_test) for m in members], axis=0)
     P = f.predict_proba(X_test)

@@ -26,11 +26,12 @@ def oracle(library: str, method: str, task, folder: Path) -> np.ndarray:
     rows = {name: getattr(task, name) for name in ("X", "y", "X_val", "y_val")}
     np.savez(source, method=method, chance=1 / task.n_classes, **rows)
     script = Path(__file__).with_name(f"{library}_values.py")
-    command = [interpreter, "-W", "ignore", script, source, target]
+    command = [interpreter, "-W", "ignore", str(script), str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     with np.load(target) as found:
-        return found["values"]
+        values: np.ndarray = found["values"]
+    return values
 
 
 def digits(train: int):

@@ -66,7 +66,7 @@ def test_all_problems_at_once_and_limits() -> None:
         requirements(["a"], {"requirements.txt": b"a"}, "s")
 
 
-def test_they_are_part_of_the_submission(write_submission) -> None:  # type: ignore[no-untyped-def]
+def test_they_are_part_of_the_submission(write_submission) -> None:
     asks = submission.load(write_submission("asks", "", requires=["toolz"]))
     assert asks.requires == ("toolz",)
     assert submission.load(write_submission("plain", "")).requires == ()

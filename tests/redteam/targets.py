@@ -40,6 +40,7 @@ class Targets:
         memory = shared_memory.SharedMemory(create=True, size=64)
         stack.callback(memory.unlink)
         stack.callback(memory.close)
+        assert memory.buf is not None
         memory.buf[: len(self.canary)] = self.canary.encode()
         libc = ctypes.CDLL(None)
         key = secrets.randbits(30)

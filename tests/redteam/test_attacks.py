@@ -35,13 +35,13 @@ from tests.redteam.targets import Targets
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(str(path.parent.relative_to(CASES)) for path in CASES.glob("*/*/case.yaml"))
 TIERS = [report.name for report in probe() if report.works and report.name != "none"]
-LIMITS = {"seconds": 20.0, "memory_mb": 512, "processes": 32, "output_mb": 8, "log_kb": 64}
+LIMITS: dict[str, Any] = {"seconds": 20.0, "memory_mb": 512, "processes": 32, "output_mb": 8, "log_kb": 64}
 BUDGET, ROWS, ENTROPY = 5, 60, (11, 22, 33)
 
 
 def view() -> View:
     rng = np.random.default_rng(7)
-    arrays = {"X": rng.random((ROWS, 6), dtype=np.float32), "y": rng.integers(0, 3, ROWS)}
+    arrays: dict[str, np.ndarray] = {"X": rng.random((ROWS, 6), dtype=np.float32), "y": rng.integers(0, 3, ROWS)}
     return View(arrays, {"budget": BUDGET, "n_classes": 3})
 
 
@@ -67,7 +67,8 @@ def judged(outcome: Outcome, shown: View) -> tuple[Status, str, list[int] | None
         return outcome.status, outcome.reason, None
     assert outcome.status is Status.OK
     try:
-        found = checks.indices(outcome.arrays["indices"], name="indices", n=ROWS, at_most=shown.scalars["budget"])
+        budget = int(shown.scalars["budget"])
+        found = checks.indices(outcome.arrays["indices"], name="indices", n=ROWS, at_most=budget)
     except SubmissionError as error:
         return error.status, str(error), None
     return Status.OK, "", found.tolist()
@@ -145,23 +146,24 @@ def test_attack(
         extra(outcome, output, shown)
 
 
-def _honest(outcome: Outcome, output: list[int], shown: View) -> None:
+def _honest(outcome: Outcome, output: list[int] | None, shown: View) -> None:
     X, y = shown.arrays["X"], shown.arrays["y"]
     distance = [float(((X[i] - X[y == y[i]].mean(0)) ** 2).sum()) for i in range(ROWS)]
     assert output == sorted(range(ROWS), key=distance.__getitem__)[:BUDGET]
 
 
-def _random(outcome: Outcome, output: list[int], shown: View) -> None:
+def _random(outcome: Outcome, output: list[int] | None, shown: View) -> None:
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(ENTROPY)))
     assert output == rng.choice(ROWS, BUDGET, replace=False).tolist()
 
 
-def _is_three(outcome: Outcome, output: list[int], shown: View) -> None:
+def _is_three(outcome: Outcome, output: list[int] | None, shown: View) -> None:
     assert output == [3]
+    assert outcome.arrays is not None
     assert type(outcome.arrays["indices"]) is np.ndarray
 
 
-def _outside_clock(outcome: Outcome, output: list[int], shown: View) -> None:
+def _outside_clock(outcome: Outcome, output: list[int] | None, shown: View) -> None:
     assert outcome.seconds > 0.4
 
 

@@ -15,7 +15,7 @@ from harness.evaluation.session import Session
 from harness.protocol.compose import load_challenge
 from harness.errors import Status
 from harness.evaluation.cell import evaluate_cell
-from harness.evaluation.run import StoredCell
+from harness.tracking.runs import StoredCell
 from harness.sandbox import probe
 
 HERE = Path(__file__).parent / "entries" / "game_the_metric"

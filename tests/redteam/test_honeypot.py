@@ -19,7 +19,9 @@ from harness.protocol import submission
 from harness.evaluation.session import Session
 from harness.errors import Status
 from harness.evaluation.cell import evaluate_cell
+from harness.data.base import Dataset
 from harness.sandbox import probe
+from harness.tracks.training_set import TrainingSet
 
 HERE = Path(__file__).parent / "honeypot"
 SEEDS = 2
@@ -36,7 +38,7 @@ def session(name: str, tier: str, tmp_path: Path, secret: str) -> Session:
 def shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Challenge.load_dataset
 
-    def load(challenge: Challenge):  # type: ignore[no-untyped-def]
+    def load(challenge: Challenge) -> Dataset:
         data = real(challenge)
         return dataclasses.replace(data, y=np.random.default_rng().permutation(data.y))
 
@@ -55,9 +57,11 @@ def test_shuffled_labels_cannot_be_learned(tier: str, tmp_path: Path, shuffled: 
             stored = evaluate_cell(pot, submission.load(folder), seed)
             assert stored.cell.status is Status.OK, stored.cell.reason
             assert folder.name != "look_up" or "found: []" in stored.log, stored.log
+            assert stored.cell.score is not None
             scores.append(stored.cell.score)
         assert np.mean(scores) < 0.1 + 4 * ERROR, folder.name
     leaked = []
+    assert isinstance(pot.track, TrainingSet)
     for seed in range(SEEDS):
         view, key = pot.track.prepare(seed)
         rng = np.random.default_rng(seed)

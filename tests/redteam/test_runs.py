@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def open_bench(config: Path, runs: Path, tier: str) -> Session:
 
 def leak(session: Session, path: Path) -> None:
     """All that a submission must not know, beside it."""
-    secrets = {"X": session.track.dataset.X, "y": session.track.dataset.y}
+    secrets: dict[str, Any] = {"X": session.track.dataset.X, "y": session.track.dataset.y}
     for seed in range(session.challenge.seeds):
         view, key = session.track.prepare(seed)
         secrets |= {f"shown{seed}": view.arrays["X"], f"X{seed}": key.X_test, f"y{seed}": key.y_test}

@@ -22,7 +22,7 @@ from tests.sandbox.helpers import TIERS, job
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def fresh(monkeypatch: pytest.MonkeyPatch):
     """Probes are tried anew, before and after."""
     tiers._try.cache_clear()
     trial.trials.cache_clear()

@@ -117,7 +117,7 @@ def test_only_plain_numbers_are_written(array: np.ndarray) -> None:
 
 
 @pytest.fixture
-def directory(tmp_path: Path):  # type: ignore[no-untyped-def]
+def directory(tmp_path: Path):
     fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     yield fd
     os.close(fd)
@@ -190,7 +190,7 @@ def test_json_is_an_object_or_refused(raw: bytes) -> None:
         assert isinstance(wire.read_json(raw, "report.json"), dict)
 
 
-def receiver(raw: bytes):  # type: ignore[no-untyped-def]
+def receiver(raw: bytes):
     stream = io.BytesIO(raw)
     return stream.read
 

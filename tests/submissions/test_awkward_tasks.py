@@ -165,7 +165,8 @@ def bound(task: str, scalars: dict[str, Any]) -> Track[Any, Any]:
         budget=budget, cap=budget, class_floor=scalars.get("class_floor"), all_classes=False
     )
     track.dataset = SimpleNamespace(class_names=tuple("abcd"))
-    return track
+    made: Track[Any, Any] = track
+    return made
 
 
 def needs(task: str, name: str) -> tuple[str, ...]:

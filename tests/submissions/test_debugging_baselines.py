@@ -17,13 +17,13 @@ from sklearn.neighbors import NearestNeighbors
 from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol import submission
 from harness.protocol.catalogue import baseline_names
 from harness.protocol.compose import load_challenge
+from harness.protocol.manifest import MANIFEST
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 
-NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "debugging").glob(f"*/{submission.MANIFEST}"))
+NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "debugging").glob(f"*/{MANIFEST}"))
 
 
 def clouds(n: int = 60, m: int = 20, wrong: int = 8, seed: int = 0, **fields: Any) -> Any:
@@ -32,7 +32,7 @@ def clouds(n: int = 60, m: int = 20, wrong: int = 8, seed: int = 0, **fields: An
     y = rng.integers(3, size=n + m)
     X = (rng.normal(size=(n + m, 4)) + 2 * np.eye(3, 4)[y]).astype(np.float32)
     y[:wrong] = (y[:wrong] + 1) % 3
-    given = {"X": X[:n], "y": y[:n], "X_val": X[n:], "y_val": y[n:]} | fields
+    given: dict[str, Any] = {"X": X[:n], "y": y[:n], "X_val": X[n:], "y_val": y[n:]} | fields
     return api.DebuggingTask(
         3, generator("test", seed, "algorithm"), load_model("logistic", device="cpu", n_classes=3), **given
     )
@@ -172,7 +172,8 @@ def test_influence_predicts_retraining_without_each_row() -> None:
         q = np.exp(z - z.max(axis=1, keepdims=True))
         q /= q.sum(axis=1, keepdims=True)
         penalty = np.column_stack([theta[:, :-1], helpers["INTERCEPT_RIDGE"] * theta[:, -1]])
-        return ((q - np.eye(3)[task.y]).T @ X + penalty).ravel()
+        slope: np.ndarray = (q - np.eye(3)[task.y]).T @ X + penalty
+        return slope.ravel()
 
     model = fit(every)
     theta = np.column_stack([model.coef_, model.intercept_])

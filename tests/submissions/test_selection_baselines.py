@@ -16,13 +16,13 @@ from harness import api, evaluate
 from harness.errors import ProtocolError
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol import submission
 from harness.protocol.catalogue import baseline_names
 from harness.protocol.compose import load_challenge
+from harness.protocol.manifest import MANIFEST
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 
-NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{submission.MANIFEST}"))
+NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{MANIFEST}"))
 WITHOUT_LABELS = {"random", "kcenter_greedy", "herding", "kmeans_medoids", "facility_location"}
 
 
@@ -180,6 +180,7 @@ def test_grand_orders_each_class_by_the_norm_of_the_gradient() -> None:
         w = torch.tensor(np.column_stack([W, np.zeros(3)]), requires_grad=True)
         logits = w @ torch.tensor(np.append(x, 1.0).astype(np.float64))
         torch.nn.functional.cross_entropy(logits[None], torch.tensor([y])).backward()
+        assert w.grad is not None
         norms.append(float(w.grad.norm()))
     chosen = select(task)
     for c in range(3):

@@ -12,12 +12,12 @@ from scipy.stats import multivariate_normal
 from harness import api
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol import submission
 from harness.protocol.compose import load_challenge
+from harness.protocol.manifest import MANIFEST
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, run
 
-NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "slicing").iterdir() if (p / submission.MANIFEST).exists())
+NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "slicing").iterdir() if (p / MANIFEST).exists())
 
 
 def parts(name):
@@ -137,6 +137,7 @@ def test_sliceline_finds_the_best_conjunction_of_all():
                 score = alpha * (ratio - 1) - (1 - alpha) * (n / rows.sum() - 1)
                 if score > best:
                     best, best_rows = score, rows
+    assert best_rows is not None
     grown = parts("sliceline")
     sizes, scores, bounds = grown["rate"](np.stack([best_rows, hard]), error)
     assert scores[0] == pytest.approx(best)

@@ -109,7 +109,9 @@ def test_merged_rows_are_distinct_and_classes_even(track: TrainingSet, prepared:
 
 
 def test_doubted_rows_are_wrong_more_often(track: TrainingSet) -> None:
-    before, dropped, relabelled = [], [], []
+    before: list[float] = []
+    dropped: list[float] = []
+    relabelled: list[float] = []
     for seed in range(4):
         view, key = track.prepare(seed)
         before.append(np.mean(truth(track, view.arrays["X"]) != view.arrays["y"]))

@@ -15,14 +15,15 @@ from sklearn.linear_model import LogisticRegression
 
 from harness import api
 from harness.models import load_model
+from harness.models.base import FixedModel
 from harness.paths import SUBMISSIONS_DIR
-from harness.protocol import submission
 from harness.protocol.compose import load_challenge
+from harness.protocol.manifest import MANIFEST
 from harness.randomness import generator
 from harness.tracks import metrics
 from tests.tracks.helpers import baseline, make_task, run
 
-NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "valuation").iterdir() if (p / submission.MANIFEST).exists())
+NAMES = sorted(p.name for p in (SUBMISSIONS_DIR / "valuation").iterdir() if (p / MANIFEST).exists())
 N = 8
 CLOSE = 0.005  # the values below span 0.03 (Beta-Shapley) to 0.11 (Banzhaf), and one kind differs from another by more
 
@@ -109,6 +110,7 @@ def test_tmc_truncation_saves_fits_and_keeps_most_of_the_order(utilities):
     exact = semivalue(utilities, shapley_weight)
     task = small_task()
     found = baseline("valuation", "tmc_shapley")(task, orders=500, tolerance=0.02)
+    assert isinstance(task.model, FixedModel)
     assert task.model.fits <= N * 500
     assert spearmanr(found, exact).statistic > 0.8
 
@@ -288,7 +290,7 @@ def test_knn_shapley_finds_wrong_labels_as_the_literature_says():
 def test_removal_gap_of_knn_shapley_is_where_the_prototype_put_it():
     """Ten seeds of the default challenge: .215 with standard error about .01 in the prototype; random about 0."""
     track = load()
-    gaps = {"knn_shapley": [], "random": []}
+    gaps: dict[str, list[float]] = {"knn_shapley": [], "random": []}
     for seed in range(10):
         view, key = track.prepare(seed)
         for name, values in gaps.items():

@@ -37,8 +37,8 @@ def make_task(track: Track[Any, Any], view: View, seed: int = 0) -> Any:
     return cls(**(values | dict(view.scalars) | {"rng": generator("test", seed, "algorithm"), "model": track.model}))
 
 
-def baseline(task: str, name: str) -> Callable[[Any], Any]:
-    """The function that a shipped submission's manifest names."""
+def baseline(task: str, name: str) -> Callable[..., Any]:
+    """The function that a shipped submission's manifest names: the task, then constants of its own by keyword."""
     found = submission.load(SUBMISSIONS_DIR / task / name)
     assert found.track == task
     spec = importlib.util.spec_from_file_location(f"{task}_{name}", found.folder / f"{found.module}.py")
@@ -46,7 +46,7 @@ def baseline(task: str, name: str) -> Callable[[Any], Any]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    function: Callable[[Any], Any] = getattr(module, found.function)
+    function: Callable[..., Any] = getattr(module, found.function)
     return function
 
 

@@ -201,7 +201,7 @@ def test_uniform_spends_alike(track):
 
 def test_correlation_matching_avoids_wrong_labels(track):
     """Against random purchases, over seeds; the harness measures the share, the algorithm never sees it."""
-    shares = {"random": [], "correlation_matched": [], "proxy_model": []}
+    shares: dict[str, list[float]] = {"random": [], "correlation_matched": [], "proxy_model": []}
     for seed in range(4):
         view, key = track.prepare(seed)
         for name, found in shares.items():

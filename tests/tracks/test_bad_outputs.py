@@ -36,11 +36,12 @@ class Case:
     def track(self, protocol: str) -> Track[Any, Any]:
         cls = track_class(protocol)
         data = DATA if protocol != "acquisition" else Dataset("made", X, DATA.y, ("a", "b"), {})
-        return cls(cls.settings_class.model_validate({"name": protocol, **dict(self.settings)}), data, None, "s")
+        model: Any = None  # reading an output needs none
+        return cls(cls.settings_class.model_validate({"name": protocol, **dict(self.settings)}), data, model, "s")
 
 
 def shown(budget: int = K, **scalars: Any) -> View:
-    arrays = {"X": X, "y": np.arange(N) % C, "X_test": X, "labelled": np.array([N - 1])}
+    arrays: dict[str, np.ndarray] = {"X": X, "y": np.arange(N) % C, "X_test": X, "labelled": np.array([N - 1])}
     return View(
         arrays | {"rows": np.full((2, 3), 4), "prices": np.ones((2, 3))}, {"n_classes": C, "budget": budget} | scalars
     )
@@ -95,7 +96,7 @@ def test_no_protocol_is_forgotten_and_the_valid_outputs_pass() -> None:
 def test_other_kinds_of_values_and_shapes(protocol: str) -> None:
     for name, array in CASES[protocol].output.items():
         exact = array.dtype.kind == "i"
-        kinds = [bool, "U3", complex, *([float] if exact else [])]
+        kinds: list[Any] = [bool, "U3", complex, *([float] if exact else [])]
         for kind in kinds:
             said = refusal(protocol, **{name: array.astype(kind)})
             assert name in said

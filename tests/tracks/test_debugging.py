@@ -112,6 +112,8 @@ def test_coarser_steps_measure_the_same_curve_at_fewer_places(small: Any) -> Non
     view, key = small.prepare(1)
     order = np.random.default_rng(2).permutation(60)
     fine, rough = (t.score({"indices": order}, view, key, 1) for t in (small, coarse))
+    assert rough.curve is not None
+    assert fine.curve is not None
     assert np.array_equal(rough.curve, fine.curve[::6])
     gain = key.clean.mean() - key.dirty.mean()
     assert rough.value == pytest.approx(np.mean(rough.curve[1:4, 1] - key.dirty.mean()) / gain)

@@ -57,6 +57,7 @@ def check(task: str, name: str, folder: Any) -> None:
     assert round(score.value, 4) == figures["legacy_score"]
     assert score.metrics["precision_at_b"] == pytest.approx(figures["precision_at_90"])
     curve = figures["curve_prefix"]
+    assert score.curve is not None
     assert np.sum(score.curve[1 : len(curve) + 1, 1] != curve) <= NEARLY.get((task, name), 0)
     assert score.curve[[0, 300], 1].tolist() == [expected["accuracy_before"], expected["accuracy_clean"]]
     assert track.statistic(score.items, np.ones((1, 500)))[0] == score.value
@@ -103,6 +104,7 @@ def test_score_follows_the_rule_read_word_by_word() -> None:
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(40)
         score = track.score({"indices": order}, view, key, 0)
+        assert score.curve is not None
         accuracies = [round(float(a), 2) for a in score.curve[1:, 1]]
         j = next(i for i, a in enumerate(accuracies) if a >= 0.95 * accuracies[-1])
         assert score.value == j / 40

@@ -86,6 +86,7 @@ def test_smaller_budgets_score_the_first_rows_of_the_list() -> None:
     view, key = track.prepare(0)
     order = np.random.default_rng(0).permutation(1000)[:100]
     score = track.score({"indices": order}, view, key, 0)
+    assert score.curve is not None
     assert score.curve[:, 0].tolist() == [20, 50, 100]
     for budget, f1 in score.curve:
         alone = track.score({"indices": order[: int(budget)]}, view, key, 0)
@@ -93,6 +94,7 @@ def test_smaller_budgets_score_the_first_rows_of_the_list() -> None:
     assert score.metrics["macro_f1_at_20"] == score.curve[0, 1]
     assert score.value == score.curve[2, 1]
     short = track.score({"indices": order[:30]}, view, key, 0)
+    assert short.curve is not None
     assert short.curve[:, 0].tolist() == [20, 30]
 
 
@@ -116,6 +118,7 @@ def test_a_list_that_begins_with_one_class_has_a_curve_too(challenge: str) -> No
     view, key = track.prepare(0)
     by_class = np.argsort(key.y_pool, kind="stable")[: view.scalars["budget"]]
     curve = track.score({"indices": by_class}, view, key, 0).curve
+    assert curve is not None
     assert curve[:, 0].tolist() == [*track.settings.budgets, view.scalars["budget"]]
     assert np.isfinite(curve).all()
 

@@ -160,7 +160,9 @@ def test_a_query_is_accepted_just_when_it_is_valid(rows, data):
     dialogue = ActiveDialogue(view, np.zeros(12, np.int64), 2)
     valid = len(rows) == 4 == len(set(rows) - set(labelled.tolist())) and all(0 <= row < 12 for row in rows)
     if valid:
-        assert dialogue.reply(0, {"indices": np.array(rows)})["labelled"].tolist() == labelled.tolist() + rows
+        answer = dialogue.reply(0, {"indices": np.array(rows)})
+        assert answer is not None
+        assert answer["labelled"].tolist() == labelled.tolist() + rows
     else:
         with pytest.raises(SubmissionError, match="indices of round 0"):
             dialogue.reply(0, {"indices": np.array(rows, dtype=np.int64)})

@@ -13,9 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.svm import SVC
 
+from harness.data.dataperf_selection import DataperfSpeech
 from harness.errors import ProtocolError, SubmissionError
 from harness.protocol.compose import load_challenge
-from harness.tracks.selection_legacy_speech import RANDOM_STATES, SelectionLegacySpeech
+from harness.tracks.selection_legacy_speech import RANDOM_STATES, SelectionLegacySpeech, SelectionLegacySpeechSettings
 from tests.tracks.helpers import baseline, run
 
 KEYWORDS = ["job", "fifty", "route", "about", "window"]
@@ -140,5 +141,7 @@ def test_selection_baselines_run(track, name):
 @pytest.mark.parametrize("cap", [25, 60])
 def test_every_challenge_composes(language, cap):
     challenge = load_challenge(f"selection_legacy_speech_{language}_{cap}")
+    assert isinstance(challenge.track, SelectionLegacySpeechSettings)
+    assert isinstance(challenge.dataset, DataperfSpeech)
     assert challenge.track.budget == cap
     assert challenge.dataset.language == language

@@ -96,6 +96,7 @@ def test_score_by_hand():
     # rows in order 0 2 1 | and 3 0 1 2 4: precisions at the hits are 1 1 1 and 1, 2/5
     assert score.metrics["average_precision"] == pytest.approx((1 + (1 + 2 / 5) / 2) / 2)
     assert score.metrics["error_gap"] == pytest.approx(1 - 4 / 6)
+    assert score.curve is not None
     assert score.curve[:3].tolist() == [[1, 1], [2, 0.75], [3, (1 + 1 / 3) / 2]]
 
 
@@ -256,7 +257,8 @@ def test_groups_name_and_partition_all_rows():
     assert (member.sum(axis=1) == 1).all()
     assert sorted(names) == sorted(f"sex={s} age={a}" for s in "FM" for a in ("-30", "30-50", "50-"))
     young_women = member[:, names.index("sex=F age=-30")]
-    assert np.array_equal(young_women, (data.extras["sex"][:100] == "F") & (data.extras["age"][:100] < 30))
+    age: np.ndarray = data.extras["age"][:100]
+    assert np.array_equal(young_women, (data.extras["sex"][:100] == "F") & (age < 30))
 
 
 def test_a_model_that_fails_nowhere_leaves_nothing_to_measure():

@@ -80,12 +80,12 @@ def test_score_against_a_loop_over_slots(with_votes: bool) -> None:
 
 def test_hidden_models_are_trained_on_rows_of_their_own(digits: TestSet, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(
-        "harness.tracks.test_set.probabilities",
-        lambda names, fixed, data, trained_on, X: (
-            seen.append(trained_on) or probabilities(names, fixed, data, trained_on, X)
-        ),
-    )
+
+    def noted(names: Any, fixed: Any, data: Dataset, trained_on: Any, X: np.ndarray) -> object:
+        seen.append(trained_on)
+        return probabilities(names, fixed, data, trained_on, X)
+
+    monkeypatch.setattr("harness.tracks.test_set.probabilities", noted)
     view, key = digits.prepare(0)
     pool = {row.tobytes() for row in view.arrays["X"]}
     rows = np.concatenate(seen[0])
@@ -257,6 +257,7 @@ def test_cifar10h_votes_counted_by_hand(real_folder: Callable[[str], Path]) -> N
     votes = np.load(io.BytesIO(gzip.decompress((real_folder("cifar10h") / "cifar10h-counts.npy.gz").read_bytes())))
     challenge = load_challenge("test_set_cifar10h", ["dataset.features=false"])
     track = challenge.load_track(challenge.load_dataset(), "cpu")
+    assert isinstance(track, TestSet)
     got = track._confirmed(np.arange(10_000))
     for i in range(0, 10_000, 7):
         assert [c for c in range(10) if 2 * votes[i, c] >= votes[i].sum()] == list(np.flatnonzero(got[i]))

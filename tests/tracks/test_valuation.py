@@ -19,7 +19,7 @@ from harness.errors import ProtocolError, SubmissionError
 from harness.protocol.compose import load_challenge
 from harness.tracks import metrics, pinned
 from harness.tracks.base import View
-from harness.tracks.valuation import Valuation, removal_places
+from harness.tracks.valuation import Valuation, ValuationSettings, removal_places
 from tests.tracks.helpers import baseline, make_task
 
 SMALL = ["track.train=100", "track.validation=50", "track.test=300"]
@@ -150,6 +150,7 @@ def test_a_share_that_would_empty_a_class_stops_before():
     track = load("track.removed=0.99")
     view, key = track.prepare(0)
     score = track.score({"values": np.random.default_rng(0).random(100)}, view, key, 0)
+    assert score.curve is not None
     assert np.isfinite(score.curve).all()
     low = np.random.default_rng(0).random(100)
     assert track.score({"values": low - 10.0 * key.wrong}, view, key, 0).value > score.value
@@ -167,7 +168,7 @@ def test_ties_fall_by_a_seeded_shuffle_and_not_by_row_order(track):
 
 
 def test_references_are_apart_and_the_bound_is_above_the_skyline(track):
-    gaps = {which: [] for which in ("random", "skyline")}
+    gaps: dict[str, list[float]] = {which: [] for which in ("random", "skyline")}
     for seed in range(3):
         view, key = track.prepare(seed)
         for which, values in gaps.items():
@@ -279,6 +280,7 @@ def test_the_shipped_shapley_run_is_of_the_shipped_challenge():
     """Ten orders of our own on seed 0 agree with its row of the pinned table, and not with another seed's."""
     challenge = load_challenge("valuation_digits")
     track = challenge.load_track(challenge.load_dataset(), "cpu")
+    assert isinstance(challenge.track, ValuationSettings)
     assert challenge.track.shapley is not None
     view, _ = track.prepare(0)
     values = baseline("valuation", "tmc_shapley")(make_task(track, view), tolerance=0.0)

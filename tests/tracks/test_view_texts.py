@@ -73,7 +73,7 @@ def test_an_algorithm_reads_them_in_the_sandbox(tmp_path: Path) -> None:
         "    return np.array(sorted(range(len(task.texts)), key=lambda i: task.texts[i]))\n"
     )
     limits = Limits(seconds=60.0, memory_mb=1024, processes=32, output_mb=8, log_kb=64)
-    model = {"name": "logistic", "n_classes": 10}
+    model: dict[str, Any] = {"name": "logistic", "n_classes": 10}
     outcome = run_job(Job(view, track.task, model, (1, 2, 3), tmp_path, "algorithm", "rank", limits), TIERS[0])
     assert outcome.status == "ok", (outcome.reason, outcome.log)
     assert outcome.arrays is not None
