@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -80,17 +81,31 @@ def by_time(
     rank = np.empty(len(time), np.int64)
     rank[order] = np.arange(len(time))
     np.maximum.at(latest, of_row, rank)
-    rows_of = [np.flatnonzero(of_row == g) for g in np.argsort(latest)]
-    surplus = 1.0 if None in sizes else len(time) / max(sum(asked), 1)
+    in_order = [np.flatnonzero(of_row == g) for g in np.argsort(latest)]
+    if None not in sizes and sum(asked) < len(time):
+        with suppress(ProtocolError):  # a share each is more than whole groups give; then as few as each part needs
+            return _in_turn(time, in_order, sizes, len(time) / max(sum(asked), 1), rng)
+    return _in_turn(time, in_order, sizes, 1.0, rng)
+
+
+def _in_turn(
+    time: npt.NDArray[Any],
+    in_order: Sequence[IntArray],
+    sizes: Sequence[int | None],
+    surplus: float,
+    rng: np.random.Generator,
+) -> tuple[IntArray, ...]:
+    """Groups to parts in their order; every part takes ``surplus`` times the rows it needs, the last all that are left."""
+    rows_of = list(in_order)
     parts: list[IntArray] = []
     begin: Any = None
     for part, size in enumerate(sizes):
         pool = np.empty(0, np.int64)
+        least = 1 if size is None else size
         last = part == len(sizes) - 1
-        while rows_of and (last or len(pool) < asked[part] * surplus):
+        while rows_of and (last or len(pool) < (size or 0) * surplus):
             rows = rows_of.pop(0)
             pool = np.concatenate([pool, rows if begin is None else rows[time[rows] >= begin]])
-        least = 1 if size is None else size
         if len(pool) < least:
             raise ProtocolError(
                 f"Part {part + 1} of {len(sizes)} needs {least} rows; whole groups in the order of time leave it "

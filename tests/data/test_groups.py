@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.data import groups, splits
@@ -74,6 +74,7 @@ def test_groups_that_do_not_suffice_are_told() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.booleans())
+@example(2, False)  # a share each of all rows is more than whole groups give
 def test_by_time_a_group_goes_by_its_latest_row(seed: int, rest: bool) -> None:
     _, group = data(seed, 40, 6)
     rng = np.random.default_rng(seed)
