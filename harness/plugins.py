@@ -13,14 +13,15 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.errors import ProtocolError
+from harness.errors import BenchmarkError, ProtocolError
 
 _NAME = re.compile(r"([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _GROUPS = ("harness.datasets", "harness.models", "harness.tracks")
@@ -83,9 +84,8 @@ def load(what: str, reference: str, root: Path | None = None) -> type[Any]:
     try:
         found = getattr(import_module(top + below), cls, None)
     except (Exception, SystemExit) as error:  # somebody else's code, which may raise anything
-        where = _line(error)
         raise ProtocolError(
-            f"The {what} {reference!r} cannot be imported: {type(error).__name__}: {error}{where}.",
+            f"The {what} {reference!r} cannot be imported: {_told(error)}.",
             "A plug-in of several files is a package, whose modules import each other with a dot (from .helper import x).",
         ) from error
     if not isinstance(found, type):
@@ -96,6 +96,17 @@ def load(what: str, reference: str, root: Path | None = None) -> type[Any]:
 def of(cls: type[Any]) -> Plugin | None:
     """The plug-in a class was loaded from; None for the harness's own."""
     return _LOADED.get(cls.__module__.partition(".")[0])
+
+
+@contextmanager
+def said(cls: type[Any], what: str) -> Iterator[None]:
+    """An error of a plug-in's own code inside becomes one paragraph that names its file and line."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, BenchmarkError) or of(cls) is None:
+            raise
+        raise ProtocolError(f"The {what} {cls.__name__} failed: {_told(error)}.", "It is a plug-in's.") from error
 
 
 def module_of(cls: type[Any]) -> tuple[str, bytes]:
@@ -137,7 +148,7 @@ def _admit(what: str, module: str, root: Path) -> str:
     except (Exception, SystemExit) as error:  # somebody else's code, which may raise anything
         del sys.modules[name], _LOADED[name]
         raise ProtocolError(
-            f"{path} cannot be imported: {type(error).__name__}: {error}{_line(error)}.",
+            f"{path} cannot be imported: {_told(error)}.",
             "A plug-in of several files is a package, whose modules import each other with a dot (from .helper import x).",
         ) from error
     return name
@@ -164,12 +175,12 @@ def _sources(path: Path) -> dict[str, bytes]:
         raise ProtocolError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _line(error: BaseException) -> str:
-    """Where somebody else's code raised: the last line of the traceback."""
-    if isinstance(error, SyntaxError):
-        return f" (line {error.lineno})"
+def _told(error: BaseException) -> str:
+    """What somebody else's code raised, and in which line."""
     tb, where = error.__traceback__, ""
     while tb is not None:
         where = f" ({Path(tb.tb_frame.f_code.co_filename).name}, line {tb.tb_lineno})"
         tb = tb.tb_next
-    return where
+    if isinstance(error, SyntaxError):
+        where = f" (line {error.lineno})"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}"

@@ -64,6 +64,13 @@ class Registry(Generic[T]):
             raise ProtocolError(
                 f"The {self.what} {name!r:.200} is no {base.__name__}.", f"Derive it from {self._base}."
             )
+        left = sorted(getattr(cls, "__abstractmethods__", ())) + [
+            attribute for attribute in getattr(base, "needed", ()) if not hasattr(cls, attribute)
+        ]
+        if left:
+            raise ProtocolError(
+                f"The {self.what} {name!r:.200} does not define {', '.join(left)}.", f"{self._base} says what each is."
+            )
         return cls
 
 

@@ -167,6 +167,12 @@ def test_a_track_of_a_config_directory(directory: Path, tmp_path: Path) -> None:
         ("loader/numbers.py", "SPREAD = \n", "SyntaxError"),
         ("loader/numbers.py", "import lightgbn\n", "No module named 'lightgbn'"),
         ("loader/numbers.py", "raise SystemExit(3)\n", "SystemExit"),
+        ("loader/__init__.py", DATASET.replace("def load", "def read"), "does not define load"),
+        (
+            "means.py",
+            "from harness.models import ModelSettings\nclass CentroidSettings(ModelSettings):\n    pass\n",
+            "build",
+        ),
     ],
 )
 def test_a_broken_plugin_is_one_paragraph(directory: Path, file: str, text: str, says: str) -> None:
@@ -175,6 +181,33 @@ def test_a_broken_plugin_is_one_paragraph(directory: Path, file: str, text: str,
         load_challenge("mine", config_dir=directory)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("% 3\n", "% 3 + nothing\n", "NameError: name 'nothing' is not defined (__init__.py, line 12)"),
+        ('tuple("abc")', 'tuple("ab")', "ValueError: blobs: labels must lie in 0..1"),
+    ],
+)
+def test_a_loader_that_fails_is_named_with_its_line(directory: Path, old: str, new: str, says: str) -> None:
+    (directory / "loader" / "__init__.py").write_text(DATASET.replace(old, new))
+    with pytest.raises(ProtocolError) as caught:
+        load_challenge("mine", config_dir=directory).load_dataset()
+    assert says in str(caught.value)
+    assert "The data set Blobs failed" in str(caught.value)
+
+
+def test_a_track_that_says_too_little(directory: Path) -> None:
+    source = (PACKAGE / "harness_curriculum" / "curriculum.py").read_text()
+    (directory / "course.py").write_text(
+        source.replace('    metric = "mean_accuracy"\n', "").replace("def statistic", "def s")
+    )
+    (directory / "track").mkdir()
+    (directory / "track" / "course.yaml").write_text("name: course:Curriculum\n")
+    (directory / "challenge" / "mine.yaml").write_text(CHALLENGE.replace("/track: selection", "/track: course"))
+    with pytest.raises(ProtocolError, match="does not define statistic, metric"):
+        load_challenge("mine", config_dir=directory)
 
 
 def test_without_its_directory_a_plugin_is_said_to_be_missing(directory: Path) -> None:

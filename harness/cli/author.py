@@ -41,7 +41,7 @@ def check(args: Namespace) -> int:
         mark = "[green]pass[/green]" if finding.passed else "[red]FAIL[/red]"
         console.print(f"{mark}  {finding.name}: ", end="")
         console.print(finding.found, markup=False, soft_wrap=True)
-    console.print("All checks passed." if passed else "Mend what FAIL says and check again.")
+    console.print("All checks passed." if passed else "Change what FAIL says and check again.")
     return 0 if passed else 1
 
 

@@ -23,7 +23,8 @@ def listing(args: Namespace) -> int:
     if config_dir and not config_dir.is_dir():
         raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
     if args.what == "datasets":
-        print(json.dumps(catalogue.data_sets(), indent=2) if args.json else "\n".join(catalogue.data_sets()))
+        names = catalogue.data_sets(config_dir)
+        print(json.dumps(names, indent=2) if args.json else "\n".join(names))
         return 0
     entries = catalogue.challenges(config_dir) if args.what == "challenges" else catalogue.baselines()
     if args.json:
@@ -96,8 +97,13 @@ def view(args: Namespace) -> int:
 
 def fetch(args: Namespace) -> int:
     """``harness fetch DATASET``."""
-    from harness.data import fetch_dataset
+    from harness.data import OWN, fetch_dataset
 
+    if args.dataset in OWN:
+        raise ProtocolError(
+            f"{args.dataset} is a kind of an organiser's own data; its files lie in a config directory.",
+            "docs/datasets/own.md says how.",
+        )
     paths = fetch_dataset(args.dataset)
     print("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
     return 0

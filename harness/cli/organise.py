@@ -19,6 +19,7 @@ _ROLES = ("label", "text", "id", "group", "time", "part")
 
 def new(args: Namespace) -> int:
     """Ask on a terminal for what no flag says, then write the challenge and print what was found in the data."""
+    from harness.data.own.sheet import SUFFIXES
     from harness.protocol.founding import Wish, found
     from harness.protocol.sizes import TITLES
 
@@ -26,7 +27,7 @@ def new(args: Namespace) -> int:
     data = Path(
         args.data or _asked("--data", "Data (a file, or a folder)", lambda said: Path(said).expanduser().exists())
     )
-    if args.label is None and data.suffix in (".csv", ".tsv", ".tab", ".jsonl"):
+    if args.label is None and data.suffix.lower() in SUFFIXES:
         args.label = _asked("--label", "Column of classes", bool)
     keys = {role: value for role in _ROLES if (value := getattr(args, role)) is not None}
     wish = Wish(args.name, track, data.expanduser(), keys | _further(args.set), args.title)

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from harness import sandbox
-from harness.data import dataset_names, settings_class
+from harness.data import OWN, dataset_names, settings_class
 from harness.data.fetch import find
 from harness.errors import BenchmarkError
 from harness.evaluation.summary import versions
@@ -26,7 +26,7 @@ def examine() -> dict[str, dict[str, str]]:
         },
         "limits": {"memory and processes": cgroup.explain()},
         "devices": _devices(),
-        "data": {name: _data(name) for name in dataset_names()},
+        "data": {name: _data(name) for name in dataset_names() if name not in OWN},
         "versions": versions(),
     }
 

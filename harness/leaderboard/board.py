@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,6 +154,7 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     placed = ranks(replicates, scores, direction, seeds)
     if official:
         notes += _missing(challenge, {v.record.submission for v in official})
+    notes += _with_packages(run.record for run in by_id.values())
     sign = -1.0 if direction == "max" else 1.0
     order = sorted(by_id, key=lambda i: (sign * scores[i], placed[i], by_id[i].record.submission, i))
     return Board(
@@ -189,6 +190,15 @@ def _lucky(runs: Sequence[Verified], seeds: int) -> list[str]:
     return [
         f"{LUCKY}: {random.record.score:.4f} and {floor.record.score:.4f}. One of them was judged by luck; more draws or "
         "seeds would tell."
+    ]
+
+
+def _with_packages(records: Iterable[Record]) -> list[str]:
+    """A note for each row that had packages beside the harness's own: another version of one is another run."""
+    return [
+        f"{record.submission} ran with {', '.join(f'{p.name} {p.version}' for p in record.packages)}."
+        for record in sorted(records, key=lambda record: record.submission)
+        if record.packages
     ]
 
 

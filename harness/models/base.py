@@ -20,16 +20,16 @@ from harness.errors import ProtocolError
 BoolArray = npt.NDArray[np.bool_]
 
 
-class ModelSettings(BaseModel):
+class ModelSettings(BaseModel, ABC):
     """Base of a fixed model's settings: what stands under ``model:`` in a challenge. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
     version: ClassVar[int] = 1  # raise it whenever an answer could change
     name: str
 
+    @abstractmethod
     def build(self, *, device: str, n_classes: int | None) -> FixedModel:
         """The model with these settings, unfitted."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ row's probabilities 0.02 in the mean over rows.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -43,13 +44,13 @@ class NetSettings(ModelSettings):
     weight_decay: float = Field(1e-2, ge=0)
     seed: int = Field(0, ge=0)  # of initial weights and of the stream that draws rows
 
+    @abstractmethod
     def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
         """Weights' shapes for rows of this shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
         """x [B, m, ...] and stacked parameters [B, ...] -> logits [B, m, C]."""
-        raise NotImplementedError
 
     def build(self, *, device: str, n_classes: int | None) -> Network:
         return Network(self, device=device, n_classes=n_classes)

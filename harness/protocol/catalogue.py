@@ -74,9 +74,10 @@ def quick_challenge(task: str) -> str:
     return f"{task}_digits" if f"{task}_digits" in names else names[0]
 
 
-def data_sets() -> list[str]:
-    """Names of all data sets with a loader."""
-    return dataset_names()
+def data_sets(config_dir: Path | None = None) -> list[str]:
+    """Names that a challenge may choose as /dataset: those with a loader, and the configs of plug-ins and of an organiser."""
+    files = (path for root in source.roots(config_dir) for path in (root / "dataset").glob("[!._]*.yaml"))
+    return sorted({*dataset_names(), *(path.stem for path in files)})
 
 
 def _challenge(name: str, config_dir: Path | None) -> Entry:

@@ -130,13 +130,16 @@ class Challenge(BaseModel):
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def load_dataset(self) -> Dataset:
-        """The data of this challenge; ProtocolError if they cannot be had."""
-        return self.dataset.load()
+        """The data of this challenge; ProtocolError if they cannot be had, or if a plug-in's loader fails."""
+        with plugins.said(type(self.dataset), "data set"):
+            return self.dataset.load()
 
     def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:
         """The protocol bound to data and fixed model."""
-        model = self.model.build(device=device, n_classes=dataset.n_classes)
-        return self.track_type(self.track, dataset, model, self.secret)
+        with plugins.said(type(self.model), "fixed model"):
+            model = self.model.build(device=device, n_classes=dataset.n_classes)
+        with plugins.said(self.track_type, "track"):
+            return self.track_type(self.track, dataset, model, self.secret)
 
 
 def _model_names_in(settings: object) -> Iterator[str]:

@@ -142,9 +142,15 @@ def _quoted(override: str) -> str:
     """Paths and addresses need no quoting on the command line: Hydra's grammar never sees them bare."""
     key, separator, value = override.partition("=")
     if separator and key in _FREE_TEXT and value[:1] not in ("'", '"') and value != "null":
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{key}='{escaped}'"
+        return f"{key}={_literal(value)}"
     return override
+
+
+def _literal(text: str) -> str:
+    """A text as Hydra's grammar takes it, whatever is in it."""
+    doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", text)  # a backslash is one unless a quote follows
+    escaped = doubled.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _run_settings(raw: Mapping[str, Any]) -> tuple[_RunSettings | None, list[str]]:
@@ -171,7 +177,7 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     homes = {group: source.home(group, choice, read, config_dir) for group, choice in groups.items()}
     # The group is mounted at the top, so that a challenge's file needs no package line; whoever writes one may.
     overrides = [f"challenge@_global_={name}", *(o for o in overrides if not o.startswith("challenge="))]
-    paths = [f"'file://{root}'" for root in source.roots(config_dir)[1:]]
+    paths = [_literal(f"file://{root}") for root in source.roots(config_dir)[1:]]
     searched = [f"hydra.searchpath=[{','.join(paths)}]"] if paths else []
     while True:
         try:

@@ -22,6 +22,7 @@ import numpy as np
 import yaml
 
 from harness.data import Dataset
+from harness.data.own import pictures, sheet
 from harness.data.own.source import digest, files_under
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.protocol import catalogue, source
@@ -30,7 +31,6 @@ from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES, settings_for
 from harness.tracks import track_class
 
-_TABLES, _ARRAYS, _PICTURES = (".csv", ".tsv", ".tab", ".jsonl"), (".npz", ".npy"), (".png", ".jpg", ".jpeg", ".bmp")
 _KEPT = re.compile(r"`(columns: \{.*\})`")  # what a table says of its columns where nobody has said it
 _STAGE = ".harness-new-"
 _SECRET = "Splits and noise are drawn from the secret: in a competition keep this file to yourself."
@@ -172,20 +172,22 @@ def _kind(wish: Wish) -> str:
     path = wish.data
     if path.is_dir():
         suffixes = {file.suffix.lower() for file in path.rglob("*") if file.is_file() and file.name[0] != "."}
-        if suffixes & {*_PICTURES}:
+        if suffixes & {*pictures.SUFFIXES}:
             return "images"
         if suffixes == {".txt"}:
             return "text"
+        if suffixes == {".npy"}:
+            return "arrays"
         raise ProtocolError(f"{path} holds neither pictures nor .txt files.", "A folder a class, the files in it.")
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in sheet.SUFFIXES:
         return "text" if "text" in wish.keys else "table"
-    if path.suffix.lower() in _ARRAYS:
+    if path.suffix.lower() == ".npz":
         return "arrays"
     if path.suffix.lower() in (".json", ".jsonld"):
         return "croissant"
     raise ProtocolError(
         f"{path} is of no kind that is read.",
-        f"Tables and texts end in {', '.join(_TABLES)}, arrays in {', '.join(_ARRAYS)}; pictures and texts may be folders.",
+        f"Tables and texts end in {', '.join(sheet.SUFFIXES)}, arrays in .npz; arrays, pictures and texts may be folders.",
     )
 
 
@@ -266,8 +268,17 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes a text that Hydra's reader would take for a number, beside those that PyYAML's own would."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+\Z"), list("-+0123456789")
+)
+
+
 def _yaml(plain: Mapping[str, Any], remark: str = "") -> str:
-    text = yaml.safe_dump(dict(plain), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(dict(plain), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return f"# {remark}\n{text}" if remark else text
 
 

@@ -39,7 +39,8 @@ class Source:
         """The ``name`` that a group's config gives, and the directory that its plug-in would come from."""
         choice = self.groups[group]
         path = _find(group, choice, config_dir)
-        return str(_load(path).get("name", choice)), home(group, choice, self, config_dir)
+        said = [values["name"] for values in _in_order(path, _load(path), config_dir, group) if "name" in values]
+        return str(said[-1] if said else choice), home(group, choice, self, config_dir)
 
 
 def roots(config_dir: Path | None) -> list[Path]:
@@ -153,8 +154,12 @@ def _family(
         yield from _family(parent, _load(parent), config_dir, [*above, path])
 
 
-def _in_order(path: Path, own: dict[str, Any], config_dir: Path | None) -> Iterator[dict[str, Any]]:
+def _in_order(
+    path: Path, own: dict[str, Any], config_dir: Path | None, group: str = "challenge", depth: int = 0
+) -> Iterator[dict[str, Any]]:
     """The same in the order in which Hydra lays their values over each other: of two that set one, the last wins."""
+    if depth > _DEPTH:
+        raise ProtocolError(f"{path} builds on itself in the end.", "Take one of its defaults out.")
     names_ = [
         entry for entry in own.get("defaults", []) if isinstance(entry, str) and not entry.startswith("override ")
     ]
@@ -162,8 +167,8 @@ def _in_order(path: Path, own: dict[str, Any], config_dir: Path | None) -> Itera
         if entry == "_self_":
             yield own
         else:
-            parent = _find("challenge", entry.removeprefix("/challenge/"), config_dir)
-            yield from _in_order(parent, _load(parent), config_dir)
+            parent = _find(group, entry.removeprefix(f"/{group}/"), config_dir)
+            yield from _in_order(parent, _load(parent), config_dir, group, depth + 1)
 
 
 def _parents(path: Path, own: dict[str, Any], config_dir: Path | None, above: Sequence[Path]) -> Iterator[Path]:

@@ -98,6 +98,7 @@ K = TypeVar("K")
 class Track(ABC, Generic[S, K]):
     """One protocol bound to its settings, data, fixed model and secret. Trusted side only."""
 
+    needed: ClassVar[tuple[str, ...]] = ("name", "track", "task", "metric", "settings_class")  # of every protocol
     name: ClassVar[str]  # name of the protocol, as in conf/track/<name>.yaml
     track: ClassVar[str]  # one of the six tracks
     task: ClassVar[type[Task]]  # what the algorithm sees and returns

@@ -24,10 +24,20 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
 RNG = np.random.default_rng(7)
 
 
-def harness(here: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+LEAVES = ("challenge", "new", "mine", "--track", "debugging", "--config-dir", "own", "--data")
+
+
+def started(here: Path, *arguments: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "harness", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
-    return subprocess.run(line, cwd=here, env=environment, input=said, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(line, cwd=here, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def harness(here: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    process = started(here, *arguments)
+    out, error = process.communicate(said)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, error)
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +186,7 @@ def test_what_is_wrong_is_one_paragraph_and_nothing_is_written(
 
 
 def test_of_two_at_once_one_is_told_that_the_name_is_taken(data: Path, tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "harness", "challenge", "new", "mine", "--track", "debugging", "--config-dir", "own"]
-    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
-    both = [
-        subprocess.Popen(
-            [*line, "--data", str(data / "leaves")], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
+    both = [started(tmp_path, *LEAVES, str(data / "leaves")) for _ in range(2)]
     said = [process.communicate()[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2]
     assert sum("exists already; nothing was written" in text for text in said) == 1
@@ -191,24 +194,27 @@ def test_of_two_at_once_one_is_told_that_the_name_is_taken(data: Path, tmp_path:
 
 
 def test_a_kill_leaves_nothing_that_stands_in_the_way(data: Path, tmp_path: Path) -> None:
-    arguments = [
-        "challenge",
-        "new",
-        "mine",
-        "--track",
-        "debugging",
-        "--data",
-        str(data / "leaves"),
-        "--config-dir",
-        "own",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
-    process = subprocess.Popen([sys.executable, "-m", "harness", *arguments], cwd=tmp_path, env=environment)
+    process = started(tmp_path, *LEAVES, str(data / "leaves"))
     while not list((tmp_path / "own").glob(".*")) and process.poll() is None:
         time.sleep(0.005)
     process.kill()
-    process.wait()
+    process.communicate()
     assert not (tmp_path / "own" / "challenge").exists()
-    done = harness(tmp_path, *arguments)
+    done = harness(tmp_path, *LEAVES, str(data / "leaves"))
     assert done.returncode == 0, done.stderr
     assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith(".")]
+
+
+def test_columns_that_yaml_would_read_as_something_else(tmp_path: Path) -> None:
+    rows = [
+        f"{k + RNG.random():.3f},{RNG.random():.3f},{RNG.choice(['a', 'b'])},{'yes' if i % 3 else 'off'},{k}"
+        for i in range(200)
+        for k in (0, 1)
+    ]
+    (tmp_path / "odd.csv").write_text("\n".join(['0,1e3,y,"no, #x: {a}`",null', *rows]) + "\n")
+    arguments = ["--track", "selection", "--data", "odd.csv", "--label", "null", "--config-dir", "own"]
+    done = harness(tmp_path, "challenge", "new", "odd", *arguments)
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((tmp_path / "own" / "dataset" / "odd.yaml").read_text())
+    assert written["columns"] == {"0": "number", "1e3": "number", "y": "category", "no, #x: {a}`": "category"}
+    assert load_challenge("odd", config_dir=tmp_path / "own").dataset.pinned

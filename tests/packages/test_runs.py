@@ -15,6 +15,7 @@ from harness.cli import main
 from harness.errors import Status
 from harness.evaluation.check import check
 from harness.evaluation.reproduce import reproduce
+from harness.leaderboard.board import build
 from harness.protocol.challenge import Challenge
 from harness.tracking.record import Record, read_record
 from tests.packages.conftest import Wheel
@@ -27,7 +28,8 @@ LAST = {"tst_order.py": "import numpy\ndef of(n):\n    return numpy.arange(n)[::
 
 
 def challenge(packages: str) -> Challenge:
-    return load_challenge("debugging_digits", [*SMALL, f"packages={packages}"])
+    made = load_challenge("debugging_digits", [*SMALL, f"packages={packages}"])
+    return made.model_copy(update={"modified": False})  # as a challenge of its own, which has a board
 
 
 @pytest.fixture
@@ -78,6 +80,7 @@ def test_another_lock_is_another_run(wheel: Wheel, runs: Path, write_submission:
     assert second.run_id != first.run_id
     assert second.submission_digest == first.submission_digest
     assert [record.packages[0].version for record in (first, second) if record.packages] == ["1.0", "2.0"]
+    assert "asks ran with tst-order 2.0." in build(challenge("any"), second.fingerprint, runs).notes
     assert first.cells[0].output_digest != second.cells[0].output_digest
 
 

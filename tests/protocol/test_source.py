@@ -92,6 +92,28 @@ def test_a_broken_file_is_a_row_that_says_why(tmp_path: Path, name: str, text: s
     assert "\n" not in rows[stem].problem
 
 
+def test_a_track_or_data_set_builds_on_another_too(tmp_path: Path) -> None:
+    for group, text in (("track", "defaults: [debugging]\ntrain: 90\n"), ("dataset", "defaults: [wine]\n")):
+        (tmp_path / group).mkdir()
+        (tmp_path / group / "own.yaml").write_text(text)
+    chosen = "defaults: [{override /track: own}, {override /dataset: own}, {override /model: logistic}]\n"
+    write(tmp_path, "mine.yaml", chosen + "title: mine\ntrack: {validation: 18}\n")
+    composed = load_challenge("mine", config_dir=tmp_path)
+    assert (composed.track.name, composed.track.train, composed.dataset.name) == ("debugging", 90, "wine")  # type: ignore[attr-defined]
+    (row,) = [entry for entry in catalogue.challenges(tmp_path) if entry.name == "mine"]
+    assert (row.track, row.problem, row.detail) == ("debugging", "", "own, own, logistic")
+    assert "own" in catalogue.data_sets(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", "trail\\", "q\\'x", "back\\slash", "x,y=[z]", "h#a%20b?c", "${oc.env:HOME}", '"{}"']
+)
+def test_a_config_directory_of_an_odd_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    write(tmp_path / name, "mine.yaml", HEAD + "title: mine\ntrack: {train: 100, validation: 20}\n")
+    assert load_challenge("mine", config_dir=tmp_path / name).title == "mine"
+
+
 def test_an_own_config_of_a_shipped_ones_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "wine.yaml").write_text("name: table\n")

@@ -56,10 +56,7 @@ class Arrays(OwnSettings):
         extras = assemble.attributes(plain, roles_of, labels)
         for name in self._votes():
             extras["votes"] = _counts(name, arrays[name], len(labels.names))
-        for name in self.meta:
-            if name in assemble.RESERVED:
-                raise ProtocolError(f"The array {name!r} cannot be kept as meta: that name has a meaning of its own.")
-            extras[name] = arrays[name]
+        extras = assemble.kept(extras, {name: arrays[name] for name in self.meta})
         features = [f"column {j}" for j in range(X.shape[1])] if X.ndim == 2 else []
         return assemble.dataset(self.title, X, labels, extras, roles_of.where, [], features=features)
 

@@ -14,9 +14,10 @@ from harness.data.own import roles, votes
 from harness.data.own.roles import Array, Classes, Where
 from harness.data.own.settings import OwnSettings
 from harness.data.own.sheet import Sheet
+from harness.errors import ProtocolError
 
 _FEW = 10  # rows of a class
-RESERVED = frozenset({"id", "group", "time", "part", "votes", "vote_label", "vote_annotator"})
+_RESERVED = frozenset({"id", "group", "time", "part", "votes", "vote_label", "vote_annotator"})
 
 
 def attributes(
@@ -43,6 +44,13 @@ def attributes(
         found |= votes.tally(votes.from_columns(cells, where), n, labels.names)
         found |= {name: _one_annotator(column, labels.names) for name, column in cells.items()}
     return found
+
+
+def kept(extras: Mapping[str, Array], meta: Mapping[str, Array]) -> dict[str, Array]:
+    """The attributes of the rows and the columns kept beside them. Raises ProtocolError where one has the name of another."""
+    if clash := sorted(meta.keys() & (_RESERVED | extras.keys())):
+        raise ProtocolError(f"The column {clash[0]!r} cannot be kept as meta: that name has a meaning of its own.")
+    return {**extras, **meta}
 
 
 def _one_annotator(cells: Sequence[str], classes: Sequence[str]) -> IntArray:

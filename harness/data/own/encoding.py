@@ -7,6 +7,7 @@ for every seed, and features that changed with them could not be pinned. ``stand
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,11 +48,12 @@ class Encoder:
                 )
         free = [name for name in self.table.columns if name not in taken]
         kinds = {name: given.get(name) or self._inferred(name) for name in free}
-        said = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
         if any(name not in given for name in free):
-            self.notes.append(f"Columns were inferred; to pin them: `columns: {{{said}}}`.")
+            said = json.dumps(kinds, ensure_ascii=False)  # which is YAML, and quotes a column named 1 or no
+            self.notes.append(f"Columns were inferred; to pin them: `columns: {said}`.")
         if not any(kind.startswith(("number", "category")) for kind in kinds.values()):
-            raise ProtocolError(f"{self.table.name} has no column to learn from ({said or 'none is left'}).")
+            said = ", ".join(f"{name}: {kind}" for name, kind in kinds.items()) or "none is left"
+            raise ProtocolError(f"{self.table.name} has no column to learn from ({said}).")
         return kinds
 
     def _inferred(self, name: str) -> Kind:
@@ -70,7 +72,7 @@ class Encoder:
             odd = self.table.column(name, "columns")[rows[0]]
             raise ProtocolError(
                 f"Most of column {name!r} of {self.table.name} are numbers, and {odd!r} is none: {self.table.where(rows)}.",
-                f"Mend it, add {odd!r} to missing.markers, or say `columns: {{{name}: category}}`.",
+                f"Correct it, add {odd!r} to missing.markers, or say `columns: {{{name}: category}}`.",
             )
         return "category"
 
@@ -103,7 +105,7 @@ class Encoder:
             raise ProtocolError(
                 f"{share}: {self.table.where(rows.tolist())}. The policy is {self.policy}{only and ', which is' + only}.",
                 "Set dataset.missing.policy to mean+flag (numbers: the mean and a column that says so; categories: a "
-                "level of its own) or to category, drop the column, or mend the rows.",
+                "level of its own) or to category, drop the column, or fill the gaps in.",
             )
         if len(rows) >= _MUCH * len(absent):
             self.notes.append(f"{share}.")
@@ -132,7 +134,7 @@ class Encoder:
         if cell in self.missing:
             return 0.0
         if not NUMBER.fullmatch(cell):
-            hint = "Write 1.5 with a point." if "," in cell else f"Mend it, or add {cell!r} to missing.markers."
+            hint = "Write 1.5 with a point." if "," in cell else f"Correct it, or add {cell!r} to missing.markers."
             raise ProtocolError(f"Column {name!r} holds {cell!r}, which is no number: {self.table.where([row])}.", hint)
         value = float(cell)
         if abs(value) > _TOO_LARGE:

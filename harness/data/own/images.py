@@ -41,11 +41,8 @@ class ImageKeys(OwnSettings):
     ) -> Dataset:
         """The data set of image files and their sheet. Raises ProtocolError as :meth:`OwnSettings.load`."""
         labels = roles.classes(table.column(label, "label"), f"column {label!r}", table.where)
-        extras = assemble.attributes(self, table, labels, ids)
-        for name in self.meta:
-            if name in assemble.RESERVED | extras.keys():
-                raise ProtocolError(f"The column {name!r} cannot be kept as meta: that name has a meaning of its own.")
-            extras[name] = roles.strings(table.column(name, "meta"), name, table.where)
+        meta = {name: roles.strings(table.column(name, "meta"), name, table.where) for name in self.meta}
+        extras = assemble.kept(assemble.attributes(self, table, labels, ids), meta)
         pixels, notes = pictures.decode(names, content, self.size, self.channels, resize=self.resize)
         part = extras.get("part")
         fit_on = np.flatnonzero(part == TRAIN) if part is not None else None
@@ -84,9 +81,7 @@ class Images(ImageKeys):
                 raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
             table = self._table(path)
             files = self._named(path, table)
-            unread = [name for name in table.columns if name not in {self.file, *self.roles(), *self.meta}]
-            if unread:
-                table = table.noted(f"Columns that are not read: {', '.join(unread)} (`meta: [...]` keeps them).")
+            table = table.read_only({self.file, *self.roles(), *self.meta})
             names = table.column(self.file, "file")
             return self.encoded(table, names, lambda row: files[row].read_bytes(), self.label, names)
         self.check_folder()

@@ -17,7 +17,7 @@ from harness.errors import ProtocolError
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1)]
 
-_VERSION = 1  # raise whenever the same files and settings could give other arrays
+_VERSION = 2  # raise whenever the same files and settings could give other arrays or findings
 
 
 class OwnSettings(DatasetSettings):

@@ -7,13 +7,14 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from harness.errors import ProtocolError
 
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _LONGEST = 16_000_000  # characters in one cell; beyond it, a quote was never closed
 
 
@@ -32,6 +33,15 @@ class Sheet:
     def noted(self, note: str) -> Self:
         """The same with one more finding."""
         return replace(self, notes=(*self.notes, note))
+
+    def read_only(self, names: Collection[str]) -> Self:
+        """The same with a finding that names the columns beside these."""
+        unread = [name for name in self.columns if name not in names]
+        return (
+            self.noted(f"Columns that are not read: {', '.join(unread)} (`meta: [...]` keeps them).")
+            if unread
+            else self
+        )
 
     def where(self, rows: Iterable[int]) -> str:
         """The first five of these rows in words."""

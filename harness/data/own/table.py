@@ -13,7 +13,6 @@ from harness.data.base import TRAIN, Dataset
 from harness.data.own import assemble, roles, sheet
 from harness.data.own.encoding import Encoder, Kind, Policy
 from harness.data.own.settings import Name, OwnSettings
-from harness.errors import ProtocolError
 
 
 class Missing(BaseModel):
@@ -44,12 +43,9 @@ class TableKeys(OwnSettings):
         )
         kinds = encoder.kinds(self.columns, self.roles())
         X, features = encoder.features(kinds)
-        meta = encoder.meta(kinds)
-        clash = sorted(meta.keys() & (assemble.RESERVED | extras.keys()))
-        if clash:
-            raise ProtocolError(f"The column {clash[0]!r} cannot be kept as meta: that name has a meaning of its own.")
+        extras = assemble.kept(extras, encoder.meta(kinds))
         notes = [*table.notes, *encoder.notes]
-        return assemble.dataset(self.title, X, labels, extras | meta, table.where, notes, features=features)
+        return assemble.dataset(self.title, X, labels, extras, table.where, notes, features=features)
 
 
 class Table(TableKeys):

@@ -40,11 +40,8 @@ class TextKeys(OwnSettings):
     def encoded(self, table: sheet.Sheet, documents: Sequence[str], label: str, ids: Sequence[str] | None) -> Dataset:
         """The data set of documents and their sheet. Raises ProtocolError as :meth:`OwnSettings.load`."""
         labels = roles.classes(table.column(label, "label"), f"column {label!r}", table.where)
-        extras = assemble.attributes(self, table, labels, ids)
-        for name in self.meta:
-            if name in assemble.RESERVED | extras.keys():
-                raise ProtocolError(f"The column {name!r} cannot be kept as meta: that name has a meaning of its own.")
-            extras[name] = roles.strings(table.column(name, "meta"), name, table.where)
+        meta = {name: roles.strings(table.column(name, "meta"), name, table.where) for name in self.meta}
+        extras = assemble.kept(assemble.attributes(self, table, labels, ids), meta)
         blank = [i for i, document in enumerate(documents) if not document.strip()]
         notes = [f"{len(blank)} documents are blank: {table.where(blank)}."] if blank else []
         X = hashing.hashed(documents, self.dimension) if self.features == "hashed" else _wordllama(documents)
@@ -71,11 +68,7 @@ class Text(TextKeys):
                 raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
             table = sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
             documents = table.raw(self.text, "text")
-            known = {self.text, *self.roles(), *self.meta}
-            unread = [name for name in table.columns if name not in known]
-            if unread:
-                table = table.noted(f"Columns that are not read: {', '.join(unread)} (`meta: [...]` keeps them).")
-            return self.encoded(table, documents, self.label, None)
+            return self.encoded(table.read_only({self.text, *self.roles(), *self.meta}), documents, self.label, None)
         self.check_folder()
         parts = self.part == folders.PART_KEY
         table = folders.listing(path, self._root or path, _SUFFIXES, parts=parts)
