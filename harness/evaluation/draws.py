@@ -15,7 +15,7 @@ import numpy as np
 from harness.api import FloatArray
 from harness.errors import HarnessError
 from harness.evaluation.plots import mean_curve
-from harness.evaluation.statistics import Statistic
+from harness.statistics.bootstrap import Statistic
 from harness.tracking.record import CellRecord, Seconds
 from harness.tracking.runs import StoredCell, arrays_digest
 from harness.tracks.base import Array, Arrays

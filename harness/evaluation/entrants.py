@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.api import FloatArray
 from harness.packages.lock import Lock
 from harness.protocol.submission import Submission
-from harness.tracking.runs import StoredCell
+from harness.tracking.record import identity
 from harness.tracks.base import Reference
 
 
@@ -33,7 +32,7 @@ class Entrant:
     @property
     def identity(self) -> str:
         """What decides its answers: its files, and the packages it runs with."""
-        return f"{self.digest}+{self.packages.digest}" if self.packages and self.packages.packages else self.digest
+        return identity(self.digest, self.packages)
 
     @classmethod
     def reference(cls, which: Reference) -> Entrant:
@@ -47,11 +46,3 @@ class Entrant:
         name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
         return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
 
-
-@dataclass(frozen=True)
-class References:
-    """Cells of floor and skyline on the seeds that can be measured."""
-
-    floor: list[StoredCell]
-    skyline: list[StoredCell]
-    replicates: FloatArray | None  # [R] of the skyline's score; None unless every cell is ok

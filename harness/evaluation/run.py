@@ -13,10 +13,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
-from harness.evaluation.entrants import Entrant, References
+from harness.evaluation.entrants import Entrant
 from harness.evaluation.launchers.local import failed
 from harness.evaluation.session import OnCell, Session
-from harness.evaluation.summary import record, references_of
+from harness.evaluation.summary import record
+from harness.evaluation.tally import References
 from harness.packages.provide import provide
 from harness.protocol import folder as folders
 from harness.protocol import submission as submissions
@@ -176,7 +177,7 @@ def run_references(session: Session, tracking_uri: str | None = None, on_cell: O
                 record(session, entrant, cells, None, tracking_uri)
         return cells
 
-    references = references_of(session, cells_of("random"), cells_of("skyline"))
-    if references.replicates is not None or not references.skyline:  # the second: no seed can be measured
+    references = References.of(cells_of("random"), cells_of("skyline"))
+    if references.whole or not references.skyline:  # the second: no seed can be measured
         session.references.append(references)
     return references

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import sandbox
 from harness.errors import HarnessError, ProtocolError, Status
-from harness.evaluation.entrants import Entrant, References
+from harness.evaluation.entrants import Entrant
 from harness.evaluation.launchers.local import Engine, RunCell, compute
+from harness.evaluation.tally import References
 from harness.models.backend import resolve_device
 from harness.protocol.challenge import Challenge
 from harness.sandbox import gpu
 from harness.sandbox.turns import must_be_alone
-from harness.tracking import delivery, ledger
-from harness.tracking.record import Record, record_sha256
+from harness.tracking import delivery, ledger, provenance
+from harness.tracking.record import SCHEMA_VERSION, Record, record_sha256, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Track
 
+TRUSTED = "trusted"
+"""The tier of the harness's own rows."""
 OnCell = Callable[[str, StoredCell], None]
 """Called in the main thread for every finished cell, with the name of the row it belongs to."""
 
@@ -74,8 +76,12 @@ class Session:
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
-        identity = f"{self.fingerprint}|{entrant.identity}|{self.tier}|{self.device}"
-        return f"{self.challenge.name}-{entrant.name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+        tier = self.tier_of(entrant)
+        return run_id_of(self.challenge.name, self.fingerprint, entrant.name, entrant.identity, tier, self.device)
+
+    def tier_of(self, entrant: Entrant) -> str:
+        """What a row's code ran in; no stranger's code runs in the harness's own rows, which are one whatever the tier."""
+        return TRUSTED if entrant.is_reference else self.tier
 
     def finished(self, entrant: Entrant) -> Record | None:
         """The record of a run that is whole and told to ledger and MLflow, so that nothing is left to do."""
@@ -86,8 +92,12 @@ class Session:
         if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
             return None  # a kill came between record and ledger, and `harness sync` has delivered it since
         record = self.runs.load_record(run_id)
+        if record.schema_version < SCHEMA_VERSION or record.source != provenance.source():
+            return None
         skipped = {cell.seed for cell in record.cells if cell.status is Status.SKIPPED}
-        whole = all(self.runs.load_cell(run_id, s) for s in range(self.challenge.seeds) if s not in skipped)
+        kept = {cell.seed: cell.sha256 for cell in record.cells}
+        loaded = {s: self.runs.load_cell(run_id, s) for s in range(self.challenge.seeds) if s not in skipped}
+        whole = all(stored and stored.cell.sha256 == kept.get(seed) for seed, stored in loaded.items())
         return record if whole and record.status in (Status.OK, Status.SUSPICIOUS, Status.SKIPPED) else None
 
     def cells(
@@ -101,19 +111,21 @@ class Session:
     ) -> list[StoredCell]:
         """Cells of all seeds: those finished ``ok`` from disk, the others run now, each kept the moment it ends.
 
-        A cell from disk that is not what the record says of it was edited, and is run again.
+        A cell from disk that is not what the record says of it was edited, and is run again; so is one that another
+        source of the harness has scored.
         """
         run_id = self.run_id(entrant)
         if force:
             self.runs.clear_cells(run_id)
         seeds = range(self.challenge.seeds)
         recorded = self.runs.load_record(run_id).cells if run_id in self.runs.run_ids() else ()
-        known = {cell.seed: cell.result for cell in recorded if cell.status is Status.OK}
+        known = {cell.seed: cell.sha256 for cell in recorded if cell.status is Status.OK}
         cells = {
             seed: stored
             for seed in seeds
             if (stored := self.runs.load_cell(run_id, seed))
-            and stored.cell.result == known.get(seed, stored.cell.result)
+            and stored.cell.source == provenance.source()
+            and stored.cell.sha256 == known.get(seed, stored.cell.sha256)
         }
         for stored in cells.values():
             if on_cell:
@@ -121,10 +133,11 @@ class Session:
         left = [seed for seed in seeds if seed not in cells]
         with closing(compute(run_cell, left, workers, self.engine)) as ended:  # a full disk ends the others at once
             for stored in ended:
-                cells[stored.cell.seed] = stored
-                self.runs.save_cell(
-                    run_id, stored.cell, output=stored.output, items=stored.items, curve=stored.curve, log=stored.log
+                cell = stored.cell.model_copy(update={"source": provenance.source()})
+                cell = self.runs.save_cell(
+                    run_id, cell, output=stored.output, items=stored.items, curve=stored.curve, log=stored.log
                 )
+                cells[cell.seed] = replace(stored, cell=cell)
                 if on_cell:
                     on_cell(entrant.name, stored)
         return [cells[seed] for seed in seeds]

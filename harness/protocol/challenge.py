@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,24 +111,38 @@ class Challenge(BaseModel):
         return self.pinned() | ({} if self.practice else {"secret": None})
 
     def score_settings(self) -> dict[str, Any]:
-        """The pinned settings that can change a score, with the secret replaced by its digest."""
-        facts = {key: value for key, value in self.pinned().items() if key not in _COSMETIC}
-        facts["secret"] = hashlib.sha256(self.secret.encode()).hexdigest()
+        """The pinned settings that can change a score, but for the secret."""
+        facts = {key: value for key, value in self.pinned().items() if key not in (*_COSMETIC, "secret")}
         for key in self.dataset.whereabouts:  # where the data are; what they are is in their digest
             facts["dataset"].pop(key, None)
         return facts
 
+    def commitment(self, data_digest: str) -> str:
+        """HMAC-SHA256 of everything else that is fixed, under the secret: binds the secret, and does not tell it.
+
+        Whoever guesses at a secret has to guess anew for every challenge; that a secret must be long enough not to be
+        guessed remains.
+        """
+        return hmac.new(self.secret.encode(), self._canonical(data_digest), "sha256").hexdigest()
+
     def fingerprint(self, dataset: Dataset) -> str:
-        """SHA-256 over the canonical JSON of everything that can change a score."""
+        """SHA-256 over the canonical JSON of everything that can change a score, and the commitment to the secret."""
+        return self.fingerprint_under(dataset.digest(), self.commitment(dataset.digest()))
+
+    def fingerprint_under(self, data_digest: str, commitment: str) -> str:
+        """The fingerprint as whoever does not know the secret can compute it: from what a record shows."""
+        return hashlib.sha256(self._canonical(data_digest) + commitment.encode()).hexdigest()
+
+    def _canonical(self, data_digest: str) -> bytes:
         facts = self.score_settings()
-        facts["data_digest"] = dataset.digest()
+        facts["data_digest"] = data_digest
         facts["scorer_version"] = self.track_type.scorer_version
         beside = {name: model_version(name) for name in _model_names_in(facts["track"])}  # that some tracks name
         facts["model_versions"] = {self.model.name: self.model.version} | beside
         classes = {"track": self.track_type, "dataset": type(self.dataset), "model": type(self.model)}
         if foreign := {group: found.digest for group, cls in classes.items() if (found := plugins.of(cls))}:
             facts["plugins"] = foreign
-        return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
 
     def load_dataset(self) -> Dataset:
         """The data of this challenge; ProtocolError if they cannot be had, or if a plug-in's loader fails."""

@@ -93,7 +93,8 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
     if len(pristine_overrides) < len(overrides):
         pristine, homes = _hydra(pristine_overrides, directory)
         settings = {k: v for k, v in pristine.items() if k not in _RunSettings.model_fields}
-        if Challenge.from_plain(settings, homes).score_settings() != challenge.score_settings():
+        official = Challenge.from_plain(settings, homes)
+        if (official.score_settings(), official.secret) != (challenge.score_settings(), challenge.secret):
             challenge = challenge.model_copy(update={"modified": True})
     return RunConfig(
         challenge=challenge,

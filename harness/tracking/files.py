@@ -85,12 +85,6 @@ def write_text_atomic(path: Path, text: str) -> None:
     _write(path, lambda file: file.write(text.encode("utf-8", errors="replace")))
 
 
-def write_array_atomic(path: Path, array: Array) -> None:
-    """Write one array as .npy. Raises HarnessError for arrays of objects, and where the disk refuses."""
-    content = array_bytes(array)
-    _write(path, lambda file: file.write(content))
-
-
 def array_bytes(array: Array) -> bytes:
     """The content of a .npy file. Raises HarnessError for arrays of Python objects."""
     if array.dtype.hasobject:
@@ -100,27 +94,22 @@ def array_bytes(array: Array) -> bytes:
     return buffer.getvalue()
 
 
-def read_array(path: Path) -> Array:
-    """Read one .npy file without pickle. Raises HarnessError where it is missing, cut short or lies about its size."""
+def parse_array(content: bytes, where: str) -> Array:
+    """The array in the bytes of a .npy file, read without pickle. HarnessError where it is cut short or lies about its size."""
     try:
-        if not path.is_file():  # a FIFO would hang the open
-            raise FileNotFoundError("there is no such file")
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, _, dtype = read_header(file)
-            wanted = math.prod(shape) * dtype.itemsize
-            if dtype.hasobject or path.stat().st_size - file.tell() != wanted:
-                raise ValueError("its header does not fit its length")
-            file.seek(0)
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
-            return array
+        file = io.BytesIO(content)
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = read_header(file)
+        if dtype.hasobject or fortran or len(content) - file.tell() != math.prod(shape) * dtype.itemsize:
+            raise ValueError("its header does not fit its length")
+        return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
     except Exception as error:  # numpy's header reader raises what its parser happens to raise
         raise HarnessError(
-            f"{path} is not a readable array: {' '.join(str(error).split())[:200]}.",
+            f"{where} is not a readable array: {' '.join(str(error).split())[:200]}.",
             "Run the submission again with --force to write it anew.",
         ) from error
 

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import HarnessError, Status
-from harness.packages.lock import Package
+from harness.packages.lock import Lock, Package
 from harness.tracking.files import json_bytes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: cells and source are bound by digest. Records of 1 are read and shown, and do not rank."""
 MAX_RECORD_BYTES = 32 * 2**20
 
 
@@ -57,6 +58,8 @@ class CellRecord(_Model):
     fits: int | None = None  # models the harness trained to prepare and score; None in records of older versions
     submission_fits: int | None = None  # models the submission trained, as it reports itself: shown, never ranked by
     draws: int = 1  # of the submission's randomness, their scores averaged; 1 where a second one changed nothing
+    source: str | None = None  # digest of the harness's scoring source that made it
+    sha256: str | None = None  # of the kept cell.json, which holds the digests of all else; in it, null
 
     @property
     def result(self) -> tuple[object, ...]:
@@ -104,7 +107,18 @@ class Record(_Model):
     settings: dict[str, Any] = Field(default_factory=dict)  # Challenge.pinned()
     packages: tuple[Package, ...] | None = None  # the lock of what the submission requires; None: it asks for nothing
     curve: tuple[tuple[float, float], ...] | None = None  # mean over seeds of the track's curve, for the board's plot
-    replicates_sha256: str | None = None  # of replicates.npy beside the record; set by RunsDir.save_record
+    # --- schema 2 ---
+    commitment: str = ""  # to the challenge's secret: with settings and data digest it gives the fingerprint
+    n_classes: int = 0
+    normalised_ci95: tuple[float, float] | None = None
+    source: str | None = None  # digest of the harness's scoring source: tracks, models, data, statistics
+    commit: str | None = None  # of the checkout, where the harness runs from one
+    dirty: bool | None = None  # whether that checkout had changes
+
+    @property
+    def identity(self) -> str:
+        """What decides a submission's answers: its files, and the packages that it runs with."""
+        return identity(self.submission_digest or "", Lock.of(self.packages or ()))
 
     @property
     def measured(self) -> tuple[CellRecord, ...]:
@@ -114,6 +128,17 @@ class Record(_Model):
     def json_bytes(self) -> bytes:
         """The exact content of record.json."""
         return json_bytes(self.model_dump(mode="json"))
+
+
+def identity(submission_digest: str, packages: Lock | None) -> str:
+    """Submission and packages in one text, part of a run's id."""
+    return f"{submission_digest}+{packages.digest}" if packages and packages.packages else submission_digest
+
+
+def run_id_of(challenge: str, fingerprint: str, submission: str, identity: str, tier: str, device: str) -> str:
+    """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
+    text = f"{fingerprint}|{identity}|{tier}|{device}"
+    return f"{challenge}-{submission}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def read_record(path: Path) -> Record:

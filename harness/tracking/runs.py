@@ -7,7 +7,7 @@
       mlflow.db, mlartifacts/          the MLflow store, unless another one is configured
       submissions/<digest>/            a copy of each submission's files, from which its cells run
       <run_id>/
-        record.json  replicates.npy    the run, and its bootstrap replicates [R]
+        record.json                    the run
         .lock  undelivered             who writes now; why MLflow does not have it yet
         plots/*.svg
         cells/<seed>/                  cell.json, output/*.npy, items/*.npy, curve.npy, log.txt
@@ -24,6 +24,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -43,9 +44,8 @@ from harness.tracking.files import (
     array_bytes,
     disk_errors,
     json_bytes,
-    read_array,
+    parse_array,
     sync_directory,
-    write_array_atomic,
     write_json_atomic,
     write_new,
     write_text_atomic,
@@ -108,8 +108,11 @@ class RunsDir:
         items: Arrays | None = None,
         curve: FloatArray | None = None,
         log: str = "",
-    ) -> Path:
-        """Keep a finished cell, replacing an earlier one of the same seed. Raises HarnessError if the disk refuses."""
+    ) -> CellRecord:
+        """Keep a finished cell, replacing an earlier one of the same seed; returns it with the digest of its file.
+
+        Raises HarnessError if the disk refuses.
+        """
         final = self.cell_dir(run_id, cell.seed)
         content = {
             **{f"output/{name}.npy": array_bytes(array) for name, array in (output or {}).items()},
@@ -118,7 +121,7 @@ class RunsDir:
             "log.txt": log.encode("utf-8", errors="replace"),
         }
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-        content["cell.json"] = json_bytes({**cell.model_dump(mode="json"), "files": digests})
+        content["cell.json"] = json_bytes({**cell.model_dump(mode="json", exclude={"sha256"}), "files": digests})
         with disk_errors(f"keep the cell in {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
             building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{cell.seed}-", dir=final.parent))
@@ -129,32 +132,44 @@ class RunsDir:
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
-        return final
+        return cell.model_copy(update={"sha256": hashlib.sha256(content["cell.json"]).hexdigest()})
 
     def load_cell(self, run_id: str, seed: int) -> StoredCell | None:
         """The cell if it finished ``ok`` and every file is as it was written, else None: then it is to be run."""
-        folder = self.cell_dir(run_id, seed)
         try:
-            content = (folder / "cell.json").read_bytes()
-            cell = parse_cell(content, str(folder / "cell.json"))
-            if cell.status is not Status.OK or cell.seed != seed:
-                return None
-            output: dict[str, Array] = {}
-            items: dict[str, Array] = {}
-            curve: FloatArray | None = None
-            log = ""
-            for name, digest in json.loads(content)["files"].items():
-                if _sha256(folder / _checked(name)) != digest:
-                    return None
-                kind, _, stem = name.removesuffix(".npy").rpartition("/")
-                if name == "log.txt":
-                    log = (folder / name).read_text(encoding="utf-8", errors="replace")
-                elif name == "curve.npy":
-                    curve = read_array(folder / name)
-                else:
-                    {"output": output, "items": items}[kind][stem] = read_array(folder / name)
-        except (OSError, HarnessError, KeyError, ValueError, TypeError, AttributeError):
+            stored = self.read_cell(run_id, seed)
+        except HarnessError:
             return None
+        return stored if stored.cell.status is Status.OK else None
+
+    def read_cell(self, run_id: str, seed: int) -> StoredCell:
+        """The kept cell, whatever came of it. Raises HarnessError naming the file that is missing or was changed.
+
+        Only a log may be missing: logs of challenges that keep their secret do not travel.
+        """
+        folder = self.cell_dir(run_id, seed)
+        content = _bytes(folder / "cell.json")
+        cell = parse_cell(content, str(folder / "cell.json"))
+        if cell.seed != seed:
+            raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
+        output: dict[str, Array] = {}
+        items: dict[str, Array] = {}
+        curve: FloatArray | None = None
+        log = ""
+        for name, digest in _files_of(content, folder).items():
+            if name == "log.txt" and not (folder / name).exists():
+                continue
+            data = _bytes(folder / name)
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise HarnessError(f"{folder / name} was changed after it was kept.")
+            kind, _, stem = name.removesuffix(".npy").rpartition("/")
+            if name == "log.txt":
+                log = data.decode("utf-8", errors="replace")
+            elif name == "curve.npy":
+                curve = parse_array(data, str(folder / name))
+            else:
+                {"output": output, "items": items}[kind][stem] = parse_array(data, str(folder / name))
+        cell = cell.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
         return StoredCell(cell, output, items, curve, log)
 
     def clear_cells(self, run_id: str) -> None:
@@ -166,29 +181,15 @@ class RunsDir:
 
     # --- records ---
 
-    def save_record(
-        self, record: Record, replicates: FloatArray | None, plots: Mapping[str, str] | None = None
-    ) -> Record:
-        """Write plots/<name> (SVG texts), replicates.npy [R] and record.json, in this order.
-
-        Returns the record as written: with the digest of its replicates.
-        """
+    def save_record(self, record: Record, plots: Mapping[str, str] | None = None) -> None:
+        """Write plots/<name> (SVG texts), then record.json."""
         folder = self.run_dir(record.run_id)
-        path = folder / "replicates.npy"
-        if replicates is None:
-            with disk_errors(f"write {folder}"):
-                path.unlink(missing_ok=True)
-            record = record.model_copy(update={"replicates_sha256": None})
-        else:
-            write_array_atomic(path, np.asarray(replicates, dtype=np.float64))
-            record = record.model_copy(update={"replicates_sha256": _sha256(path)})
         for old in (folder / "plots").glob("*"):
             if old.name not in (plots or {}):
                 old.unlink(missing_ok=True)
         for name, svg in (plots or {}).items():
             write_text_atomic(folder / "plots" / name, svg)
         write_json_atomic(folder / "record.json", record.model_dump(mode="json"))
-        return record
 
     def load_record(self, run_id: str) -> Record:
         """The record of a run. Raises HarnessError where it is missing, broken or that of another run."""
@@ -326,5 +327,24 @@ def _checked(name: str) -> str:
     return name
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _files_of(content: bytes, folder: Path) -> dict[str, str]:
+    """Names and digests of a cell's other files, as its cell.json lists them."""
+    try:
+        files = json.loads(content)["files"]
+        if all(isinstance(digest, str) for digest in files.values()):
+            return {_checked(name): digest for name, digest in files.items()}
+        raise ValueError("a digest is no text")
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise HarnessError(f"{folder / 'cell.json'} does not list its files: {error!r:.100}.") from error
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises HarnessError where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would hang
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise HarnessError(f"{path} is not a regular file.")
+            return file.read()
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be read: {error.strerror}.") from error

@@ -70,6 +70,7 @@ class Acquisition(Track[AcquisitionSettings, AcquisitionKey]):
     track = "valuation"
     task = AcquisitionTask
     metric = "reward"
+    tie_break = "accuracy"
     settings_class = AcquisitionSettings
 
     def __init__(self, settings: AcquisitionSettings, dataset: Dataset, model: Any, secret: str) -> None:

@@ -108,6 +108,8 @@ class Track(ABC, Generic[S, K]):
     curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
     settings_class: ClassVar[type[Settings]]
     rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `dialogue`
+    tie_break: ClassVar[str] = ""  # the secondary metric, higher is better, that orders rows of the very same score
+    score_alone: ClassVar[bool] = False  # an older board's own rule: its score ranks, however little it is sure of
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -119,6 +121,14 @@ class Track(ABC, Generic[S, K]):
         self.dataset = dataset
         self.model = model
         self.secret = secret
+
+    @classmethod
+    def without_data(cls, settings: S, n_classes: int) -> Track[S, K]:
+        """The protocol for ``statistic`` and ``suspicious_above`` alone: scores are recomputed where the data are not."""
+        empty = Dataset("", np.empty((0, 1)), np.empty(0), tuple(map(str, range(n_classes))))
+        track = cls.__new__(cls)  # a protocol's own constructor may refuse data that it cannot be played with
+        Track.__init__(track, settings, empty, None, "")  # type: ignore[arg-type]
+        return track
 
     def rng(self, seed: int, purpose: str) -> np.random.Generator:
         """The generator for one seed and purpose of this challenge."""
@@ -152,7 +162,10 @@ class Track(ABC, Generic[S, K]):
 
     @abstractmethod
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
-        """``Score.value`` recomputed under item weights: weights [r, m] >= 0 -> [r]. All-ones gives ``value`` itself."""
+        """``Score.value`` recomputed under item weights: weights [r, m] >= 0 -> [r]. All-ones gives ``value`` itself.
+
+        Of data, model and key it uses nothing but the number of classes.
+        """
 
     def suspicious_above(self, skyline: float) -> float:
         """The score beyond which a result is held for a person to look at (for direction ``min``: below which).

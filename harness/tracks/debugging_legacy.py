@@ -46,6 +46,7 @@ class DebuggingLegacy(Track[DebuggingLegacySettings, DebuggingLegacyKey]):
     track = "debugging"
     task = DebuggingTask
     metric = "share_inspected"
+    score_alone = True
     direction = "min"
     curve_axes = ("rows inspected", "test accuracy")
     settings_class = DebuggingLegacySettings

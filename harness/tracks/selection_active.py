@@ -56,6 +56,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     track = "selection"
     task = SelectionActiveTask
     metric = "area_macro_f1"
+    tie_break = "macro_f1_final"
     curve_axes = ("labels bought", "macro-F1")
     settings_class = SelectionActiveSettings
     rounds = True

@@ -49,6 +49,7 @@ class SelectionLegacySpeech(Track[SelectionLegacySpeechSettings, SelectionLegacy
     track = "selection"
     task = SelectionTask
     metric = "macro_f1"
+    score_alone = True
     settings_class = SelectionLegacySpeechSettings
 
     def prepare(self, seed: int) -> tuple[View, SelectionLegacySpeechKey]:

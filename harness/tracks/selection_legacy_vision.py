@@ -46,6 +46,7 @@ class SelectionLegacyVision(Track[SelectionLegacyVisionSettings, SelectionLegacy
     track = "selection"
     task = SelectionPairsTask
     metric = "mean_f1"
+    score_alone = True
     settings_class = SelectionLegacyVisionSettings
 
     def prepare(self, seed: int) -> tuple[View, SelectionLegacyVisionKey]:
@@ -123,7 +124,7 @@ class SelectionLegacyVision(Track[SelectionLegacyVisionSettings, SelectionLegacy
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         scores = [
             _f1(items["y_true"] * own, items["y_pred"] * own, weights)
-            for own in (items["concept"] == c for c in range(self._concepts))
+            for own in (items["concept"] == c for c in np.unique(items["concept"]))
         ]
         mean: FloatArray = np.mean(scores, axis=0)
         return mean

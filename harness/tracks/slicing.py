@@ -81,6 +81,7 @@ class Slicing(Track[SlicingSettings, SlicingKey]):
     track = "slicing"
     task = SlicingTask
     metric = "precision_at_25"
+    tie_break = "average_precision"
     scorer_version = 2  # false_discovery_rate is a share of the proposals returned
     curve_axes = ("highest-scored rows per slice", "precision")
     settings_class = SlicingSettings

@@ -70,6 +70,7 @@ class TestSet(Track[TestSetSettings, TestSetKey]):
     track = "test_set"
     task = TestSetTask
     metric = "confirmed_error"
+    tie_break = "confirmed"
     settings_class = TestSetSettings
 
     def prepare(self, seed: int) -> tuple[View, TestSetKey]:

@@ -62,6 +62,7 @@ class TestSetRepair(Track[TestSetRepairSettings, TestSetRepairKey]):
     track = "test_set"
     task = TestSetRepairTask
     metric = "accuracy_error"
+    tie_break = "repaired_share"
     direction = "min"
     settings_class = TestSetRepairSettings
 

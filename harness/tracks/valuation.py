@@ -54,6 +54,7 @@ class Valuation(Track[ValuationSettings, ValuationKey]):
     track = "valuation"
     task = ValuationTask
     metric = "removal_gap"
+    tie_break = "wrong_label_average_precision"
     scorer_version = 2  # rows are removed in proportion within each given class
     curve_axes = ("share of rows removed", "test accuracy, lowest first minus highest first")
     settings_class = ValuationSettings

@@ -62,6 +62,7 @@ class ValuationSets(Track[ValuationSetsSettings, ValuationSetsKey]):
     track = "valuation"
     task = ValuationSetsTask
     metric = "mean_absolute_error"
+    tie_break = "spearman"
     direction = "min"
     curve_axes = ("measured gain", "predicted gain")
     settings_class = ValuationSetsSettings

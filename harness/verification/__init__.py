@@ -1,0 +1,1 @@
+"""Whether what is shown is what was run: scores recomputed from kept cells, and nothing believed."""
