@@ -3,60 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from harness.errors import HarnessError, Status
-from harness.evaluation.statistics import N_REPLICATES, paired_p_value, ranks
+from harness.errors import Status
+from harness.leaderboard.ranking import order, places
+from harness.leaderboard.row import Place, Row, row
 from harness.protocol.catalogue import baseline_names
 from harness.sandbox.tiers import STRENGTH
-from harness.tracking import delivery
-from harness.tracking.ledger import Entry, Ledger
+from harness.statistics.differences import difference
+from harness.statistics.intervals import FEWEST_SEEDS
+from harness.tracking import delivery, provenance
+from harness.tracking.ledger import Entry, Ledger, SignedHead, latest_records, standing
 from harness.tracking.record import Record
-from harness.tracking.verify import BoardRefused, Verified, verified_runs
+from harness.verification.directory import BoardRefused, refused, verify
+from harness.verification.run import Checked
 
 if TYPE_CHECKING:
     from harness.protocol.challenge import Challenge
+    from harness.tracking.signature import Key
 
 _OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
 LUCKY = "The random baseline and the floor differ by more than chance"
 _LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same; so are disjoint intervals rare
 
 __all__ = ["Board", "BoardRefused", "Row", "build"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row. ``rank`` is None for the harness's own references and for rows that may not rank."""
-
-    rank: int | None
-    submission: str
-    authors: tuple[str, ...]
-    status: str
-    reason: str
-    score: float | None
-    ci95: tuple[float, float] | None
-    normalised: float | None
-    metrics: Mapping[str, float]  # secondary metrics, mean over seeds
-    seconds: float | None  # of the algorithm, mean over seeds; None: nothing could be measured on any
-    scoring_seconds: float | None
-    peak_memory_mb: float | None  # largest over seeds
-    submission_fits: float | None  # models it trained, as it reports itself, mean over seeds
-    seeds: int  # those on which something could be measured
-    isolation: str
-    device: str
-    date: str
-    run_id: str
-    submission_digest: str | None
-    description: str
-    license: str
-    reproduced: str  # verdict of the last `harness reproduce`, empty if never tried
-    released: str  # who released a suspicious row, empty otherwise
-    curve: tuple[tuple[float, float], ...] | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +48,10 @@ class Board:
     seeds: int
     draws: int  # of a submission's randomness a seed
     minimum_isolation: str
+    tie_break: str  # the secondary metric that orders rows of the very same score, before their time
     curve_axes: tuple[str, str]
+    settings: Mapping[str, Any]  # the pinned protocol, without a secret that is kept
+    ledger: SignedHead
     ranked: tuple[Row, ...]
     references: tuple[Row, ...]
     unranked: tuple[Row, ...]
@@ -98,8 +75,16 @@ class Board:
         return plain
 
 
-def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str | None = None) -> Board:
-    """The board of a challenge's official fingerprint, from MLflow, verified against ledger and records.
+def build(
+    challenge: Challenge,
+    fingerprint: str,
+    runs_dir: Path | str,
+    uri: str | None = None,
+    *,
+    config_dir: Path | str | None = None,
+    key: Key | None = None,
+) -> Board:
+    """The board of a challenge's official fingerprint, every row of it computed again from its cells.
 
     Runs that wait for MLflow are delivered first. Runs with overridden settings and runs without isolation never join;
     of several runs of one submission (name and authors) the newest that may rank stands.
@@ -108,8 +93,10 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     ----------
     challenge: the challenge as shipped.
     fingerprint: ``challenge.fingerprint(dataset)``; runs of any other fingerprint are not on this board.
-    runs_dir: holds ledger and records.
+    runs_dir: holds ledger, records and cells.
     uri: the MLflow store; default as for runs.
+    config_dir: with the challenge, where it is not a shipped one.
+    key: signs the head of the ledger.
 
     Raises
     ------
@@ -118,78 +105,108 @@ def build(challenge: Challenge, fingerprint: str, runs_dir: Path | str, uri: str
     """
     runs_dir = Path(runs_dir).absolute()
     _, left = delivery.sync(runs_dir, uri, lost=False)
-    notes = [f"{len(left)} runs are recorded but not delivered to MLflow yet, so not shown."] if left else []
-    verified = verified_runs(challenge.name, fingerprint, runs_dir, uri)
-    ledger = Ledger(runs_dir).read() if verified else []
-    official = [v for v in verified if not v.record.modified and (v.record.reference or v.record.isolation != "none")]
-    if len(official) < len(verified):
-        notes.append(f"{len(verified) - len(official)} runs are left out: overridden settings or no isolation.")
-    released = {entry.run_id: entry.who for entry in ledger if entry.kind == "release"}
-    reproduced = {entry.run_id: _verdict(entry) for entry in ledger if entry.kind == "reproduce"}
+    notes = [f"{len(left)} runs are recorded but not delivered to MLflow yet."] if left else []
+    report = verify(runs_dir, uri, config_dir, (challenge.name, fingerprint))
+    if not report.ok:
+        raise refused(challenge.name, report)
+    every = list(report.runs.values())
+    official = [one for one in every if one.record.reference or one.record.isolation != "none"]
+    if len(official) < len(every):
+        notes.append(f"{len(every) - len(official)} runs without isolation are left out.")
+    released = standing(report.entries, "release")
+    source = _source([one.record for one in official])
+    obstacles = {one.record.run_id: _obstacle(one, challenge.minimum_isolation, released, source) for one in official}
+    track = challenge.track_type
+    ranked, unranked = _standing_rows(official, obstacles)
+    placed = places(ranked, track)
+    references = [one.record for one in official if one.record.reference and not obstacles[one.record.run_id]]
+    reproduced = standing(report.entries, "reproduce")
+    digests = latest_records(report.entries)
 
-    def row(record: Record, rank: int | None = None, why: str = "") -> Row:
-        return _row(record, rank, why, reproduced.get(record.run_id, ""), released.get(record.run_id, ""))
+    def shown(record: Record, place: Place = Place()) -> Row:
+        run_id = record.run_id
+        verdict = reproduced[run_id].note if run_id in reproduced else ""
+        who = released[run_id].who if run_id in released else ""
+        return row(record, digests.get(run_id, ""), place, obstacles.get(run_id) or "", verdict, who)
 
-    notes += _lucky(official, challenge.seeds)
-    references = [v.record for v in official if v.record.reference]
-    may_rank: dict[tuple[str, tuple[str, ...]], Verified] = {}
-    unranked: dict[tuple[str, tuple[str, ...]], tuple[Record, str]] = {}
-    for run in sorted(official, key=lambda v: (v.record.created, v.record.run_id)):
-        record = run.record
-        if record.reference:
-            continue
-        key = (record.submission, record.authors)
-        why = _obstacle(run, challenge.minimum_isolation, set(released))
-        if why is None:
-            may_rank[key] = run
-            unranked.pop(key, None)  # a later run mends an earlier failure
-        else:
-            unranked[key] = (record, why)
-    by_id = {run.record.run_id: run for run in may_rank.values()}
-    _same_draws(by_id)
-    scores = {run_id: run.record.score or 0.0 for run_id, run in by_id.items()}
-    replicates = {run_id: run.replicates for run_id, run in by_id.items() if run.replicates is not None}
-    seeds = min((len(run.record.measured) for run in by_id.values()), default=challenge.seeds)
-    direction = challenge.track_type.direction
-    placed = ranks(replicates, scores, direction, seeds)
     if official:
-        notes += _missing(challenge, {v.record.submission for v in official})
-    notes += _with_packages(run.record for run in by_id.values())
-    sign = -1.0 if direction == "max" else 1.0
-    order = sorted(by_id, key=lambda i: (sign * scores[i], placed[i], by_id[i].record.submission, i))
+        notes += _one_seed(challenge) + _lucky(ranked, references)
+        notes += _missing(challenge, {one.record.submission for one in official})
+    notes += _with_packages(ranked)
+    ledger = Ledger(runs_dir)
+    notes += ledger.remarks() if every else []
     return Board(
         challenge=challenge.name,
         title=challenge.title,
         description=challenge.description,
         version=challenge.version,
-        track=challenge.track_type.track,
-        metric=challenge.track_type.metric,
-        direction=challenge.track_type.direction,
+        track=track.track,
+        metric=track.metric,
+        direction=track.direction,
         fingerprint=fingerprint,
         seeds=challenge.seeds,
         draws=challenge.draws,
         minimum_isolation=challenge.minimum_isolation,
-        curve_axes=challenge.track_type.curve_axes,
-        ranked=tuple(row(by_id[run_id].record, placed[run_id]) for run_id in order),
-        references=tuple(row(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, direction))),
-        unranked=tuple(row(record, why=why) for _, (record, why) in sorted(unranked.items())),
+        tie_break=track.tie_break,
+        curve_axes=track.curve_axes,
+        settings=challenge.published(),
+        ledger=ledger.signed_head(key if every else None),
+        ranked=tuple(shown(record, placed[record.run_id]) for record in order(ranked, track)),
+        references=tuple(shown(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, track.direction))),
+        unranked=tuple(shown(record) for record in unranked),
         notes=tuple(notes),
     )
 
 
-def _lucky(runs: Sequence[Verified], seeds: int) -> list[str]:
+def _standing_rows(
+    official: Sequence[Checked], obstacles: Mapping[str, str | None]
+) -> tuple[list[Record], list[Record]]:
+    """Of every submission the newest run that may rank, or where there is none the newest, which is not ranked."""
+    may_rank: dict[tuple[str, tuple[str, ...]], Record] = {}
+    unranked: dict[tuple[str, tuple[str, ...]], Record] = {}
+    for one in sorted(official, key=lambda one: (one.record.created, one.record.run_id)):
+        record = one.record
+        if record.reference:
+            continue
+        name = (record.submission, record.authors)
+        if obstacles[record.run_id] is None:
+            may_rank[name] = record
+            unranked.pop(name, None)  # a later run makes up for an earlier failure
+        else:
+            unranked[name] = record
+    return list(may_rank.values()), [record for _, record in sorted(unranked.items())]
+
+
+def _source(records: Sequence[Record]) -> str | None:
+    """The scoring source whose rows rank: this harness's own where there are any, else that of most rows."""
+    count = Counter(record.source for record in records if record.source)
+    if not count or provenance.source() in count:
+        return provenance.source()
+    return min(count, key=lambda source: (-count[source], source))
+
+
+def _one_seed(challenge: Challenge) -> list[str]:
+    """What is said of a board whose rows cannot be told apart by seeds."""
+    if challenge.track_type.score_alone:
+        return ["Ranked by the score alone: the rule of the board that this protocol repeats. Intervals: measurement noise only."]
+    if challenge.seeds == 1:
+        return ["One seed tells no rows apart, so every row may have every rank. Intervals: measurement noise only."]
+    return ["Intervals: measurement noise only, two seeds are too few."] if challenge.seeds < FEWEST_SEEDS else []
+
+
+def _lucky(ranked: Sequence[Record], references: Sequence[Record]) -> list[str]:
     """A note where the baseline `random` and the floor, which do the same, have disjoint intervals or are told apart at 1 %."""
-    found = {v.record.submission: v for v in runs if v.record.reference or v.record.authors in _OURS}
-    random, floor = found.get("random"), found.get("reference-random")
-    if random is None or floor is None or random.replicates is None or floor.replicates is None:
+    random = next((r for r in ranked if r.submission == "random" and r.authors in _OURS), None)
+    floor = next((r for r in references if r.submission == "reference-random"), None)
+    if random is None or floor is None:
         return []
-    ours, theirs = random.record.ci95, floor.record.ci95
+    ours, theirs = random.ci95, floor.ci95
     apart = ours is not None and theirs is not None and (ours[1] < theirs[0] or theirs[1] < ours[0])
-    if not apart and paired_p_value(random.replicates, floor.replicates, seeds) >= _LUCK:
+    p = difference(random.seed_scores, floor.seed_scores).p
+    if not apart and (p is None or p >= _LUCK):
         return []
     return [
-        f"{LUCKY}: {random.record.score:.4f} and {floor.record.score:.4f}. One of them was judged by luck; more draws or "
-        "seeds would tell."
+        f"{LUCKY}: {random.score:.4f} and {floor.score:.4f}. One of them was judged by luck; more draws or seeds would tell."
     ]
 
 
@@ -214,70 +231,20 @@ def _missing(challenge: Challenge, present: set[str]) -> list[str]:
     ]
 
 
-def _obstacle(run: Verified, minimum: str, released: set[str]) -> str | None:
-    """Why a run may not rank, None if it may."""
-    record = run.record
+def _obstacle(one: Checked, minimum: str, released: Mapping[str, Entry], source: str | None) -> str | None:
+    """Why a run may not rank (or, of the harness's own, not be shown beside the ranks), None if it may."""
+    record = one.record
+    if one.notes:
+        return one.notes[0]
     if record.status is Status.SUSPICIOUS and record.run_id in released and record.score is not None:
         pass
     elif record.status is not Status.OK or record.score is None:
-        return record.reason
-    if STRENGTH.get(record.isolation, 0) < STRENGTH[minimum]:
+        return None if record.reference else record.reason or record.status.value
+    if record.source != source:
+        return f"scored by another source of the harness ({(record.source or 'unknown')[:12]}) than the ranked rows: run it again"
+    if not record.reference and STRENGTH.get(record.isolation, 0) < STRENGTH[minimum]:
         return f"isolation {record.isolation} is weaker than {minimum}, which this challenge demands"
-    if run.replicates is None:
-        return "no bootstrap replicates were kept with it"
     return None
-
-
-def _same_draws(runs: Mapping[str, Verified]) -> None:
-    """Paired tests need replicates of one length; another number comes from another version of the harness."""
-    for run_id, run in runs.items():
-        if run.replicates is not None and run.replicates.shape != (N_REPLICATES,):
-            raise HarnessError(
-                f"Run {run_id} has replicates of shape {list(run.replicates.shape)}; this harness pairs {N_REPLICATES}.",
-                "Run it again: finished cells are reused and the replicates drawn anew.",
-            )
-
-
-def _row(record: Record, rank: int | None, why: str, reproduced: str, released: str) -> Row:
-    cells = record.measured
-    memory = [cell.peak_memory_mb for cell in cells if cell.peak_memory_mb is not None]
-    fits = [cell.submission_fits for cell in cells if cell.submission_fits is not None]
-    return Row(
-        rank=rank,
-        submission=record.submission,
-        authors=record.authors,
-        status=record.status.value,
-        reason=why or record.reason,
-        score=record.score,
-        ci95=record.ci95,
-        normalised=record.normalised,
-        metrics=_mean_metrics(record),
-        seconds=_mean([cell.seconds.submission for cell in cells]),
-        scoring_seconds=_mean([cell.seconds.scoring for cell in cells]),
-        peak_memory_mb=max(memory, default=None),
-        submission_fits=_mean(fits) if fits else None,
-        seeds=len(cells),
-        isolation=record.isolation,
-        device=record.device,
-        date=record.created[:10],
-        run_id=record.run_id,
-        submission_digest=record.submission_digest,
-        description=record.description,
-        license=record.license,
-        reproduced=reproduced,
-        released=released,
-        curve=record.curve,
-    )
-
-
-def _mean_metrics(record: Record) -> dict[str, float]:
-    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics)
-    values = {name: [v for cell in record.cells if (v := cell.metrics.get(name)) is not None] for name in names}
-    return {name: float(np.mean(found)) for name, found in values.items() if found}
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
 
 
 def _place(score: float | None, name: str, direction: str) -> tuple[float, str]:
@@ -285,8 +252,3 @@ def _place(score: float | None, name: str, direction: str) -> tuple[float, str]:
     if score is None:
         return math.inf, name
     return (-score if direction == "max" else score), name
-
-
-def _verdict(entry: Entry) -> str:
-    """``reproduced``, ``differs`` or ``cannot run``: what stands before the colon of the ledger's note."""
-    return entry.note.partition(":")[0]

@@ -21,10 +21,15 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", 
 _HERE = Path(harness.__file__).parent
 
 
-@cache
 def source() -> str:
     """SHA-256 over paths and contents of all modules that a score goes through."""
-    files = [file for name in (*_SCORING, *_SCORING_PAGES) for file in _modules(_HERE / name)]
+    return digest_of(*_SCORING, *_SCORING_PAGES)
+
+
+@cache
+def digest_of(*names: str) -> str:
+    """SHA-256 over paths and contents of modules and rooms of the harness."""
+    files = [file for name in names for file in _modules(_HERE / name)]
     sha = hashlib.sha256()
     for file in sorted(files):
         content = file.read_bytes()

@@ -125,6 +125,11 @@ class Record(_Model):
         """The cells that count: those of seeds on which there was something to measure."""
         return tuple(cell for cell in self.cells if cell.status is not Status.SKIPPED)
 
+    @property
+    def seed_scores(self) -> dict[int, float]:
+        """Score by seed, of the cells that count and have one."""
+        return {cell.seed: cell.score for cell in self.measured if cell.score is not None}
+
     def json_bytes(self) -> bytes:
         """The exact content of record.json."""
         return json_bytes(self.model_dump(mode="json"))

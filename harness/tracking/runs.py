@@ -67,6 +67,11 @@ class StoredCell:
     curve: FloatArray | None  # [p, 2]
     log: str
 
+    def files(self) -> list[str]:
+        """Names of its files below its directory."""
+        arrays = [f"output/{name}.npy" for name in self.output] + [f"items/{name}.npy" for name in self.items]
+        return ["cell.json", "curve.npy", "log.txt", *arrays]
+
 
 def arrays_digest(arrays: Arrays) -> str:
     """SHA-256 over names, dtypes, shapes and bytes: ``CellRecord.output_digest``."""

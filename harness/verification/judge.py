@@ -15,8 +15,9 @@ from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of
 from harness.tracking.record import Record, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
-from harness.tracks.base import Reference, Track
+from harness.tracks.base import Track
 
+OTHER_VERSION = "its fingerprint is not that of its settings, data and commitment under this version of scorer and model"
 _NOT_KNOWN = "not known to whoever verifies"
 
 
@@ -41,7 +42,7 @@ class Judge:
         key = (record.challenge, record.fingerprint, record.device)
         if key not in self._references:
             try:
-                floor, skyline = (self._cells(*key, which) for which in ("random", "skyline"))
+                floor, skyline = map(self._cells, reference_ids(*key))
                 self._references[key] = References.of(floor, skyline)
             except HarnessError as error:
                 self._references[key] = error.reason
@@ -50,11 +51,17 @@ class Judge:
             raise HarnessError(f"the harness's own rows that it is seen against cannot be read: {found}")
         return found
 
-    def _cells(self, challenge: str, fingerprint: str, device: str, which: Reference) -> list[StoredCell]:
-        entrant = Entrant.reference(which)
-        run_id = run_id_of(challenge, fingerprint, entrant.name, entrant.identity, TRUSTED, device)
-        record = self.runs.load_record(run_id)
-        return [self.runs.read_cell(run_id, cell.seed) for cell in record.cells]
+    def _cells(self, run_id: str) -> list[StoredCell]:
+        return [self.runs.read_cell(run_id, cell.seed) for cell in self.runs.load_record(run_id).cells]
+
+
+def reference_ids(challenge: str, fingerprint: str, device: str) -> tuple[str, str]:
+    """Run ids of floor and skyline of a challenge."""
+    floor, skyline = Entrant.reference("random"), Entrant.reference("skyline")
+    of_floor, of_skyline = (
+        run_id_of(challenge, fingerprint, own.name, own.identity, TRUSTED, device) for own in (floor, skyline)
+    )
+    return of_floor, of_skyline
 
 
 class Protocol:
@@ -107,9 +114,7 @@ class Protocol:
         if not self.kept_secret and record.commitment != self.challenge.commitment(data):
             found.append("its commitment is not to the secret in its settings")
         if self.challenge.fingerprint_under(data, record.commitment) != record.fingerprint:
-            found.append(
-                "its fingerprint is not that of its settings, data and commitment under this version of scorer and model"
-            )
+            found.append(OTHER_VERSION)
         run_id = run_id_of(
             record.challenge, record.fingerprint, record.submission, record.identity, record.isolation, record.device
         )

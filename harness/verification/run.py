@@ -29,8 +29,9 @@ class Checked:
     """What came of checking one run."""
 
     record: Record
-    problems: tuple[str, ...]  # what does not agree
+    problems: tuple[str, ...] = ()  # what does not agree
     notes: tuple[str, ...] = ()  # what could not be checked
+    files: tuple[str, ...] = ()  # read in its cells, by their names there
 
 
 def check(record: Record, judge: Judge) -> Checked:
@@ -46,7 +47,7 @@ def check(record: Record, judge: Judge) -> Checked:
     problems += broken
     if not broken:
         problems += _counted(record, cells, protocol, judge)
-    return Checked(record, tuple(problems))
+    return Checked(record, tuple(problems), files=tuple(sorted({name for stored in cells for name in stored.files()})))
 
 
 def _entrant(record: Record, judge: Judge) -> Iterator[str]:

@@ -1,7 +1,12 @@
-"""Running a published row again from its record: ``reproduced``, ``differs`` by how much, or ``cannot run`` and why."""
+"""Running a published row again from its record: ``reproduced``, ``differs`` by how much, or ``cannot run`` and why.
+
+Before anything runs, the record has to agree with its own cells: a record that says .95 of cells that say .205 differs,
+whatever running again would give.
+"""
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,13 +21,20 @@ from harness.packages.overlay import overlay
 from harness.protocol import submission
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of, load_challenge
-from harness.tracking import ledger
-from harness.tracking.record import CellRecord, Record
+from harness.tracking import ledger, provenance
+from harness.tracking.record import CellRecord, Record, record_sha256
 from harness.tracking.runs import RunsDir
 from harness.tracks.base import Reference
+from harness.verification.judge import OTHER_VERSION, Judge
+from harness.verification.run import check
 
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]{1,100})'")
 SAME_DEVICE_TOLERANCE = 1e-9  # the scorer is bit-identical on CPU for the same versions; this is only rounding in JSON
 OTHER_DEVICE_TOLERANCE = 5e-3  # a test row or two may fall on the other side when the device or a version changes
+
+
+REPRODUCED: tuple[str, ...] = ("reproduced", "score reproduced")
+"""The verdicts that confirm a row; in the second some outputs differ, and no score does."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +42,14 @@ class Verdict:
     """What came of running a row again."""
 
     run_id: str
-    verdict: Literal["reproduced", "differs", "cannot run"]
+    verdict: Literal["reproduced", "score reproduced", "differs", "cannot run"]
     detail: str
     recorded_score: float | None
     score: float | None
     largest_difference: float | None  # of any seed's score
     identical_outputs: int  # seeds whose output is the same to the last bit
     seeds: int  # those on which something could be measured
+    changed: dict[str, tuple[str | None, str | None]]  # versions and machine: in the record, and here
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,8 +71,9 @@ def reproduce(
     """
     runs = RunsDir(runs_dir)
     record = runs.load_record(run_id)
+    wrong = _edited(record, runs, config_dir)
     try:
-        verdict = _run_again(record, runs, config_dir, device, workers)
+        verdict = _differs(record, wrong) if wrong else _run_again(record, runs, config_dir, device, workers)
     except BenchmarkError as error:
         verdict = _cannot(record, str(error))
     try:
@@ -67,6 +81,16 @@ def reproduce(
     except HarnessError as error:  # somebody else's runs, which may be read only
         warnings.warn(f"The verdict is not in the ledger: {error.reason}", stacklevel=2)
     return verdict
+
+
+def _edited(record: Record, runs: RunsDir, config_dir: Path | str | None) -> list[str]:
+    """What of a record is not as its ledger line, its cells and its archive have it."""
+    checked = check(record, Judge(runs, Path(config_dir) if config_dir else None))
+    found = [what for what in checked.problems if what != OTHER_VERSION]  # of which running again will tell
+    recorded = ledger.Ledger(runs.path).recorded(record.run_id)
+    if recorded != record_sha256(runs.run_dir(record.run_id)):
+        found.append("the record is not the one in the ledger" if recorded else "the ledger has no line for it")
+    return found
 
 
 def _run_again(
@@ -77,14 +101,18 @@ def _run_again(
         return _cannot(record, "the submission was refused before it ran; nothing of it was kept")
     run_cell = _reference(record, session) if record.reference else _submission(record, session)
     seeds = [cell.seed for cell in record.cells]
-    again = {stored.cell.seed: stored.cell for stored in compute(run_cell, seeds, workers, session.engine)}
+    ended = {stored.cell.seed: stored for stored in compute(run_cell, seeds, workers, session.engine)}
     if session.engine.stopped.is_set():
         raise KeyboardInterrupt  # a verdict from half of the cells would be none
-    for cell in again.values():
+    for then in record.cells:
+        cell = ended[then.seed].cell
+        missing = _MISSING.search(f"{cell.reason}\n{ended[then.seed].log}")
+        if then.status is Status.OK and cell.status is not Status.OK and missing:
+            return _cannot(record, f"ModuleNotFoundError {missing[1]}, which is not installed here")
         if cell.status is Status.HARNESS_ERROR:
             return _cannot(record, f"seed {cell.seed}: {cell.reason}")
     tolerance = SAME_DEVICE_TOLERANCE if session.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
-    return _compare(record, [again[seed] for seed in seeds], tolerance)
+    return _compare(record, [ended[seed].cell for seed in seeds], tolerance)
 
 
 def _session(record: Record, runs: RunsDir, config_dir: Path | str | None, device: str) -> Session:
@@ -134,22 +162,35 @@ def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdi
     largest = max(differences, default=None)
     scores = [cell.score for cell in again if cell.score is not None]
     identical = sum(a == b for a, b in outputs)
+    verdict: Literal["reproduced", "score reproduced", "differs"] = "differs"
+    changed = _changed(record)
     if other_status:
-        verdict, detail = "differs", "; ".join(other_status)
+        detail = "; ".join(other_status)
     elif largest is not None and largest > tolerance:
-        verdict, detail = "differs", f"a seed's score moved by {largest:.3g}, more than {tolerance:g}"
+        detail = f"a seed's score moved by {largest:.3g}, more than {tolerance:g}"
     else:
-        verdict, detail = "reproduced", _found_again(identical, len(outputs), largest)
+        verdict = "reproduced" if identical == len(outputs) else "score reproduced"
+        detail = _found_again(identical, len(outputs), largest)
+    if changed:
+        detail += f"; here {', '.join(f'{name} {now} (was {was})' for name, (was, now) in changed.items())}"
     return Verdict(
         run_id=record.run_id,
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         detail=detail,
         recorded_score=record.score,
         score=sum(scores) / len(scores) if scores and len(scores) == len(measured) else None,
         largest_difference=largest,
         identical_outputs=identical,
         seeds=len(measured),
+        changed=changed,
     )
+
+
+def _changed(record: Record) -> dict[str, tuple[str | None, str | None]]:
+    """Versions and machine that are not those of the record; the source of the scorers as one of them."""
+    then = record.versions | {"source": (record.source or "unknown")[:12]}
+    now = provenance.versions() | {"source": provenance.source()[:12]}
+    return {name: (then.get(name), now.get(name)) for name in {**now, **then} if then.get(name) != now.get(name)}
 
 
 def _found_again(identical: int, outputs: int, largest: float | None) -> str:
@@ -162,4 +203,10 @@ def _found_again(identical: int, outputs: int, largest: float | None) -> str:
 
 
 def _cannot(record: Record, why: str) -> Verdict:
-    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured))
+    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured), _changed(record))
+
+
+def _differs(record: Record, wrong: list[str]) -> Verdict:
+    """The verdict on a record that is not what was run."""
+    detail = f"the record is not what was run: {'; '.join(wrong[:5])}"
+    return Verdict(record.run_id, "differs", detail, record.score, None, None, 0, len(record.measured), {})
