@@ -212,6 +212,20 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--why", required=True, help="what was found")
     runs_dir(release)
 
+    keys = commands.add_parser("key", help="keys that sign the ledger: new, trust", description="Keys of the ledger.")
+    deeds = keys.add_subparsers(dest="step", required=True, metavar="STEP")
+    made = deeds.add_parser("new", help="make a private key", description="Make a private key (Ed25519).")
+    made.add_argument("path", nargs="?", metavar="PATH", help="default: harness/key.pem in your config directory")
+    made.set_defaults(handler="publish:new_key")
+    trusted = deeds.add_parser(
+        "trust", help="let another key sign from now on", description="Let another key sign from now on."
+    )
+    trusted.add_argument("public_key", metavar="PUBLIC_KEY", help="as `harness key new` printed it")
+    trusted.add_argument("--who", required=True, help="who decides so")
+    trusted.add_argument("--why", required=True, help="for what reason")
+    runs_dir(trusted)
+    trusted.set_defaults(handler="publish:trust_key")
+
     sync = command("sync", "publish:sync", "deliver records to MLflow that could not be delivered when they were made")
     sync.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
     runs_dir(sync)

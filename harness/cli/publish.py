@@ -1,4 +1,4 @@
-"""``harness leaderboard``, ``reproduce``, ``release``, ``sync``: from records to boards that can be trusted."""
+"""``harness leaderboard``, ``reproduce``, ``release``, ``key``, ``sync``: from records to boards that can be trusted."""
 
 from __future__ import annotations
 
@@ -36,17 +36,58 @@ def reproduce(args: Namespace) -> int:
 
 
 def release(args: Namespace) -> int:
-    """A person lets a suspicious run rank; the ledger keeps who and why."""
+    """A person lets a suspicious run rank as its record is now; the ledger keeps who and why, signed if there is a key."""
     from harness.tracking import ledger
+    from harness.tracking.record import record_sha256
+    from harness.tracking.signature import load_key
 
+    if not args.who.strip() or not args.why.strip():
+        raise ProtocolError("A release says who has looked and what was found: neither --who nor --why may be empty.")
     runs = RunsDir(args.runs_dir)
     if args.run_id not in runs.run_ids():
         raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
+    digest = record_sha256(runs.run_dir(args.run_id))  # before it is read: nothing newer than this is released
     record = runs.load_record(args.run_id)
     if record.status is not Status.SUSPICIOUS:
         raise ProtocolError(f"{args.run_id} is {record.status}, not suspicious: there is nothing to release.")
-    ledger.append(args.runs_dir, "release", args.run_id, who=args.who, note=args.why)
+    if ledger.Ledger(runs.path).recorded(args.run_id) != digest:
+        raise ProtocolError(
+            f"The record of {args.run_id} is not the one in the ledger, so it cannot be released.",
+            "Restore it, or run the submission again with --force.",
+        )
+    key = load_key()
+    ledger.append(args.runs_dir, "release", args.run_id, record_sha256=digest, who=args.who, note=args.why, key=key)
     print(f"released {args.run_id}; the next `harness leaderboard` ranks it.")
+    return 0
+
+
+def new_key(args: Namespace) -> int:
+    """Make a private key for the ledger and say what to do with it."""
+    from harness.tracking import signature
+
+    key, place = signature.new_key(args.path)
+    print(f"private key  {place} (keep a copy elsewhere: without it a ledger it has signed cannot be continued)")
+    print(f"public key   {key.public}")
+    if place == signature.default_place():
+        print("From now on releases, verdicts and published boards are signed with it.")
+    else:
+        print(f"With {signature.VARIABLE}={place} set, releases, verdicts and published boards are signed with it.")
+    print("Publish the public key where nobody else can write, so that readers of your boards can compare.")
+    return 0
+
+
+def trust_key(args: Namespace) -> int:
+    """Let another key sign a ledger from now on; the one in force says so."""
+    from harness.tracking.ledger import Ledger
+    from harness.tracking.signature import load_key
+
+    key = load_key()
+    if key is None:
+        raise ProtocolError("There is no key here that could announce another one.", "HARNESS_KEY=PATH names one.")
+    if not RunsDir(args.runs_dir).path.is_dir():
+        raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
+    entry = Ledger(args.runs_dir).trust(args.public_key, key=key, who=args.who, note=args.why)
+    print(f"line {entry.seq} of the ledger: from here on {args.public_key} signs, and {key.public} does so no more.")
     return 0
 
 

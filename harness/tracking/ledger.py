@@ -1,58 +1,47 @@
-"""The ledger: one line for whatever was recorded, released or reproduced; appended, never changed.
+"""The ledger: one line for whatever was recorded, released, reproduced or published; appended, never changed.
 
 Each line carries the SHA-256 of the line before it and of itself, so an edited, reordered or missing line breaks the
-chain, and the SHA-256 of the record it speaks of, so an edited record shows. A line without its newline is what a kill left in the
-middle of an append: it was never acknowledged, and the next append removes it.
+chain, and the SHA-256 of the record it speaks of, so an edited record shows and what was said of the old one ends. Where
+there is a key, what persons do is signed (:mod:`harness.tracking.chain`); a signed head on a published board shows that a
+chain was not written anew or cut behind it.
+
+A line without its newline is what a kill left in the middle of an append: it was never acknowledged, and the next append
+removes it.
 """
 
 from __future__ import annotations
 
 import getpass
 import hashlib
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProtocolError
+from harness.tracking import chain
+from harness.tracking.chain import LEDGER, START, Entry, Head, Line, SignedHead, latest_records, standing
 from harness.tracking.files import disk_errors, sync_directory
 from harness.tracking.record import record_sha256 as digest_of_record
 from harness.tracking.runs import RunsDir, exclusive
+from harness.tracking.signature import VARIABLE, Key, is_public
 
-LEDGER = "ledger.jsonl"
-START = "0" * 64
-_MAX_LINE = 64_000
+__all__ = [
+    "LEDGER", "START", "Entry", "Head", "Ledger", "Problem", "SignedHead",
+    "append", "latest_records", "read", "standing", "user", "verify",
+]  # fmt: skip
+
+_BLOCK = 65_536  # bytes read at once from the end
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the ledger."""
+class Problem:
+    """Something that was edited, added or is missing."""
 
-    seq: int  # from 1
-    time: str  # UTC, ISO 8601
-    kind: str  # run, release or reproduce
-    run_id: str
-    record_sha256: str | None
-    who: str
-    note: str
-    prev: str  # SHA-256 of the line before, START for the first
-    sha256: str = ""  # of this line with an empty text here: nothing follows the last line yet
-
-    def sealed(self) -> Entry:
-        """The same entry with its own digest."""
-        return replace(self, sha256=hashlib.sha256(replace(self, sha256="").line()).hexdigest())
-
-    def line(self) -> bytes:
-        """The entry as written, newline included."""
-        return (json.dumps(asdict(self), ensure_ascii=True, allow_nan=False) + "\n").encode()
-
-
-_ENTRY = TypeAdapter(Entry)
+    run_id: str  # empty: of the ledger itself, or of many runs
+    what: str  # one sentence
 
 
 class Ledger:
@@ -62,137 +51,266 @@ class Ledger:
         self.runs = RunsDir(runs_dir)
         self.path = self.runs.path / LEDGER
 
+    # --- writing ---
+
     def append(
         self,
         kind: str,
-        run_id: str,
+        run_id: str = "",
         *,
         record_sha256: str | None = None,
         who: str | None = None,
         note: str = "",
+        key: Key | None = None,
     ) -> Entry:
-        """Add a line under lock, fsynced on return. Raises HarnessError where it cannot be written.
+        """Add a line under lock, fsynced on return.
 
-        A line of kind ``run`` carries the SHA-256 of the run's record as it is on disk, unless another is given.
+        A line that speaks of a run carries the SHA-256 of the run's record as it is on disk, unless another is given.
+        The first use of a key in a ledger adds a line that names it before.
+
+        Raises
+        ------
+        ProtocolError: the ledger is signed and ``key`` is not its key, for kinds made by persons.
+        HarnessError: the line cannot be written, there is no such record, or no such kind.
         """
-        if kind == "run" and record_sha256 is None:
+        if kind not in chain.KINDS or kind == "key" or (kind in chain.OF_A_RUN and not run_id):
+            raise HarnessError(f"The ledger has no lines of kind {kind!r:.40} about run {run_id!r:.80}.")
+        if run_id and record_sha256 is None:
             record_sha256 = digest_of_record(self.runs.run_dir(run_id))
+        facts = {"run_id": run_id, "record_sha256": record_sha256, "who": who or user(), "note": note}
+        return self._add(key if kind in chain.BY_PERSONS else None, {"kind": kind, **facts})
+
+    def trust(self, public: str, *, key: Key, who: str | None = None, note: str = "") -> Entry:
+        """Announce, signed with the key in force, that another one (``public``, hex) signs from the next line on.
+
+        Raises ProtocolError where ``public`` is no public key or ``key`` is not the one in force, HarnessError as
+        :meth:`append`.
+        """
+        if not is_public(public):
+            raise ProtocolError(
+                f"{public[:80]!r} is not a public key: 64 hexadecimal digits.", "`harness key new` prints it."
+            )
+        return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})
+
+    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> Entry:
+        """Write lines, before them one that names a key never used here; all of them or none. Returns the last."""
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
-            content = self._content()
-            whole = content[: content.rfind(b"\n") + 1]
-            lines = whole.splitlines(keepends=True)
-            entry = Entry(
-                seq=len(lines) + 1,
-                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                kind=kind,
-                run_id=run_id,
-                record_sha256=record_sha256,
-                who=who or user(),
-                note=note[:2000],
-                prev=hashlib.sha256(lines[-1]).hexdigest() if lines else START,
-            ).sealed()
+            length, last = self._end()
+            in_force = last.entry.key if last else ""
+            if any(facts["kind"] in chain.BY_PERSONS for facts in wanted):
+                self._refuse_another(in_force, key)
+            if key and not in_force:
+                wanted = ({"kind": "key", "key": key.public, "who": user(), "note": "the first signature"}, *wanted)
+            added: list[Line] = []
+            for facts in wanted:
+                entry = chain.following(added[-1] if added else last, key, **facts)
+                added.append(Line(entry, entry.line()))
             with disk_errors(f"write {self.path}"):
-                _extend(self.path, len(whole), entry.line())
-                if not content:
+                _extend(self.path, length, b"".join(line.content for line in added))
+                if not length:
                     sync_directory(self.path.parent)
-        return entry
+        return added[-1].entry
+
+    def _refuse_another(self, in_force: str, key: Key | None) -> None:
+        """Raise ProtocolError unless ``key`` may sign in a ledger whose key is ``in_force``."""
+        if in_force and (key is None or key.public != in_force):
+            here = f"the key here is {key.public}" if key else "there is no key here"
+            raise ProtocolError(
+                f"The ledger of {self.runs.path} is signed with the key {in_force}, and {here}: a line without that "
+                "signature would count as forged.",
+                f"{VARIABLE}=PATH names a key; `harness key trust` lets another one sign from now on.",
+            )
+
+    # --- reading ---
 
     def read(self) -> list[Entry]:
         """All entries in order, a torn last line left out. Raises HarnessError naming the first broken line."""
-        return [entry for entry, _ in self._parsed()]
+        return [entry for entry, _ in self._lines()]
+
+    def public_key(self) -> str | None:
+        """The key that signs now (hex); None: nothing is signed, so whoever can write the directory can add lines.
+
+        Read from the last line; :meth:`verify` tells whether it is true.
+        """
+        _, last = self._end()
+        return (last.entry.key or None) if last else None
+
+    def recorded(self, run_id: str) -> str | None:
+        """SHA-256 of the record that the ledger holds for a run now, None where it holds none; read from the end."""
+        for content, _ in self._backwards():
+            if run_id.encode(errors="replace") in content:
+                entry = self._parsed(content).entry
+                if entry.run_id == run_id and latest_records([entry]):
+                    return entry.record_sha256
+        return None
+
+    def head(self) -> Head:
+        """The last line that is not of kind ``publish``: a board published twice carries the same head."""
+        for content, _ in self._backwards():
+            entry = self._parsed(content).entry
+            if entry.kind != "publish":
+                return Head(entry.seq, hashlib.sha256(content).hexdigest())
+        return Head(0, START)
+
+    def signed_head(self, key: Key | None) -> SignedHead:
+        """The head, signed if there is a key; a key never used here is named in the ledger first.
+
+        Raises ProtocolError where the ledger is signed with another key, HarnessError where it cannot be written.
+        """
+        if key is None:
+            return SignedHead(**vars(self.head()))
+        in_force = self.public_key()
+        self._refuse_another(in_force or "", key)
+        if not in_force:
+            self._add(key)
+        head = self.head()
+        return SignedHead(head.lines, head.sha256, key.public, key.sign(head.signed_content()))
+
+    def holds(self, head: Head) -> bool:
+        """Whether that very line still is where it was: False for a chain written anew or cut behind it."""
+        if head.lines < 1:
+            return (head.lines, head.sha256) == (0, START)
+        with disk_errors(f"read {self.path}"):
+            if not self.path.is_file():
+                return False
+            with self.path.open("rb") as file:
+                line = next(islice(file, head.lines - 1, None), b"")
+        return line.endswith(b"\n") and hashlib.sha256(line).hexdigest() == head.sha256
+
+    # --- verifying ---
 
     def verify(self) -> list[str]:
-        """What was edited or is missing, one sentence each; empty when all is well.
+        """What was edited or is missing, one sentence each; empty when all is well."""
+        return [problem.what for problem in self.problems()]
+
+    def problems(self) -> list[Problem]:
+        """What was edited or is missing, by run where it is of one run; empty when all is well.
 
         A run that another harness is writing may have a record before it has its line: it is looked at again, and left
         to its writer.
         """
-        first = self._problems()
-        if not first:
+        first = self._look()
+        if not first.chain and not first.runs:
             return []
-        busy = {run_id for run_id, _ in first if run_id and self.runs.being_written(run_id)}
-        return [text for run_id, text in self._problems() if run_id not in busy and (run_id, text) in first]
+        busy = {run_id for _, run_id in first.runs if self.runs.being_written(run_id)}
+        again = self._look()
+        runs = {
+            fault: text for fault, text in again.runs.items() if first.runs.get(fault) == text and fault[1] not in busy
+        }
+        return [Problem("", text) for text in again.chain if text in first.chain] + _told(runs, again.held)
 
-    def _problems(self) -> list[tuple[str, str]]:
-        """Run id (empty: of the ledger itself) and sentence."""
+    def remarks(self) -> list[str]:
+        """What is no tampering, but readers should know: that nothing is signed, that a clock was set back."""
+        lines = self._lines()
+        unsigned = f"{LEDGER} is not signed: whoever can write {self.runs.path} can add lines."
+        signed = any(line.entry.key for line in lines[-1:])
+        return ([] if signed or not lines else [unsigned]) + chain.backwards(lines)
+
+    def _look(self) -> _Look:
         recorded = self.runs.run_ids()  # first: whatever is recorded from here on has its line later
         try:
-            parsed = self._parsed()
+            lines = self._lines()
         except HarnessError as error:
-            return [("", error.reason)]
-        problems = [("", text) for text in _chain_problems(parsed)]
-        latest = latest_records([entry for entry, _ in parsed])
-        for run_id, expected in latest.items():
-            try:
-                actual = digest_of_record(self.runs.run_dir(run_id))
-            except HarnessError as error:
-                problems.append((run_id, f"The ledger lists run {run_id}, but: {error.reason}"))
-                continue
-            if actual != expected:
-                text = f"The record of run {run_id} is not the one in the ledger: it was edited afterwards."
-                problems.append((run_id, text))
-        return problems + [
-            (run_id, f"Run {run_id} has a record, but the ledger has no line for it.")
+            return _Look([error.reason], {}, 0)
+        latest = latest_records(line.entry for line in lines)
+        faults = {
+            ("unlisted", run_id): f"Run {run_id} has a record, but the ledger has no line for it."
             for run_id in recorded
             if run_id not in latest
-        ]
-
-    def recorded(self, run_id: str) -> str | None:
-        """SHA-256 of the record that the ledger holds for a run now, None where it holds none."""
-        return latest_records(self.read()).get(run_id)
-
-    def _content(self) -> bytes:
-        with disk_errors(f"read {self.path}"):
-            return self.path.read_bytes() if self.path.is_file() else b""
-
-    def _parsed(self) -> list[tuple[Entry, bytes]]:
-        parsed = []
-        content = self._content()
-        for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(keepends=True), 1):
+        }
+        for run_id, expected in latest.items():
             try:
-                if len(line) > _MAX_LINE:
-                    raise ValueError("longer than any entry")
-                parsed.append((_ENTRY.validate_json(line, strict=True), line))
-            except (ValidationError, ValueError) as error:
-                text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-                raise HarnessError(
-                    f"{LEDGER} line {number} is not an entry ({text[:120]}): it was edited.",
-                    "Restore the ledger from a copy; it is only ever appended to.",
-                ) from error
-        return parsed
+                if digest_of_record(self.runs.run_dir(run_id)) != expected:
+                    text = f"The record of run {run_id} is not the one in the ledger: it was edited afterwards."
+                    faults["edited", run_id] = text
+            except HarnessError as error:
+                faults["missing", run_id] = f"The ledger lists run {run_id[:200]}, but: {error.reason}"
+        return _Look(chain.problems(lines), faults, len(latest))
+
+    # --- the file ---
+
+    def _lines(self) -> list[Line]:
+        with disk_errors(f"read {self.path}"):
+            content = self.path.read_bytes() if self.path.is_file() else b""
+        whole = content.split(b"\n")[:-1]
+        return [Line(chain.parse(line, f"line {number}"), line + b"\n") for number, line in enumerate(whole, 1)]
+
+    def _end(self) -> tuple[int, Line | None]:
+        """Length in bytes of the whole lines, and the last of them."""
+        return next(((end, self._parsed(content)) for content, end in self._backwards()), (0, None))
+
+    def _backwards(self) -> Iterator[tuple[bytes, int]]:
+        """Whole lines from the last to the first, each with the offset of its end; no more is read than is asked for."""
+        with disk_errors(f"read {self.path}"):
+            if self.path.is_file():
+                with self.path.open("rb") as file:
+                    yield from _lines_backwards(file)
+
+    def _parsed(self, content: bytes) -> Line:
+        try:
+            return Line(chain.parse(content, "line"), content)
+        except HarnessError:
+            self._lines()  # raises with the line's number
+            raise
 
 
-def latest_records(entries: list[Entry]) -> dict[str, str]:
-    """SHA-256 of the record of every run that a ledger holds now, by run id."""
-    return {entry.run_id: entry.record_sha256 for entry in entries if entry.kind == "run" and entry.record_sha256}
+class _Look(NamedTuple):
+    """One look at ledger and records."""
+
+    chain: list[str]
+    runs: dict[tuple[str, str], str]  # (fault, run id) -> sentence
+    held: int  # runs in the ledger
 
 
-def _chain_problems(parsed: list[tuple[Entry, bytes]]) -> Iterator[str]:
-    previous, sealed = START, False
-    for number, (entry, line) in enumerate(parsed, 1):
-        if entry.seq != number:
-            yield f"{LEDGER} line {number} has seq {entry.seq}: entries were removed, added or reordered."
-            return
-        if entry.prev != previous:
-            yield (
-                f"{LEDGER} line {number} ({entry.kind} {entry.run_id}) does not follow from the line before it: "
-                f"line {max(1, number - 1)} or {number} was edited."
-            )
-        sealed = sealed or bool(entry.sha256)  # the first lines of an old ledger are not
-        if sealed and entry != entry.sealed():
-            yield f"{LEDGER} line {number} ({entry.kind} {entry.run_id}) was edited."
-        previous = hashlib.sha256(line).hexdigest()
+_MANY = {
+    "missing": "{n} of the ledger's {held} runs are not in this directory",
+    "edited": "The records of {n} of the ledger's {held} runs are not those in the ledger",
+    "unlisted": "{n} runs have a record, but the ledger has no line for them",
+}
 
 
-def _extend(path: Path, length: int, line: bytes) -> None:
-    """Cut the file to ``length`` and add a line, or leave it at ``length`` where the disk refuses."""
+def _told(runs: dict[tuple[str, str], str], held: int) -> list[Problem]:
+    """A sentence for each of a few runs with the same fault, one for many."""
+    told = []
+    for fault, sentence in _MANY.items():
+        names = [run_id for kind, run_id in runs if kind == fault]
+        if len(names) <= chain.NAMED:
+            told += [Problem(run_id, runs[fault, run_id]) for run_id in names]
+            continue
+        first = f" ({', '.join(name[:200] for name in names[: chain.NAMED])} and {len(names) - chain.NAMED} more)"
+        other = fault != "unlisted" and 2 * len(names) > held
+        asked = ": is it the ledger of another one?" if other else "."
+        told.append(Problem("", sentence.format(n=len(names), held=held) + first + asked))
+    return told
+
+
+def _lines_backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    start, block, tail, torn = file.seek(0, os.SEEK_END), _BLOCK, b"", True
+    while start:
+        size = min(start, block)
+        start, block = start - size, 2 * block
+        file.seek(start)
+        tail = file.read(size) + tail
+        if torn:  # what stands behind the last newline is no line
+            tail = tail[: tail.rfind(b"\n") + 1]
+            torn = not tail
+        first, *others = tail.split(b"\n")[:-1] or [b""]
+        end = start + len(tail)
+        for line in [*others[::-1], *([first] if not start and tail else [])]:
+            yield line + b"\n", end
+            end -= len(line) + 1
+        tail = first + b"\n" if tail else b""
+
+
+def _extend(path: Path, length: int, content: bytes) -> None:
+    """Cut the file to ``length`` and add lines, or leave it at ``length`` where the disk refuses."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.ftruncate(descriptor, length)
         try:
             written = 0
-            while written < len(line):
-                written += os.pwrite(descriptor, line[written:], length + written)
+            while written < len(content):
+                written += os.pwrite(descriptor, content[written:], length + written)
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, length)
@@ -201,7 +319,7 @@ def _extend(path: Path, length: int, line: bytes) -> None:
         os.close(descriptor)
 
 
-def append(runs_dir: Path | str, kind: str, run_id: str, **facts: Any) -> Entry:
+def append(runs_dir: Path | str, kind: str, run_id: str = "", **facts: Any) -> Entry:
     """``Ledger(runs_dir).append``."""
     return Ledger(runs_dir).append(kind, run_id, **facts)
 

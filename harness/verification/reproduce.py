@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import BenchmarkError, HarnessError, ProtocolError, Status, SubmissionError
+from harness.errors import BenchmarkError, ProtocolError, Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.launchers.local import RunCell, compute
 from harness.evaluation.session import Session
@@ -24,6 +24,7 @@ from harness.protocol.compose import homes_of, load_challenge
 from harness.tracking import ledger, provenance
 from harness.tracking.record import CellRecord, Record, record_sha256
 from harness.tracking.runs import RunsDir
+from harness.tracking.signature import load_key
 from harness.tracks.base import Reference
 from harness.verification.judge import OTHER_VERSION, Judge
 from harness.verification.run import check
@@ -66,10 +67,12 @@ def reproduce(
     """Run one recorded row again and write the verdict into the ledger, beside the row.
 
     A record shows neither a challenge's kept secret nor own data and modules; ``config_dir`` then names the directory
-    with the challenge in it.
-    Raises HarnessError where there is no such record.
+    with the challenge in it. The verdict is of the record as it was at the beginning, and signed if there is a key.
+    Raises HarnessError where there is no such record, ProtocolError for a key that cannot be used.
     """
+    key = load_key()
     runs = RunsDir(runs_dir)
+    digest = record_sha256(runs.run_dir(run_id))
     record = runs.load_record(run_id)
     wrong = _edited(record, runs, config_dir)
     try:
@@ -77,8 +80,9 @@ def reproduce(
     except BenchmarkError as error:
         verdict = _cannot(record, str(error))
     try:
-        ledger.append(runs.path, "reproduce", run_id, note=f"{verdict.verdict}: {verdict.detail}")
-    except HarnessError as error:  # somebody else's runs, which may be read only
+        note = f"{verdict.verdict}: {verdict.detail}"
+        ledger.append(runs.path, "reproduce", run_id, record_sha256=digest, note=note, key=key)
+    except BenchmarkError as error:  # somebody else's runs, which may be read only or signed with their key
         warnings.warn(f"The verdict is not in the ledger: {error.reason}", stacklevel=2)
     return verdict
 

@@ -20,7 +20,7 @@ from tests.tracking.made import made_run
 def test_lines_are_chained(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for i in range(3):
-        ledger.append("release", f"r{i}", who="me", note="why\nnot")
+        ledger.append("publish", who="me", note="why\nnot")
     lines = ledger.path.read_bytes().splitlines(keepends=True)
     assert len(lines) == 3  # a newline in a note does not make a line
     plain = [json.loads(line) for line in lines]
@@ -81,34 +81,34 @@ def test_every_kind_of_tampering_is_named(tmp_path: Path) -> None:
 def test_a_ledger_begun_by_an_older_version_goes_on(tmp_path: Path) -> None:
     """Its lines have no digest of themselves."""
     ledger = Ledger(tmp_path)
-    ledger.append("release", "a", who="me")
+    ledger.append("publish", who="me")
     plain = json.loads(ledger.path.read_text())
     del plain["sha256"]
     ledger.path.write_text(json.dumps(plain) + "\n")
     assert ledger.verify() == []
-    ledger.append("release", "b", who="me")
+    ledger.append("publish", who="me")
     assert ledger.verify() == []
     lines = ledger.path.read_bytes().splitlines(keepends=True)
     ledger.path.write_bytes(lines[0] + lines[1].replace(b'"who": "me"', b'"who": "us"'))
-    assert ledger.verify() == ["ledger.jsonl line 2 (release b) was edited."]
+    assert ledger.verify() == ["ledger.jsonl line 2 (publish) was edited."]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 100])
 def test_a_torn_last_line_is_mended(tmp_path: Path, cut: int) -> None:
     ledger = Ledger(tmp_path)
     for i in range(3):
-        ledger.append("release", f"r{i}")
+        ledger.append("publish", note=f"r{i}")
     ledger.path.write_bytes(ledger.path.read_bytes()[:-cut])
-    assert [e.run_id for e in ledger.read()] == ["r0", "r1"]
+    assert [e.note for e in ledger.read()] == ["r0", "r1"]
     assert ledger.verify() == []
-    assert ledger.append("release", "again").seq == 3
-    assert [e.run_id for e in ledger.read()] == ["r0", "r1", "again"]
+    assert ledger.append("publish", note="again").seq == 3
+    assert [e.note for e in ledger.read()] == ["r0", "r1", "again"]
     assert ledger.verify() == []
 
 
 def _append_many(place: str, name: str) -> None:
     for i in range(25):
-        Ledger(place).append("note", f"{name}{i}")
+        Ledger(place).append("publish", note=f"{name}{i}")
 
 
 def test_processes_append_side_by_side(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_processes_append_side_by_side(tmp_path: Path) -> None:
         worker.join()
         assert worker.exitcode == 0
     entries = Ledger(tmp_path).read()
-    assert sorted(e.run_id for e in entries) == sorted(f"{n}{i}" for n in "wxyz" for i in range(25))
+    assert sorted(e.note for e in entries) == sorted(f"{n}{i}" for n in "wxyz" for i in range(25))
     assert Ledger(tmp_path).verify() == []
 
 

@@ -119,7 +119,7 @@ from harness.tracking.runs import RunsDir
 from harness.tracking import ledger
 from harness.errors import HarnessError
 for act in (lambda: RunsDir({str(place)!r}).save_cell("r", CellRecord(seed=0, status="ok")),
-            lambda: ledger.append({str(place)!r}, "release", "r"),
+            lambda: ledger.append({str(place)!r}, "publish"),
             lambda: RunsDir({str(place)!r}).lock("r").__enter__()):
     try:
         act()
@@ -147,7 +147,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 runs = RunsDir(sys.argv[1])
 cell = CellRecord(seed=0, status="ok", score=0.5)
 for act in (lambda: runs.save_cell("r", cell, items={"right": np.zeros(10_000)}),
-            lambda: [ledger.append(sys.argv[1], "note", "r", note="x" * 1000) for _ in range(100)]):
+            lambda: [ledger.append(sys.argv[1], "publish", note="x" * 1000) for _ in range(100)]):
     try:
         act()
     except HarnessError as error:
@@ -194,7 +194,7 @@ with runs.lock("r", wait_seconds=60):
         arrays = {"indices": np.full(2000, i)}
         cell = CellRecord(seed=i % 3, status="ok", score=float(i))
         runs.save_cell("r", cell, output=arrays, items=arrays, curve=np.full((50, 2), float(i)), log=str(i) * 100)
-        ledger.append(sys.argv[1], "note", "r", note="x" * (i % 2000))
+        ledger.append(sys.argv[1], "publish", note="x" * (i % 2000))
 """
 
 
@@ -238,7 +238,7 @@ def test_kill_9_at_any_moment_leaves_only_whole_cells(tmp_path: Path) -> None:
             left = [p.name for p in (tmp_path / "r" / "cells").glob(".tmp-*")]
             assert left == []
     count = len(Ledger(tmp_path).read())
-    entry = Ledger(tmp_path).append("note", "r")  # mends a torn last line
+    entry = Ledger(tmp_path).append("publish")  # mends a torn last line
     assert entry.seq == count + 1
     assert Ledger(tmp_path).verify() == []
     assert (tmp_path / "ledger.jsonl").read_bytes().endswith(b"\n")
