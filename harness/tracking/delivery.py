@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Status
 from harness.tracking.files import TEMPORARY, write_text_atomic
-from harness.tracking.mlflow_store import ARTIFACTS, StoreError, open_store, store_errors, tracking_uri
+from harness.tracking.mlflow_store import StoreError, open_store, sqlite_path, store_errors, tracking_uri
+from harness.tracking.places import location
+from harness.tracking.reader import experiment_name, open_reader
 from harness.tracking.record import Record, record_sha256
 from harness.tracking.runs import RunsDir
 
@@ -117,26 +119,14 @@ def sync(runs_dir: Path | str, uri: str | None = None, *, lost: bool = True) -> 
 
 def _lost(runs: RunsDir, marked: set[str], uri: str) -> list[str]:
     """Runs that were delivered once and that MLflow does not hold whole any more."""
-    records = [runs.load_record(run_id) for run_id in runs.run_ids() if run_id not in marked]
-    held: set[str] = set()
-    if not records:
-        return []
-    client = open_store(uri)
-    for challenge, fingerprint in {(record.challenge, record.fingerprint) for record in records}:
-        held |= {
-            run.data.tags.get("run_id", "")
-            for run in runs_of(client, challenge, fingerprint)
-            if run.data.tags.get("record_sha256") == _digest(runs, run.data.tags.get("run_id", ""))
-            and _whole(client, run)
-        }
-    return [record.run_id for record in records if record.run_id not in held]
-
-
-def _digest(runs: RunsDir, run_id: str) -> str:
-    try:
-        return record_sha256(runs.run_dir(run_id))
-    except HarnessError:  # a run of another directory
-        return ""
+    digests = {run_id: record_sha256(runs.run_dir(run_id)) for run_id in runs.run_ids() if run_id not in marked}
+    reader = open_reader(uri) if digests else None
+    if reader is None:
+        return list(digests)
+    rows = [row for experiment in reader.experiments() if experiment.ours for row in reader.rows(experiment)]
+    rows = [row for row in rows if row.ended and digests.get(row.run_id) == row.record_sha256]
+    held = {row.run_id for row, there in zip(rows, reader.there(rows, "record.json"), strict=True) if there}
+    return [run_id for run_id in digests if run_id not in held]
 
 
 def _whole(client: MlflowClient, run: Run) -> bool:
@@ -145,11 +135,6 @@ def _whole(client: MlflowClient, run: Run) -> bool:
         return False
     with store_errors():
         return "record.json" in {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-
-
-def experiment_name(challenge: str, fingerprint: str) -> str:
-    """Name of the MLflow experiment that holds all runs of one fingerprint."""
-    return f"{challenge}@{fingerprint[:12]}"
 
 
 def runs_of(client: MlflowClient, challenge: str, fingerprint: str) -> list[Run]:
@@ -213,7 +198,8 @@ def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) 
             "track": record.track,
             "modified": str(record.modified).lower(),
         }
-        place = (runs_dir / ARTIFACTS / record.fingerprint[:12]).absolute().as_uri()
+        database = sqlite_path(uri)
+        place = location(runs_dir if database is None else database.parent, record.fingerprint)
         try:
             return str(client.create_experiment(name, None if uri.startswith("http") else place, tags))
         except MlflowException:  # another process was first

@@ -20,13 +20,13 @@ from urllib.parse import quote, unquote
 
 from harness.errors import HarnessError
 from harness.tracking.files import TEMPORARY, disk_errors
+from harness.tracking.places import relocate
 from harness.tracking.runs import exclusive
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DATABASE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
 _BUSY_SECONDS = 10.0  # how long a locked database is waited for
 _SQLITE, _WITH_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
 _SETTINGS = {
@@ -162,11 +162,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _probe(path: Path) -> None:
-    """Whether the database can be written now; mlflow itself would retry for minutes."""
+    """Whether the database can be written now (mlflow itself would retry for minutes); it names its place after a move."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as database:
             database.execute("BEGIN IMMEDIATE")
-            database.rollback()
+            relocate(database, path)
+            database.commit()
     except sqlite3.Error as error:
         raise StoreError(
             f"The MLflow store {path} cannot be written: {error}.",
