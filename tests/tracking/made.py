@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +89,6 @@ def made_run(runs_dir: Path, name: str, skill: float = 0.7, *, deliver: bool = T
 
 
 def copied(source: Path, target: Path) -> Path:
-    """A copy of a runs directory whose MLflow store points into itself."""
+    """A copy of a runs directory."""
     shutil.copytree(source, target)
-    with closing(sqlite3.connect(target / "mlflow.db")) as database:
-        paths = (str(source), str(target))
-        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", paths)
-        database.execute("UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", paths)
-        database.commit()
     return target

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,7 +198,14 @@ def test_what_waits_or_was_killed_is_no_difference(place: Path, monkeypatch: pyt
 
 
 def test_no_score_is_no_metric(place: Path) -> None:
-    changes = {"status": "timeout", "reason": "slow", "score": None, "ci95": None, "cells": (), "normalised": None}
+    changes: dict[str, Any] = {
+        "status": "timeout",
+        "reason": "slow",
+        "score": None,
+        "ci95": None,
+        "cells": (),
+        "normalised": None,
+    }
     made_run(place, "slow", **changes)
     assert compared(place) == []
 
