@@ -195,11 +195,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     board.add_argument("--out", metavar="DIR", default="leaderboards", help="where to write (default: leaderboards)")
     board.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    board.add_argument(
+        "--key", metavar="FILE", help="private key that signs (default: HARNESS_KEY, else the user's own)"
+    )
+    board.add_argument(
+        "--replace", action="store_true", help="replace a published board of another protocol or history"
+    )
     config_dir(board)
     runs_dir(board)
     json(board)
 
-    reproduce = command("reproduce", "publish:reproduce", "run a published row again from its record and compare")
+    verify = command(
+        "verify", "verify:verify", "compute a runs directory, or a published board, again: does all agree?"
+    )
+    verify.add_argument("place", metavar="RUNS|BOARD.json")
+    verify.add_argument("--runs-dir", metavar="DIR", help="with BOARD.json: the runs that it was published from")
+    verify.add_argument("--strict", action="store_true", help="fail as well where something could not be checked")
+    verify.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)"
+    )
+    config_dir(verify)
+    json(verify)
+
+    compare = command("compare", "verify:compare", "the paired difference of two runs, seed by seed")
+    compare.add_argument("first", metavar="RUN")
+    compare.add_argument("second", metavar="RUN")
+    config_dir(compare)
+    runs_dir(compare)
+    json(compare)
+
+    reproduce = command("reproduce", "verify:reproduce", "run a published row again from its record and compare")
     reproduce.add_argument("run_id", nargs="?")
     reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
     config_dir(reproduce)

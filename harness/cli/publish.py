@@ -1,38 +1,22 @@
-"""``harness leaderboard``, ``reproduce``, ``release``, ``key``, ``sync``: from records to boards that can be trusted."""
+"""``harness leaderboard``, ``release``, ``key``, ``sync``: from records to boards that can be trusted."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.errors import ProtocolError, Status
+from harness.errors import BenchmarkError, ProtocolError, Status
 from harness.tracking.runs import RunsDir
 
-
-def reproduce(args: Namespace) -> int:
-    """Exit 0 only if every asked-for row is reproduced."""
-    from harness.evaluation.reproduce import reproduce as run_again
-
-    runs = RunsDir(args.runs_dir)
-    if args.all == bool(args.run_id):
-        raise ProtocolError("`harness reproduce` takes one RUN_ID or --all.", f"Runs are listed under {runs.path}.")
-    run_ids = runs.run_ids() if args.all else [args.run_id]
-    if args.run_id and args.run_id not in runs.run_ids():
-        raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
-    if not run_ids:
-        raise ProtocolError(f"There are no runs in {runs.path}.", "--runs-dir names another directory.")
-    verdicts = []
-    for run_id in run_ids:
-        verdict = run_again(run_id, args.runs_dir, config_dir=args.config_dir)
-        verdicts.append(verdict)
-        if not args.json:
-            print(f"{verdict.verdict:<11} {verdict.run_id}: {verdict.detail}")
-    if args.json:
-        contents = [verdict.as_dict() for verdict in verdicts]
-        print(json.dumps(contents if args.all else contents[0], indent=2))
-    return 0 if all(verdict.verdict == "reproduced" for verdict in verdicts) else 1
+if TYPE_CHECKING:
+    from harness.leaderboard.board import Board
+    from harness.tracking.ledger import Ledger
+    from harness.tracking.signature import Key
 
 
 def release(args: Namespace) -> int:
@@ -106,13 +90,14 @@ def sync(args: Namespace) -> int:
 
 def leaderboard(args: Namespace) -> int:
     """Build the boards of the named challenges, or of every challenge that has runs."""
-    from pathlib import Path
-
+    from harness.leaderboard import published
     from harness.leaderboard.board import build
-    from harness.leaderboard.render import rich_table, write_board, write_index
+    from harness.leaderboard.render import rich_table, write_index
     from harness.protocol import source
     from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
+    from harness.tracking.ledger import Ledger
+    from harness.tracking.signature import load_key
 
     config_dir = Path(args.config_dir) if args.config_dir else None
     runs = RunsDir(args.runs_dir)
@@ -133,15 +118,27 @@ def leaderboard(args: Namespace) -> int:
         raise ProtocolError(
             f"There is no runs directory {runs.path}.", "`harness run` makes one; --runs-dir names another place."
         )
+    key = load_key(args.key)
     boards = [
-        build(challenge, challenge.fingerprint(challenge.load_dataset()), runs.path, args.tracking_uri)
+        build(
+            challenge,
+            challenge.load_dataset().digest(),
+            runs.path,
+            args.tracking_uri,
+            config_dir=config_dir,
+            key=key,
+        )
         for challenge in challenges
     ]
     out = Path(args.out)
+    ledger = Ledger(runs.path)
     console = Console(highlight=False)
     with one_writer(out):
+        for board in boards if not args.replace else ():
+            published.protect(board, out, ledger, key)
         for board in boards:
-            written = write_board(board, out)
+            written = published.write_board(board, out, key)
+            _announce(board, written[-1], ledger, key)
             if not args.json:
                 console.print(rich_table(board))
                 console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
@@ -149,3 +146,13 @@ def leaderboard(args: Namespace) -> int:
     if args.json:
         print(json.dumps([board.as_dict() for board in boards], indent=2))
     return 0
+
+
+def _announce(board: Board, path: Path, ledger: Ledger, key: Key | None) -> None:
+    """The line that says what was published; somebody else's runs may be read only, or signed with their key."""
+    from harness.leaderboard import published
+
+    try:
+        published.announce(board, path, ledger, key)
+    except BenchmarkError as error:
+        warnings.warn(f"That {path} was published is not in the ledger: {error.reason}", stacklevel=2)

@@ -10,9 +10,9 @@ from harness import sandbox
 from harness.data import OWN, dataset_names, settings_class
 from harness.data.fetch import find
 from harness.errors import BenchmarkError
-from harness.evaluation.summary import versions
 from harness.protocol.catalogue import BUNDLED
 from harness.sandbox import cgroup
+from harness.tracking.provenance import versions
 
 _WORKS = {"landlock": "works; submissions do without process pools, shared memory and files named /tmp/..."}
 

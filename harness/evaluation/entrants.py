@@ -45,4 +45,3 @@ class Entrant:
         """A folder that is no submission still gets a row that says so; it is known by its path."""
         name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
         return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
-

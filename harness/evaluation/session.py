@@ -89,6 +89,8 @@ class Session:
         run_dir = self.runs.run_dir(run_id)
         if run_id not in self.runs.run_ids() or (run_dir / delivery.UNDELIVERED).exists():
             return None
+        if self.runs.unfinished(run_id):
+            return None
         if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
             return None  # a kill came between record and ledger, and `harness sync` has delivered it since
         record = self.runs.load_record(run_id)
@@ -116,6 +118,7 @@ class Session:
         """
         run_id = self.run_id(entrant)
         if force:
+            self.runs.mark_unfinished(run_id)
             self.runs.clear_cells(run_id)
         seeds = range(self.challenge.seeds)
         recorded = self.runs.load_record(run_id).cells if run_id in self.runs.run_ids() else ()
@@ -131,6 +134,8 @@ class Session:
             if on_cell:
                 on_cell(entrant.name, stored)
         left = [seed for seed in seeds if seed not in cells]
+        if left:
+            self.runs.mark_unfinished(run_id)
         with closing(compute(run_cell, left, workers, self.engine)) as ended:  # a full disk ends the others at once
             for stored in ended:
                 cell = stored.cell.model_copy(update={"source": provenance.source()})

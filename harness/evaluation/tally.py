@@ -154,9 +154,7 @@ def _apart(track: Track[Any, Any], fingerprint: str, references: References) -> 
     return low[1] < high[0] or high[1] < low[0]
 
 
-def _beyond(
-    track: Track[Any, Any], fingerprint: str, cells: Sequence[StoredCell], references: References
-) -> bool:
+def _beyond(track: Track[Any, Any], fingerprint: str, cells: Sequence[StoredCell], references: References) -> bool:
     """Whether a run is better than the bound by more than chance: paired by seed, by items where seeds are few."""
     sign = 1.0 if track.direction == "max" else -1.0
     skyline = {stored.cell.seed: stored for stored in references.skyline}

@@ -17,7 +17,7 @@ from harness.sandbox.tiers import STRENGTH
 from harness.statistics.differences import difference
 from harness.statistics.intervals import FEWEST_SEEDS
 from harness.tracking import delivery, provenance
-from harness.tracking.ledger import Entry, Ledger, SignedHead, latest_records, standing
+from harness.tracking.ledger import Entry, Ledger, latest_records, standing
 from harness.tracking.record import Record
 from harness.verification.directory import BoardRefused, refused, verify
 from harness.verification.run import Checked
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.tracking.signature import Key
 
 _OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
+_UNPLACED = Place()
 LUCKY = "The random baseline and the floor differ by more than chance"
 _LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same; so are disjoint intervals rare
 
@@ -51,7 +52,9 @@ class Board:
     tie_break: str  # the secondary metric that orders rows of the very same score, before their time
     curve_axes: tuple[str, str]
     settings: Mapping[str, Any]  # the pinned protocol, without a secret that is kept
-    ledger: SignedHead
+    ledger: Mapping[str, Any]  # its head when the board was built, the digest of its first line, and a signature
+    data_digest: str
+    commitment: str  # to the secret
     ranked: tuple[Row, ...]
     references: tuple[Row, ...]
     unranked: tuple[Row, ...]
@@ -77,7 +80,7 @@ class Board:
 
 def build(
     challenge: Challenge,
-    fingerprint: str,
+    data_digest: str,
     runs_dir: Path | str,
     uri: str | None = None,
     *,
@@ -92,7 +95,8 @@ def build(
     Parameters
     ----------
     challenge: the challenge as shipped.
-    fingerprint: ``challenge.fingerprint(dataset)``; runs of any other fingerprint are not on this board.
+    data_digest: ``Dataset.digest()`` of its data; with the challenge it gives the fingerprint, and runs of any other are
+        not on this board.
     runs_dir: holds ledger, records and cells.
     uri: the MLflow store; default as for runs.
     config_dir: with the challenge, where it is not a shipped one.
@@ -104,6 +108,8 @@ def build(
     HarnessError: the store cannot be opened.
     """
     runs_dir = Path(runs_dir).absolute()
+    commitment = challenge.commitment(data_digest)
+    fingerprint = challenge.fingerprint_under(data_digest, commitment)
     _, left = delivery.sync(runs_dir, uri, lost=False)
     notes = [f"{len(left)} runs are recorded but not delivered to MLflow yet."] if left else []
     report = verify(runs_dir, uri, config_dir, (challenge.name, fingerprint))
@@ -123,7 +129,7 @@ def build(
     reproduced = standing(report.entries, "reproduce")
     digests = latest_records(report.entries)
 
-    def shown(record: Record, place: Place = Place()) -> Row:
+    def shown(record: Record, place: Place = _UNPLACED) -> Row:
         run_id = record.run_id
         verdict = reproduced[run_id].note if run_id in reproduced else ""
         who = released[run_id].who if run_id in released else ""
@@ -150,9 +156,13 @@ def build(
         tie_break=track.tie_break,
         curve_axes=track.curve_axes,
         settings=challenge.published(),
-        ledger=ledger.signed_head(key if every else None),
+        ledger={**vars(ledger.signed_head(key if every else None)), "first": ledger.first()},
+        data_digest=data_digest,
+        commitment=commitment,
         ranked=tuple(shown(record, placed[record.run_id]) for record in order(ranked, track)),
-        references=tuple(shown(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, track.direction))),
+        references=tuple(
+            shown(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, track.direction))
+        ),
         unranked=tuple(shown(record) for record in unranked),
         notes=tuple(notes),
     )
@@ -188,7 +198,9 @@ def _source(records: Sequence[Record]) -> str | None:
 def _one_seed(challenge: Challenge) -> list[str]:
     """What is said of a board whose rows cannot be told apart by seeds."""
     if challenge.track_type.score_alone:
-        return ["Ranked by the score alone: the rule of the board that this protocol repeats. Intervals: measurement noise only."]
+        return [
+            "Ranked by the score alone: the rule of the board that this protocol repeats. Intervals: measurement noise only."
+        ]
     if challenge.seeds == 1:
         return ["One seed tells no rows apart, so every row may have every rank. Intervals: measurement noise only."]
     return ["Intervals: measurement noise only, two seeds are too few."] if challenge.seeds < FEWEST_SEEDS else []

@@ -20,7 +20,7 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.board import Board, Row
-from harness.tracking.files import json_bytes, write_text_atomic
+from harness.tracking.files import write_text_atomic
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 _METRICS_SHOWN = 5  # secondary metrics in tables for people; CSV and JSON have all
 _CURVES_SHOWN = 6
+_PLAIN_COLUMNS = (
+    "seconds", "scoring_seconds", "peak_memory_mb", "submission_fits", "seeds", "isolation", "device", "date", "status",
+    "reproduced", "run_id", "submission_digest", "reason",
+)  # fmt: skip
 
 
-def write_board(board: Board, out: Path) -> list[Path]:
-    """Write ``<challenge>.md, .csv, .json, .html`` into ``out``; returns their paths. HarnessError if it cannot."""
-    texts = {"md": markdown(board), "csv": as_csv(board), "json": as_json(board), "html": html(board)}
-    paths = [Path(out) / f"{board.challenge}.{suffix}" for suffix in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        write_text_atomic(path, text)
-    return paths
+def rendered(board: Board) -> dict[str, str]:
+    """The board as text by the suffix of its file; its JSON comes last and is made of these, too (published.py)."""
+    return {"md": markdown(board), "csv": as_csv(board), "html": html(board)}
 
 
 def write_index(out: Path) -> list[Path]:
@@ -59,64 +59,36 @@ def write_index(out: Path) -> list[Path]:
     return [index, readme]
 
 
-def as_json(board: Board) -> str:
-    """Everything on the board, for scripts."""
-    return json_bytes(board.as_dict()).decode()
-
-
 def as_csv(board: Board) -> str:
     """All rows and all secondary metrics; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = board.metric_names()
-    writer.writerow(
-        [
-            "kind",
-            "rank",
-            "submission",
-            "authors",
-            "score",
-            "ci_low",
-            "ci_high",
-            "normalised",
-            "seconds",
-            "scoring_seconds",
-            "peak_memory_mb",
-            "submission_fits",
-            "seeds",
-            "isolation",
-            "device",
-            "date",
-            "status",
-            "reproduced",
-            "run_id",
-            "submission_digest",
-            "reason",
-        ]
-        + names
-    )
+    head = [
+        "kind",
+        "rank",
+        "rank_low",
+        "rank_high",
+        "submission",
+        "authors",
+        "score",
+        "ci_low",
+        "ci_high",
+        "normalised",
+    ]
+    head += ["normalised_low", "normalised_high", *_PLAIN_COLUMNS, *names]
+    writer.writerow(head)
     for kind, rows in (("ranked", board.ranked), ("reference", board.references), ("unranked", board.unranked)):
         for row in rows:
-            low, high = row.ci95 or (None, None)
-            values: list[Any] = [kind, row.rank, row.submission, "; ".join(row.authors), row.score, low, high]
-            values += [
-                row.normalised,
-                row.seconds,
-                row.scoring_seconds,
-                row.peak_memory_mb,
-                row.submission_fits,
-                row.seeds,
+            values: list[Any] = [
+                kind,
+                row.rank,
+                *(row.rank_ci95 or (None, None)),
+                row.submission,
+                "; ".join(row.authors),
             ]
-            values += [
-                row.isolation,
-                row.device,
-                row.date,
-                row.status,
-                row.reproduced,
-                row.run_id,
-                row.submission_digest,
-                row.reason,
-            ]
+            values += [row.score, *(row.ci95 or (None, None)), row.normalised, *(row.normalised_ci95 or (None, None))]
+            values += [getattr(row, name) for name in _PLAIN_COLUMNS]
             values += [row.metrics.get(name) for name in names]
             writer.writerow([_csv(value) for value in values])
     return buffer.getvalue()
@@ -131,7 +103,7 @@ def markdown(board: Board) -> str:
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
         cells = [_rank(row), row.submission, ", ".join(row.authors), _number(row.score), _interval(row)]
-        cells += [_number(row.normalised, 3), *(_metric(row.metrics.get(name)) for name in names)]
+        cells += [_normalised(row), *(_metric(row.metrics.get(name)) for name in names)]
         cells += [
             _cost(row.seconds),
             _number(row.submission_fits, 0),
@@ -174,6 +146,7 @@ def html(board: Board) -> str:
         else "",
         curves=score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else "",
         reading=READING,
+        history=history(board),
     )
 
 
@@ -199,22 +172,31 @@ def rich_table(board: Board) -> Table:
 
 
 READING = (
-    "Score: mean over seeds. Interval: 95 %, bootstrap over seeds and test items. Rank: best to worst, "
-    "a row shares the rank above it unless a paired test over the same seeds and items (5 %, Holm-corrected) separates it "
-    "from a row of that rank. "
+    "Score: mean over seeds; 95 % interval by Student's t over seeds. Rank: by score, behind it the 95 % confidence set for "
+    "the rank (all sets hold together; rows whose set holds 1 cannot be told from the first). "
     "Fits: trainings of the fixed model inside the submission, as it reports them itself. "
-    "Normalised: 0 is the random reference, 1 the skyline. References are the harness's own rows and are not ranked."
+    "Normalised: 0 is the random reference, 1 the skyline; a dash where the two cannot be told apart. References are the "
+    "harness's own rows and are not ranked."
 )
 
 
 def _facts(board: Board) -> list[str]:
     better = "higher" if board.direction == "max" else "lower"
     draws = f", {board.draws} draws of an algorithm's randomness a seed" if board.draws > 1 else ""
+    ties = f" Equal scores go by {board.tie_break}, then by time." if board.tie_break else " Equal scores go by time."
     return [
         f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
-        f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.",
+        f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.{ties}",
         f"Fingerprint {board.fingerprint}",
+        history(board),
     ]
+
+
+def history(board: Board) -> str:
+    """What the board rests on: the head of the ledger, and whose signature is under it."""
+    head = board.ledger
+    signed = f"signed with {head['public_key']}" if head["public_key"] else "not signed: there is no key"
+    return f"Ledger of {head['lines']} lines, head {head['sha256']}, {signed}"
 
 
 def _in_order(board: Board) -> list[Row]:
@@ -232,7 +214,7 @@ def _in_order(board: Board) -> list[Row]:
 
 def _summary(plain: dict[str, Any]) -> dict[str, Any]:
     """What the index shows of one board's JSON."""
-    first = [row["submission"] for row in plain["ranked"] if row["rank"] == 1]
+    first = [row["submission"] for row in plain["ranked"] if row["rank"] == 1 or 1 in (row.get("rank_ci95") or ())]
     return {
         **{key: str(plain[key]) for key in ("challenge", "title", "track", "metric")},
         "ranked": len(plain["ranked"]),
@@ -253,12 +235,16 @@ def _template(name: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"clean": _clean, "number": _number, "metric": _metric, "interval": _interval}
+    environment.filters |= {"normalised": _normalised}
     environment.filters |= {"rank": _rank, "cost": _cost}
     return environment.get_template(name)
 
 
 def _rank(row: Row) -> str:
-    return "-" if row.rank is None else str(row.rank)
+    if row.rank is None:
+        return "-"
+    low, high = row.rank_ci95 or (row.rank, row.rank)
+    return str(row.rank) if low == high else f"{row.rank} ({low} to {high})"
 
 
 def _number(value: float | None, decimals: int = 4) -> str:
@@ -267,6 +253,10 @@ def _number(value: float | None, decimals: int = 4) -> str:
 
 def _metric(value: float | None) -> str:
     return _number(value, 4 if value is None or abs(value) < 10 else 1)
+
+
+def _normalised(row: Row) -> str:
+    return "-" if row.normalised is None and row.score is not None else _number(row.normalised, 3)
 
 
 def _interval(row: Row) -> str:

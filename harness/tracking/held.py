@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.errors import BenchmarkError, HarnessError
 from harness.tracking.delivery import final_metrics, undelivered
 from harness.tracking.files import write_json_atomic
-from harness.tracking.mlflow_store import sqlite_path, tracking_uri
+from harness.tracking.mlflow_store import DATABASE, sqlite_path, sqlite_uri, tracking_uri
 from harness.tracking.places import local_path
 from harness.tracking.reader import FINAL, Held, Reader, experiment_name, open_reader
 from harness.tracking.record import Record
@@ -27,6 +27,8 @@ from harness.tracking.runs import RunsDir
 _FORMAT = 1  # of what is remembered and of the comparison: another number forgets
 _SETTLED = 2.0  # seconds; a file changed within them could change again and keep its time
 
+Board = tuple[str, str]
+"""Challenge and fingerprint: an experiment of MLflow's."""
 Problem = tuple[str, str]
 """Run id and what is wrong, in one sentence."""
 
@@ -40,13 +42,13 @@ class Recorded:
     earlier: frozenset[str] = frozenset()  # of the records that it had before
 
     @property
-    def board(self) -> tuple[str, str]:
+    def board(self) -> Board:
         """Challenge and fingerprint."""
         return self.record.challenge, self.record.fingerprint
 
 
 def compare(
-    runs: RunsDir, uri: str | None, wanted: Mapping[str, Recorded], fingerprints: Collection[tuple[str, str]]
+    runs: RunsDir, uri: str | None, wanted: Mapping[str, Recorded], fingerprints: Collection[Board]
 ) -> list[Problem]:
     """Where MLflow's runs of some experiments differ from what was recorded: run id and one sentence each.
 
@@ -87,16 +89,27 @@ def compare(
     return problems
 
 
-def _rows(reader: Reader, board: tuple[str, str]) -> Iterator[Held]:
+def boards(runs: RunsDir, uri: str | None) -> set[Board]:
+    """Challenge and fingerprint of all experiments in a runs directory's own store; none of a store kept elsewhere.
+
+    Others may share a store, so that what it holds of theirs is no riddle.
+    """
+    where = tracking_uri(runs.path, uri)
+    if where != tracking_uri(runs.path, sqlite_uri(runs.path / DATABASE)):
+        return set()
+    reader = open_reader(where)
+    known = reader.experiments() if reader else []
+    return {(found.tags["challenge"], found.tags["fingerprint"]) for found in known if found.ours}
+
+
+def _rows(reader: Reader, board: Board) -> Iterator[Held]:
     """The live runs of a board's experiment whose delivery came to its end."""
     for experiment in reader.experiments():
         if experiment.name == experiment_name(*board):
             yield from (row for row in reader.rows(experiment) if row.ended)
 
 
-def _matched(
-    rows: Sequence[Held], wanted: Mapping[str, Recorded], board: tuple[str, str]
-) -> tuple[list[Held], list[Problem]]:
+def _matched(rows: Sequence[Held], wanted: Mapping[str, Recorded], board: Board) -> tuple[list[Held], list[Problem]]:
     """The rows of the records that the ledger holds now, and what is wrong with those that are of none."""
     current: list[Held] = []
     problems: list[Problem] = []
@@ -167,9 +180,7 @@ class _Memory:
     (ctime) is the kernel's, so that nobody who may write the file can bring back an old one.
     """
 
-    def __init__(
-        self, uri: str, wanted: Mapping[str, Recorded], boards: Collection[tuple[str, str]], waiting: set[str]
-    ) -> None:
+    def __init__(self, uri: str, wanted: Mapping[str, Recorded], boards: Collection[Board], waiting: set[str]) -> None:
         self._started = time.time()
         self._database = sqlite_path(uri)
         expected = sorted((run_id, r.sha256, sorted(r.earlier)) for run_id, r in wanted.items())

@@ -152,6 +152,15 @@ class Ledger:
                 return Head(entry.seq, hashlib.sha256(content).hexdigest())
         return Head(0, START)
 
+    def first(self) -> str:
+        """SHA-256 of the first line, by which one ledger is told from another; START where there is none."""
+        with disk_errors(f"read {self.path}"):
+            if not self.path.is_file():
+                return START
+            with self.path.open("rb") as file:
+                line = file.readline()
+        return hashlib.sha256(line).hexdigest() if line.endswith(b"\n") else START
+
     def signed_head(self, key: Key | None) -> SignedHead:
         """The head, signed if there is a key; a key never used here is named in the ledger first.
 
@@ -202,7 +211,7 @@ class Ledger:
     def remarks(self) -> list[str]:
         """What is no tampering, but readers should know: that nothing is signed, that a clock was set back."""
         lines = self._lines()
-        unsigned = f"{LEDGER} is not signed: whoever can write {self.runs.path} can add lines."
+        unsigned = "The ledger is not signed: whoever can write the runs directory can add lines to it."
         signed = any(line.entry.key for line in lines[-1:])
         return ([] if signed or not lines else [unsigned]) + chain.backwards(lines)
 

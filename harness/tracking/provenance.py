@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import harness
-
 _SCORING = ("tracks", "models", "data", "statistics", "api.py", "randomness.py", "registry.py")
 _SCORING_PAGES = ("evaluation/cell.py", "evaluation/draws.py", "evaluation/tally.py")
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
-_HERE = Path(harness.__file__).parent
+_HERE = Path(__file__).parents[1]
 
 
 def source() -> str:
@@ -50,7 +49,7 @@ def commit() -> tuple[str, bool] | None:
 def versions() -> dict[str, str]:
     """Versions of whatever can change a score, and the machine."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
-    found["harness"] = harness.__version__
+    found["harness"] = sys.modules["harness"].__version__  # the package that this room is in
     for package in _PACKAGES:
         try:
             found[package] = version(package)

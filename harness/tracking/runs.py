@@ -9,6 +9,7 @@
       <run_id>/
         record.json                    the run
         .lock  undelivered             who writes now; why MLflow does not have it yet
+        unfinished                     its cells are being run again, so that the record is no longer of all of them
         plots/*.svg
         cells/<seed>/                  cell.json, output/*.npy, items/*.npy, curve.npy, log.txt
 
@@ -54,6 +55,7 @@ from harness.tracking.record import CellRecord, Record, parse_cell, read_record
 from harness.tracks.base import Array, Arrays
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+UNFINISHED = "unfinished"
 _RESERVED = {"submissions", "mlartifacts", "mlflow.db", "ledger.jsonl"}
 
 
@@ -184,6 +186,15 @@ class RunsDir:
             with disk_errors(f"clear {cells}"):
                 shutil.rmtree(cells)
 
+    def mark_unfinished(self, run_id: str) -> None:
+        """Note, before any of its cells changes, that a record is about to be replaced; a kill leaves the note."""
+        if (self.run_dir(run_id) / "record.json").exists():
+            write_text_atomic(self.run_dir(run_id) / UNFINISHED, "Its cells are being run again.\n")
+
+    def unfinished(self, run_id: str) -> bool:
+        """Whether a run was begun again and has not come to a new record."""
+        return (self.run_dir(run_id) / UNFINISHED).exists()
+
     # --- records ---
 
     def save_record(self, record: Record, plots: Mapping[str, str] | None = None) -> None:
@@ -195,6 +206,7 @@ class RunsDir:
         for name, svg in (plots or {}).items():
             write_text_atomic(folder / "plots" / name, svg)
         write_json_atomic(folder / "record.json", record.model_dump(mode="json"))
+        (folder / UNFINISHED).unlink(missing_ok=True)
 
     def load_record(self, run_id: str) -> Record:
         """The record of a run. Raises HarnessError where it is missing, broken or that of another run."""

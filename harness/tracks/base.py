@@ -125,7 +125,7 @@ class Track(ABC, Generic[S, K]):
     @classmethod
     def without_data(cls, settings: S, n_classes: int) -> Track[S, K]:
         """The protocol for ``statistic`` and ``suspicious_above`` alone: scores are recomputed where the data are not."""
-        empty = Dataset("", np.empty((0, 1)), np.empty(0), tuple(map(str, range(n_classes))))
+        empty = Dataset("", np.empty((0, 1), np.float32), np.empty(0, np.int64), tuple(map(str, range(n_classes))))
         track = cls.__new__(cls)  # a protocol's own constructor may refuse data that it cannot be played with
         Track.__init__(track, settings, empty, None, "")  # type: ignore[arg-type]
         return track

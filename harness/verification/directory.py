@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.tracking import held
+from harness.tracking.held import Board, Recorded
 from harness.tracking.ledger import Entry, Ledger, latest_records
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
-from harness.verification.judge import Judge
 from harness.verification.memory import Memory
 from harness.verification.run import Checked
 
 BEING_WRITTEN = "it is being run again now"
-Wanted = Callable[[Record], bool]
+
+
+class BoardRefused(HarnessError):
+    """A board cannot be trusted as things stand; the reason names every entry that does not agree."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"run {self.run_id}: {self.what}" if self.run_id else self.what
+        return self.what if not self.run_id or self.run_id in self.what else f"Run {self.run_id}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -48,49 +51,87 @@ def verify(
     runs_dir: Path | str,
     uri: str | None = None,
     config_dir: Path | str | None = None,
-    wanted: Wanted = lambda record: True,
+    board: Board | None = None,
 ) -> Report:
-    """Verify the ledger of a runs directory, and the runs that are ``wanted``.
+    """Verify the ledger of a runs directory and its runs: all of them, or those of one board.
 
     Other harnesses may go on recording runs meanwhile: what does not agree is looked at again as long as the ledger
-    grows. Raises HarnessError where the MLflow store cannot be opened.
+    grows.
+
+    Parameters
+    ----------
+    uri: the MLflow store; default as for runs.
+    config_dir: with challenges that are not shipped.
+    board: challenge and fingerprint.
+
+    Raises
+    ------
+    HarnessError: the MLflow store cannot be opened.
     """
     ledger = Ledger(runs_dir)
     while True:
-        report = _once(ledger, uri, Path(config_dir) if config_dir else None, wanted)
+        report = _once(ledger, uri, Path(config_dir) if config_dir else None, board)
         if report.ok or tuple(_entries(ledger)) == report.entries:
             return report
 
 
-def _once(ledger: Ledger, uri: str | None, config_dir: Path | None, wanted: Wanted) -> Report:
+def refused(challenge: str, report: Report) -> BoardRefused:
+    """The error of a board whose runs do not agree."""
+    problems = [str(problem) for problem in report.problems]
+    listed = " ".join(f"({i}) {p}" for i, p in enumerate(problems[:10], 1)) if len(problems) > 1 else problems[0]
+    more = f" And {len(problems) - 10} more; `harness verify` lists them." if len(problems) > 10 else ""
+    return BoardRefused(
+        f"The board of {challenge} is not built: {listed}{more}",
+        "Restore what was changed, let `harness sync` deliver again what MLflow has lost, or run the submission again with "
+        "--force; a board shows only what agrees everywhere.",
+    )
+
+
+def _once(ledger: Ledger, uri: str | None, config_dir: Path | None, board: Board | None) -> Report:
     runs = ledger.runs
-    problems = [Problem("", what) for what in ledger.verify()]
+    problems = [Problem(found.run_id, found.what) for found in ledger.problems()]
     entries = _entries(ledger)
-    records, unread = _records(runs, wanted)
-    problems += unread
+    every, unread = _records(runs)
+    records = {run_id: record for run_id, record in every.items() if board in (None, recorded(record))}
     checked = Memory(runs, config_dir).checked(records)
-    notes = []
     for run_id, one in checked.items():
         if one.problems and runs.being_written(run_id):
             checked[run_id] = Checked(one.record, (), (BEING_WRITTEN,))
-    problems += [Problem(run_id, what) for run_id, one in checked.items() for what in one.problems]
-    notes += [Problem(run_id, what) for run_id, one in checked.items() for what in one.notes]
-    problems += [Problem(*found) for found in held.compare(runs, uri, _delivered(entries, records.values()))]
-    if entries and not any(entry.signature for entry in entries):
-        notes.append(Problem("", "The ledger is not signed: whoever can write the runs directory can add lines to it."))
+    problems += unread + [Problem(run_id, what) for run_id, one in checked.items() for what in one.problems]
+    boards = {board} if board else {recorded(r) for r in records.values()} | held.boards(runs, uri)
+    problems += [Problem(*found) for found in held.compare(runs, uri, _recorded(entries, every), boards)]
+    notes = [Problem(run_id, what) for run_id, one in checked.items() for what in one.notes]
+    if not ledger.path.exists() or entries:
+        notes += [Problem("", what) for what in ledger.remarks()]
     return Report(checked, tuple(entries), tuple(dict.fromkeys(problems)), tuple(notes))
 
 
-def _records(runs: RunsDir, wanted: Wanted) -> tuple[dict[str, Record], list[Problem]]:
+def recorded(record: Record) -> Board:
+    """The board that a record belongs to."""
+    return record.challenge, record.fingerprint
+
+
+def _recorded(entries: Sequence[Entry], records: Mapping[str, Record]) -> dict[str, Recorded]:
+    """What MLflow must hold: the records that the ledger names, with those it named before."""
+    earlier: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.kind == "run" and entry.record_sha256:
+            earlier.setdefault(entry.run_id, set()).add(entry.record_sha256)
+    latest = latest_records(entries)
+    return {
+        run_id: Recorded(records[run_id], digest, frozenset(earlier[run_id] - {digest}))
+        for run_id, digest in latest.items()
+        if run_id in records
+    }
+
+
+def _records(runs: RunsDir) -> tuple[dict[str, Record], list[Problem]]:
     records, problems = {}, []
     for run_id in runs.run_ids():
         try:
-            record = runs.load_record(run_id)
+            records[run_id] = runs.load_record(run_id)
         except HarnessError as error:
             problems.append(Problem(run_id, error.reason))
-            continue
-        if wanted(record):
-            records[run_id] = record
     return records, problems
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from harness.tracking.record import Record, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Track
 
-OTHER_VERSION = "its fingerprint is not that of its settings, data and commitment under this version of scorer and model"
+OTHER_VERSION = (
+    "its fingerprint is not that of its settings, data and commitment under this version of scorer and model"
+)
 _NOT_KNOWN = "not known to whoever verifies"
 
 
@@ -74,10 +77,8 @@ class Protocol:
             settings["secret"] = _NOT_KNOWN
         homes = NOWHERE
         if config_dir is not None:
-            try:
+            with suppress(BenchmarkError):  # a challenge that is shipped, or is in neither: its settings will tell
                 homes = homes_of(record.challenge, config_dir)
-            except BenchmarkError:  # a challenge that is shipped, or is in neither: its settings will tell
-                pass
         self.challenge = Challenge.from_plain(settings, homes)
         self._n_classes = record.n_classes
 
@@ -119,5 +120,7 @@ class Protocol:
             record.challenge, record.fingerprint, record.submission, record.identity, record.isolation, record.device
         )
         if record.run_id != run_id:
-            found.append(f"its id does not follow from fingerprint, submission, packages, isolation and device: {run_id}")
+            found.append(
+                f"its id does not follow from fingerprint, submission, packages, isolation and device: {run_id}"
+            )
         return found

@@ -42,13 +42,17 @@ class Memory:
         self._file = cache_dir() / "verified" / f"{name}.json"
         self._archives: dict[str, _Seen] = {}
         self._rows: dict[tuple[str, str, str], list[_Seen]] = {}
-        self._key = f"{provenance.source()}|{provenance.digest_of('verification', 'evaluation', 'protocol')}|{config_dir}"
+        self._key = (
+            f"{provenance.source()}|{provenance.digest_of('verification', 'evaluation', 'protocol')}|{config_dir}"
+        )
 
     def checked(self, records: Mapping[str, Record]) -> dict[str, Checked]:
         """Every record checked, or known to be in order."""
         known, now = self._read(), time.time_ns()
         seen = {run_id: self._seen(record, known[run_id][1]) for run_id, record in records.items() if run_id in known}
-        found = {run_id: Checked(records[run_id]) for run_id, seen_now in seen.items() if seen_now.sha == known[run_id][0]}
+        found = {
+            run_id: Checked(records[run_id]) for run_id, seen_now in seen.items() if seen_now.sha == known[run_id][0]
+        }
         left = {run_id: record for run_id, record in records.items() if run_id not in found}
         if left:
             found |= self._check(left)
@@ -80,7 +84,11 @@ class Memory:
     def _read(self) -> _Known:
         try:
             plain = json.loads(self._file.read_bytes())
-            return {run_id: (sha, files) for run_id, (sha, files) in plain["runs"].items()} if plain["key"] == self._key else {}
+            return (
+                {run_id: (sha, files) for run_id, (sha, files) in plain["runs"].items()}
+                if plain["key"] == self._key
+                else {}
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 

@@ -207,7 +207,9 @@ def _found_again(identical: int, outputs: int, largest: float | None) -> str:
 
 
 def _cannot(record: Record, why: str) -> Verdict:
-    return Verdict(record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured), _changed(record))
+    return Verdict(
+        record.run_id, "cannot run", why, record.score, None, None, 0, len(record.measured), _changed(record)
+    )
 
 
 def _differs(record: Record, wrong: list[str]) -> Verdict:

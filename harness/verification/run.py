@@ -21,6 +21,7 @@ from harness.tracking.record import SCHEMA_VERSION, CellRecord, Record
 from harness.tracking.runs import StoredCell, arrays_digest
 from harness.verification.judge import Judge, Protocol
 
+UNFINISHED = "it was being run again and did not come to an end: run it once more"
 OLD = "an older version of the harness made its record, which binds neither cells nor source"
 
 
@@ -36,6 +37,8 @@ class Checked:
 
 def check(record: Record, judge: Judge) -> Checked:
     """Compare a record with everything it rests on. Nothing is raised: what cannot be read is a problem."""
+    if judge.runs.unfinished(record.run_id):
+        return Checked(record, (), (UNFINISHED,))
     if record.schema_version < SCHEMA_VERSION:
         return Checked(record, (), (OLD,))
     try:
@@ -52,7 +55,7 @@ def check(record: Record, judge: Judge) -> Checked:
 
 def _entrant(record: Record, judge: Judge) -> Iterator[str]:
     """Whose row it is: one of the harness's own, or the archived submission's, whose manifest says what the row says."""
-    own = {entrant.digest: entrant for entrant in map(Entrant.reference, ("random", "skyline"))}
+    own = {entrant.digest: entrant for entrant in (Entrant.reference("random"), Entrant.reference("skyline"))}
     if record.reference or record.isolation == TRUSTED:
         expected = own.get(record.submission_digest or "")
         if expected is None or (expected.name, expected.authors) != (record.submission, record.authors):

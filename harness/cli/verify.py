@@ -1,0 +1,102 @@
+"""``harness verify``, ``reproduce``, ``compare``: is what is shown what was run, and what does it say."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.errors import ProtocolError
+from harness.tracking.runs import RunsDir
+
+
+def verify(args: Namespace) -> int:
+    """Exit 0 if everything agrees; with --strict, if everything could be checked as well."""
+    place = Path(args.place)
+    problems, notes = _board(place, args) if place.is_file() or place.suffix == ".json" else _directory(place, args)
+    ok = not problems and not (args.strict and notes)
+    if args.json:
+        facts = [{"run_id": run_id, "what": what} for run_id, what in problems]
+        remarks = [{"run_id": run_id, "what": what} for run_id, what in notes]
+        print(json.dumps({"ok": ok, "problems": facts, "notes": remarks}, indent=2))
+        return 0 if ok else 1
+    console = Console(highlight=False)
+    for mark, found in (("[red]wrong[/red]", problems), ("note ", notes)):
+        for run_id, what in found:
+            console.print(mark, end="  ")
+            text = f"{run_id}: {what}" if run_id and run_id not in what else what
+            console.print(Text(text), soft_wrap=True)
+    console.print("Everything agrees." if not problems else f"{len(problems)} things do not agree.")
+    return 0 if ok else 1
+
+
+def _directory(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    from harness.verification.directory import verify as verify_runs
+
+    if not place.is_dir():
+        raise ProtocolError(
+            f"There is neither a runs directory nor a board at {place}.",
+            "`harness verify RUNS` verifies a runs directory, `harness verify BOARD.json` a published board.",
+        )
+    if not (RunsDir(place).run_ids() or (place / "ledger.jsonl").exists() or (place / "mlflow.db").exists()):
+        raise ProtocolError(f"There are no runs in {place}.", "`harness run` makes one.")
+    report = verify_runs(place, args.tracking_uri, args.config_dir)
+    return [(p.run_id, p.what) for p in report.problems], [(n.run_id, n.what) for n in report.notes]
+
+
+def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    from harness.leaderboard.published import check
+    from harness.verification.directory import verify as verify_runs
+
+    runs = Path(args.runs_dir) if args.runs_dir else None
+    if runs and not runs.is_dir():
+        raise ProtocolError(f"There is no runs directory {runs}.", "--runs-dir names another one.")
+    problems, notes = check(place, runs)
+    found, remarks = [("", what) for what in problems], [("", what) for what in notes]
+    if runs:
+        report = verify_runs(runs, args.tracking_uri, args.config_dir)
+        found += [(p.run_id, p.what) for p in report.problems]
+        remarks += [(n.run_id, n.what) for n in report.notes]
+    return found, remarks
+
+
+def reproduce(args: Namespace) -> int:
+    """Exit 0 only if every asked-for row is reproduced."""
+    from harness.verification.reproduce import REPRODUCED
+    from harness.verification.reproduce import reproduce as run_again
+
+    runs = RunsDir(args.runs_dir)
+    if args.all == bool(args.run_id):
+        raise ProtocolError("`harness reproduce` takes one RUN_ID or --all.", f"Runs are listed under {runs.path}.")
+    run_ids = runs.run_ids() if args.all else [args.run_id]
+    if args.run_id and args.run_id not in runs.run_ids():
+        raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
+    if not run_ids:
+        raise ProtocolError(f"There are no runs in {runs.path}.", "--runs-dir names another directory.")
+    verdicts = []
+    for run_id in run_ids:
+        verdict = run_again(run_id, args.runs_dir, config_dir=args.config_dir)
+        verdicts.append(verdict)
+        if not args.json:
+            print(f"{verdict.verdict:<16} {verdict.run_id}: {verdict.detail}")
+    if args.json:
+        contents = [verdict.as_dict() for verdict in verdicts]
+        print(json.dumps(contents if args.all else contents[0], indent=2))
+    return 0 if all(verdict.verdict in REPRODUCED for verdict in verdicts) else 1
+
+
+def compare(args: Namespace) -> int:
+    """The paired difference of two runs of one challenge, seed by seed."""
+    from harness.verification.compare import compare as compared
+
+    found = compared(args.first, args.second, args.runs_dir, args.config_dir)
+    if args.json:
+        print(json.dumps(found.as_dict(), indent=2))
+        return 0
+    console = Console(highlight=False)
+    for line in found.lines():
+        console.print(Text(line), soft_wrap=True)
+    return 0
