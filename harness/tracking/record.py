@@ -111,7 +111,8 @@ class Record(_Model):
     commitment: str = ""  # to the challenge's secret: with settings and data digest it gives the fingerprint
     n_classes: int = 0
     normalised_ci95: tuple[float, float] | None = None
-    source: str | None = None  # digest of the harness's scoring source: tracks, models, data, statistics
+    source: str | None = None  # digest of the harness's scoring source: tracks, models, data
+    statistics: str | None = None  # digest of the source that summed up its cells
     commit: str | None = None  # of the checkout, where the harness runs from one
     dirty: bool | None = None  # whether that checkout had changes
 
