@@ -67,6 +67,10 @@ class CellRecord(_Model):
         return self.score, self.metrics, self.output_digest
 
 
+class _KeptCell(CellRecord):
+    files: dict[str, str]
+
+
 class Record(_Model):
     """One run: a submission on all seeds of a challenge. A failed run has one too, with ``score`` null."""
 
@@ -162,9 +166,10 @@ def parse_record(content: bytes, where: str) -> Record:
     return _parse(Record, content, where)
 
 
-def parse_cell(content: bytes, where: str) -> CellRecord:
-    """The cell record in ``content``; HarnessError if it is broken."""
-    return _parse(CellRecord, content, where)
+def parse_kept_cell(content: bytes, where: str) -> tuple[CellRecord, dict[str, str]]:
+    """The cell record in a cell.json, and the digests of the files beside it by name; HarnessError if it is broken."""
+    kept = _parse(_KeptCell, content, where)
+    return CellRecord.model_construct(**{name: getattr(kept, name) for name in CellRecord.model_fields}), kept.files
 
 
 def record_sha256(run_dir: Path) -> str:

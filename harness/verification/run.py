@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def _cell(record: Record, cell: CellRecord, stored: StoredCell, protocol: Protoc
         yield "no items were kept, so its score cannot be computed again"
         return
     score = _score(stored, protocol)
-    if cell.score is None or not np.isclose(score, cell.score, rtol=1e-9, atol=1e-9):
+    if cell.score is None or not isclose(score, cell.score, rel_tol=1e-9, abs_tol=1e-9):
         yield f"its score is {cell.score}, its items give {score:.6g}"
 
 
