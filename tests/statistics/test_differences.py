@@ -19,6 +19,7 @@ from tests.statistics.simulation import (
     families,
     family_error,
     gaussian,
+    holm,
     independent,
     power_of_pair,
     power_of_t,
@@ -72,8 +73,8 @@ def test_few_seeds_and_differences_that_do_not_vary() -> None:
 )
 def test_family_wise_error_is_neither_above_nor_far_below_5_percent(seeds: int, kind: Kind) -> None:
     low, high = binomial_bounds(0.05, 400)
-    assert low > 0.01
-    assert high < 0.105
+    assert low > 0.015
+    assert high < 0.095
     assert low <= family_error(seeds, 5, kind, 400, np.random.default_rng(seeds)) <= high
 
 
@@ -111,29 +112,23 @@ def test_a_copy_of_any_row_changes_no_other_pair_at_all(seeds: int) -> None:
 
 
 def test_thirty_copies_of_a_bad_row_do_not_tie_everybody() -> None:
+    """Holm's correction, which counts pairs, does tie the first three on the same board."""
     rng = np.random.default_rng(0)
-    rows = rows_of(rng.normal([0.9, 0.8, 0.7, 0.2], 0.03, (10, 4)))
+    rows = rows_of(rng.normal([0.9, 0.84, 0.78, 0.2], 0.03, (10, 4)))
     crowd = rows | {f"clone{k}": dict(rows["r03"]) for k in range(30)}
     sets = rank_sets(crowd, "max")
     assert [sets[name] for name in ("r00", "r01", "r02")] == [(1, 1), (2, 2), (3, 3)]
     assert sets["clone7"] == (4, 34)
+    assert min(holm(crowd)["r00", "r01"], holm(crowd)["r01", "r02"]) > 0.05
 
 
 def test_fifteen_random_rows_beside_the_best_are_told_from_it() -> None:
-    """120 pairs on ten seeds; Holm's correction, which knows nothing of how they hang together, leaves most tied."""
-    ours = holms = 0
-    for board in range(10):
-        rng = np.random.default_rng(board)
-        Y = rng.normal(0.025, 0.02, (10, 16))
-        Y[:, 0] = rng.normal(0.125, 0.04, 10)
-        rows = rows_of(Y)
-        ours += rank_sets(rows, "max")["r00"] == (1, 1)
-        single = {(a, b): difference(rows[a], rows[b]).p or 0.0 for a, b in combinations(rows, 2)}
-        steps = sorted(single.values()) * (120 - np.arange(120))
-        rejected = np.sort(list(single.values()))[: int((steps < 0.05).argmin())]
-        holms += all(single["r00", name] in rejected for name in list(rows)[1:])
-    assert ours >= 8
-    assert holms <= 3
+    """120 pairs on ten seeds, of the size that random permutations and the best baseline of test_set_digits have."""
+    told = 0
+    for board in range(20):
+        Y = np.random.default_rng(board).normal([0.15] + 15 * [0.025], [0.04] + 15 * [0.02], (10, 16))
+        told += rank_sets(rows_of(Y), "max")["r00"] == (1, 1)
+    assert told >= 18
 
 
 def test_no_adjusted_p_value_is_below_the_raw_one_and_order_is_kept() -> None:
