@@ -52,7 +52,7 @@ def load_key(path: Path | str | None = None) -> Key | None:
     """
     named = path or os.environ.get(VARIABLE)
     if named:
-        return _read(Path(named).expanduser())
+        return _read(_path(named))
     place = default_place()
     return _read(place) if os.path.lexists(place) else None
 
@@ -65,7 +65,7 @@ def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    place = Path(path).expanduser().absolute() if path else default_place()
+    place = _path(path).absolute() if path else default_place()
     _refuse_place(place)
     private = Ed25519PrivateKey.generate()
     content = private.private_bytes(
@@ -93,6 +93,13 @@ def is_public(text: str) -> bool:
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
+def _path(text: Path | str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~somebody" whom this machine does not know
+        return Path(text)
+
+
 def _key(private: Ed25519PrivateKey) -> Key:
     return Key(private.public_key().public_bytes_raw().hex(), private)
 
@@ -110,22 +117,21 @@ def _read(path: Path) -> Key:
 def _content(path: Path) -> bytes:
     """The bytes of a key file that only its owner can read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would hang the open
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ProtocolError(
-            f"The key {path} cannot be read: {why}.", f"{VARIABLE} names another one; {_MAKE}"
-        ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a FIFO would hang the open
             raise ProtocolError(f"The key {path} is not a file.", f"{VARIABLE} names another one; {_MAKE}")
         if state.st_mode & 0o077:
             raise ProtocolError(
                 f"The key {path} is open to others (mode {stat.S_IMODE(state.st_mode):04o}), so it may be known to them.",
                 f"`chmod 600 {path}` where you know that nobody has read it; else take another: {_MAKE}",
             )
-        content = file.read(_MAX_BYTES + 1)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ProtocolError(
+            f"The key {path} cannot be read: {why}.", f"{VARIABLE} names another one; {_MAKE}"
+        ) from error
     if len(content) > _MAX_BYTES:
         raise ProtocolError(f"{path} is larger than any key.", f"{VARIABLE} names another one; {_MAKE}")
     return content
@@ -148,10 +154,14 @@ def _loaded(path: Path, content: bytes) -> Any:
 
 
 def _refuse_place(place: Path) -> None:
+    if not place.is_absolute():
+        raise ProtocolError(
+            "There is no home directory to keep a key in.", "`harness key new PATH` takes another place."
+        )
     if os.path.lexists(place):
         raise _exists(place)
     with disk_errors(f"look at {place.parent}"):
-        for folder in (around := place.resolve()).parents:
+        for folder in (around := Path(os.path.realpath(place))).parents:
             what = next((name for name, test in _PUBLIC_PLACES.items() if test(folder)), None)
             if what:
                 raise ProtocolError(
