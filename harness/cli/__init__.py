@@ -251,9 +251,22 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(trusted)
     trusted.set_defaults(handler="publish:trust_key")
 
-    sync = command("sync", "publish:sync", "deliver records to MLflow that could not be delivered when they were made")
+    sync = command("sync", "store:sync", "deliver records to MLflow that could not be delivered when they were made")
     sync.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    sync.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="set the runs directory's store aside and make it again from the records; of a shared store, deliver anew "
+        "what differs",
+    )
+    sync.add_argument("--who", help="who rebuilds, for the ledger (default: your login name)")
     runs_dir(sync)
+
+    bring = command("import", "store:bring", "bring records, cells and submissions back from an MLflow store alone")
+    bring.add_argument("challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge there")
+    bring.add_argument("--tracking-uri", metavar="URI", help="the store (default: MLFLOW_TRACKING_URI)")
+    bring.add_argument("--who", help="who imports, for the ledger (default: your login name)")
+    runs_dir(bring)
 
     fetch = command("fetch", "explore:fetch", "download a data set by checksum into the cache")
     fetch.add_argument("dataset")

@@ -1,4 +1,4 @@
-"""``harness leaderboard``, ``release``, ``key``, ``sync``: from records to boards that can be trusted."""
+"""``harness leaderboard``, ``release``, ``key``: from records to boards that can be trusted."""
 
 from __future__ import annotations
 
@@ -73,19 +73,6 @@ def trust_key(args: Namespace) -> int:
     entry = Ledger(args.runs_dir).trust(args.public_key, key=key, who=args.who, note=args.why)
     print(f"line {entry.seq} of the ledger: from here on {args.public_key} signs, and {key.public} does so no more.")
     return 0
-
-
-def sync(args: Namespace) -> int:
-    """Exit 0 if nothing is left undelivered."""
-    from harness.tracking import delivery
-
-    if not RunsDir(args.runs_dir).path.is_dir():
-        raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
-    delivered, left = delivery.sync(args.runs_dir, args.tracking_uri)
-    print(f"{len(delivered)} delivered, {len(left)} left")
-    for why in dict.fromkeys(left.values()):
-        print(f"  {', '.join(run_id for run_id in left if left[run_id] == why)}: {why}")
-    return 1 if left else 0
 
 
 def leaderboard(args: Namespace) -> int:
