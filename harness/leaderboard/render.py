@@ -152,21 +152,42 @@ def html(board: Board) -> str:
 
 def rich_table(board: Board) -> Table:
     """The board for a terminal."""
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"{board.challenge}  {board.fingerprint[:12]}", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("rank", "submission", board.metric, "95 % interval", "norm.", "s/seed", "note"):
-        left = name in ("submission", "note")
+    rows = [*_in_order(board), *board.unranked]
+    notes = [f"{r.status}: {r.reason[:60]}" if r in board.unranked else r.reproduced for r in rows]
+    head = [
+        "rank (95 %)",
+        "submission",
+        board.metric,
+        "95 % interval",
+        "norm.",
+        "s/seed",
+        *(["note"] if any(notes) else []),
+    ]
+    table = Table(
+        title=f"{board.challenge}  {board.fingerprint[:12]}",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name in head:
+        left = name in ("rank (95 %)", "submission", "note")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
-    for row in [*_in_order(board), *board.unranked]:
-        note = f"{row.status}: {row.reason[:60]}" if row in board.unranked else row.reproduced
+    for row, note in zip(rows, notes, strict=True):
         interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
-        cells = [_rank(row), row.submission, _number(row.score), interval, _number(row.normalised, 2)]
-        table.add_row(
-            *(Text(_clean(cell)) for cell in [*cells, _cost(row.seconds), note]), style="" if row.rank else "dim"
-        )
+        cells = [
+            _rank(row),
+            row.submission,
+            _number(row.score),
+            interval,
+            _number(row.normalised, 2),
+            _cost(row.seconds),
+        ]
+        shown = [*cells, note][: len(head)]
+        table.add_row(*(Text(_clean(cell)) for cell in shown), style="" if row.rank else "dim")
     table.caption = " ".join(board.notes) or None
     return table
 
