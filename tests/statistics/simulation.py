@@ -84,6 +84,11 @@ def uneven(rng: np.random.Generator, seeds: int, rows: int) -> FloatArray:
     return rng.normal(0, 1, (seeds, rows)) * np.geomspace(1, 50, rows)
 
 
+def real_scores(rng: np.random.Generator, seeds: int, rows: int) -> FloatArray:
+    """Rows of scores that random selection really had on test_set_digits, 0 to 4 of 40, drawn independently: [S, K]."""
+    return rng.choice(real_counts()["random"], (seeds, rows)) / SLOTS
+
+
 Kind = Callable[[np.random.Generator, int, int], FloatArray]
 
 

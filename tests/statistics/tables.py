@@ -28,6 +28,7 @@ from tests.statistics.simulation import (
     power_of_t,
     ranks_covered,
     real_counts,
+    real_scores,
     uneven,
 )
 
@@ -44,12 +45,21 @@ def coverage(boards: int) -> Iterable[Sequence[str]]:
 
 
 def errors(boards: int) -> Iterable[Sequence[str]]:
-    yield "rows", "seeds", "independent", "two families", "uneven", "beside three better", "independent, Gaussian draws"
+    yield (
+        "rows",
+        "seeds",
+        "independent",
+        "two families",
+        "uneven",
+        "real scores",
+        "beside three better",
+        "independent, Gaussian draws",
+    )
     for rows in (4, 12):
         for seeds in (3, 4, 5, 10, 30):
             made = [
                 family_error(seeds, rows, kind, boards, rng("errors", seeds))
-                for kind in (independent, families, uneven)
+                for kind in (independent, families, uneven, real_scores)
             ]
             beside = family_error(seeds, rows + 3, independent, boards, rng("beside", seeds), better=3)
             other = family_error(
