@@ -21,7 +21,7 @@ from harness.api import FloatArray, IntArray
 from harness.randomness import generator
 
 N_ROTATIONS = 20_000
-_CELLS = 1_000_000  # statistics held at once
+_CELLS = 30_000  # statistics held at once: what a core has in its cache
 _ROUNDING = 1e-12
 _TIE = 1e-10  # of |u'd| / |d|, so that equal columns tie however they were rounded
 

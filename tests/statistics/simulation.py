@@ -84,6 +84,11 @@ def uneven(rng: np.random.Generator, seeds: int, rows: int) -> FloatArray:
     return rng.normal(0, 1, (seeds, rows)) * np.geomspace(1, 50, rows)
 
 
+def real_scores(rng: np.random.Generator, seeds: int, rows: int) -> FloatArray:
+    """Rows of scores that random selection really had on test_set_digits, 0 to 4 of 40, drawn independently: [S, K]."""
+    return rng.choice(real_counts()["random"], (seeds, rows)) / SLOTS
+
+
 Kind = Callable[[np.random.Generator, int, int], FloatArray]
 
 
@@ -134,7 +139,7 @@ def ranks_covered(means: FloatArray, seeds: int, boards: int, rng: np.random.Gen
     return hits / boards, float(np.mean(widths))
 
 
-def gaussian(rows: Rows, draws: int = 2000) -> dict[tuple[str, str], float]:
+def gaussian(rows: Rows, draws: int = 500) -> dict[tuple[str, str], float]:
     """What rotation is compared with: step-down max-t whose null is Gaussian with the estimated covariance."""
     pairs = list(combinations(sorted(rows), 2))
     D = np.array([[rows[a][s] - rows[b][s] for a, b in pairs] for s in rows[pairs[0][0]]])

@@ -28,6 +28,7 @@ from tests.statistics.simulation import (
     power_of_t,
     ranks_covered,
     real_counts,
+    real_scores,
     uneven,
 )
 
@@ -44,18 +45,23 @@ def coverage(boards: int) -> Iterable[Sequence[str]]:
 
 
 def errors(boards: int) -> Iterable[Sequence[str]]:
-    yield "rows", "seeds", "independent", "two families", "uneven", "beside three better", "independent, Gaussian draws"
-    for rows in (4, 12):
+    yield (
+        "rows",
+        "seeds",
+        "independent",
+        "two families",
+        "uneven",
+        "real scores",
+        "beside three better",
+        "independent, Gaussian draws",
+    )
+    kinds = (independent, families, uneven, real_scores)
+    for rows, n in ((4, boards), (12, boards // 2)):
         for seeds in (3, 4, 5, 10, 30):
-            made = [
-                family_error(seeds, rows, kind, boards, rng("errors", seeds))
-                for kind in (independent, families, uneven)
-            ]
-            beside = family_error(seeds, rows + 3, independent, boards, rng("beside", seeds), better=3)
-            other = family_error(
-                seeds, rows, independent, boards // 2, rng("errors", seeds), p_values=lambda board: gaussian(board, 500)
-            )
-            yield str(rows), str(seeds), *(percent(share) for share in (*made, beside, other))
+            made = [family_error(seeds, rows, kind, n, rng("errors", seeds)) for kind in kinds]
+            made.append(family_error(seeds, rows + 3, independent, n, rng("beside", seeds), better=3))
+            made.append(family_error(seeds, rows, independent, boards // 4, rng("errors", seeds), p_values=gaussian))
+            yield str(rows), str(seeds), *map(percent, made)
 
 
 def power(boards: int) -> Iterable[Sequence[str]]:

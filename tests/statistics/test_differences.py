@@ -80,7 +80,7 @@ def test_family_wise_error_is_neither_above_nor_far_below_5_percent(seeds: int, 
 
 def test_the_same_simulation_shows_that_gaussian_draws_go_wrong_on_three_seeds() -> None:
     """So the test above can fail: the covariance of 45 differences cannot be estimated from three seeds."""
-    error = family_error(3, 10, independent, 400, np.random.default_rng(0), p_values=lambda rows: gaussian(rows, 500))
+    error = family_error(3, 10, independent, 400, np.random.default_rng(0), p_values=gaussian)
     assert error > binomial_bounds(0.05, 400)[1] - 0.01
 
 
