@@ -177,7 +177,7 @@ def _writable(text: str) -> str:
 def parse_head(value: object) -> SignedHead:
     """The head in a published board's JSON. Raises HarnessError where it is none."""
     try:
-        return _HEAD.validate_python(value, strict=True)
+        return _HEAD.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part)[:40] for part in first["loc"]) or "it"
