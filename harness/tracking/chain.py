@@ -177,7 +177,7 @@ def _writable(text: str) -> str:
 def parse_head(value: object) -> SignedHead:
     """The head in a published board's JSON. Raises HarnessError where it is none."""
     try:
-        return _HEAD.validate_python(value, strict=True)
+        return _HEAD.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part)[:40] for part in first["loc"]) or "it"
@@ -270,8 +270,8 @@ def _unsigned(lines: list[Line]) -> Iterator[str]:
         whose = f"the key of line {at}" if at else "any key that this ledger names before"
         yield from _each(names, f"is not signed by {whose}: it was added by somebody else.")
     for at, names in keyless.items():
-        whose = f"the key of line {at}" if at else "the ledger's lack of a key"
-        yield from _each(names, f"does not carry {whose}: it was added by an older harness or by hand.")
+        what = f"does not carry the key of line {at}" if at else "carries a key that no line before it names"
+        yield from _each(names, f"{what}: it was added by an older harness or by hand.")
 
 
 def _each(names: list[str], what: str) -> Iterator[str]:
