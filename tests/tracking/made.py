@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,13 @@ def made_run(
     deliver: bool = True,
     items: list[dict[str, Any]] | None = None,
     of: Challenge | None = None,
+    failed: Mapping[int, tuple[Status, str]] | None = None,
     **changes: Any,
 ) -> Record:
     """Save cells, archive, record, ledger line and (unless told not to) the MLflow run of one made-up submission.
 
-    Floor and skyline (``reference-random``, ``reference-skyline``) are to be made first. What ``changes`` sets in the
-    record is set there alone.
+    Floor and skyline (``reference-random``, ``reference-skyline``) are to be made first. ``failed`` gives status and
+    reason of seeds that did not come to a score. What ``changes`` sets in the record is set there alone.
     """
     runs, of = RunsDir(runs_dir), of or challenge()
     track = of.track_type.without_data(of.track, CLASSES)
@@ -80,6 +82,13 @@ def made_run(
     own_id = changes.pop("run_id", None) or run_id_of(of.name, fingerprint, name, entrant.digest, tier, device)
     stored = []
     for seed, item in enumerate(items or items_of(skill, name)):
+        if failed and seed in failed:
+            status, reason = failed[seed]
+            cell = CellRecord(
+                seed=seed, status=status, reason=reason, source=changes.get("source", provenance.source())
+            )
+            stored.append(StoredCell(runs.save_cell(own_id, cell, log="it failed\n"), {}, {}, None, ""))
+            continue
         score = float(track.statistic(item, np.ones((1, len(item["y_true"]))))[0])
         output = {} if entrant.is_reference else {"indices": np.arange(seed, seed + 5)}
         curve = np.column_stack([np.arange(5.0), score * np.arange(5) / 4])
