@@ -19,7 +19,9 @@ from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import RunsDir, StoredCell
 from tests.fuzz.budget import inputs
 from tests.fuzz.test_outputs import JSON, damaged, npy
-from tests.tracking.made import made_run
+from tests.tracking.made import made_run, run_id
+
+RUN = run_id("a")
 
 ODD = st.one_of(JSON, st.sampled_from([float("nan"), 1e400, -1, 2**80, "../..", "", "\ud800", [], {}, True]))
 
@@ -29,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byte
     """One made-up run, and the right content of its files."""
     runs = tmp_path_factory.mktemp("kept") / "runs"
     made_run(runs, "a", deliver=False)
-    paths = ["made-a/record.json", "made-a/cells/0/cell.json", LEDGER, "made-a/replicates.npy"]
+    paths = [f"{RUN}/record.json", f"{RUN}/cells/0/cell.json", LEDGER]
     return runs, {path: (runs / path).read_bytes() for path in paths}
 
 
@@ -62,7 +64,7 @@ def changed(draw: Callable[..., Any], content: bytes) -> bytes:
 @given(st.data())
 @inputs(0.10)
 def test_records(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> None:
-    content = changed(data.draw, made[1]["made-a/record.json"])
+    content = changed(data.draw, made[1][f"{RUN}/record.json"])
     with contextlib.suppress(HarnessError):
         assert isinstance(record.parse_record(content, "here"), Record)
     with contextlib.suppress(HarnessError):
@@ -74,13 +76,13 @@ def test_records(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> No
 def test_cells(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> None:
     """A cell that is not as it was written is to be run again: never an error, never a file from elsewhere."""
     runs, right = made
-    path = runs / "made-a" / "cells" / "0" / "cell.json"
-    path.write_bytes(changed(data.draw, right["made-a/cells/0/cell.json"]))
+    path = runs / RUN / "cells" / "0" / "cell.json"
+    path.write_bytes(changed(data.draw, right[f"{RUN}/cells/0/cell.json"]))
     try:
-        found = RunsDir(runs).load_cell("made-a", 0)
+        found = RunsDir(runs).load_cell(RUN, 0)
         assert found is None or isinstance(found, StoredCell)
     finally:
-        path.write_bytes(right["made-a/cells/0/cell.json"])
+        path.write_bytes(right[f"{RUN}/cells/0/cell.json"])
 
 
 @given(st.data())
@@ -97,7 +99,7 @@ def test_ledgers(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> No
             latest_records(ledger.read())
         if not problems:
             before = len(ledger.read())
-            ledger.append("reproduce", "made-a", note=data.draw(st.text(max_size=20)))
+            ledger.append("reproduce", RUN, note=data.draw(st.text(max_size=20)))
             assert len(ledger.read()) == before + 1
             assert ledger.verify() == []
     finally:
@@ -106,11 +108,9 @@ def test_ledgers(made: tuple[Path, dict[str, bytes]], data: st.DataObject) -> No
 
 @given(st.one_of(npy(), damaged(), st.binary(max_size=100)))
 @inputs(0.05)
-def test_arrays(made: tuple[Path, dict[str, bytes]], content: bytes) -> None:
-    path = made[0] / "made-a" / "replicates.npy"
-    path.write_bytes(content)
+def test_arrays(content: bytes) -> None:
     with contextlib.suppress(HarnessError):
-        assert files.read_array(path).dtype.hasobject is False
+        assert files.parse_array(content, "here").dtype.hasobject is False
 
 
 @given(

@@ -17,22 +17,27 @@ from harness.leaderboard.board import build
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery
 from harness.tracking.mlflow_store import open_store, sqlite_path, sqlite_uri, tracking_uri
-from tests.tracking.made import FINGERPRINT, made_run
+from tests.tracking import made
+from tests.tracking.made import DATA, FINGERPRINT, made_run
 
 ODD = ["a b", "a%20b", "a%", "a?b", "a#b", "a;b=c", "a'b\"c", "größe 中", "a\\b", "a&b+c", "~a"]
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_runs_directory_may_have_any_name(name: str, challenge: Challenge, tmp_path: Path) -> None:
+    made_run(tmp_path / name, "reference-random", 0.3)
+    made_run(tmp_path / name, "reference-skyline", 0.97)
     made_run(tmp_path / name, "good", 0.9)
     made_run(tmp_path / name, "fair", 0.6, deliver=False)
-    delivery.mark(tmp_path / name / "made-fair")
-    assert delivery.sync(tmp_path / name) == (["made-fair"], {})
-    board = build(challenge, FINGERPRINT, tmp_path / name)
+    delivery.mark(tmp_path / name / made.run_id("fair"))
+    assert delivery.sync(tmp_path / name) == ([made.run_id("fair")], {})
+    board = build(challenge, DATA, tmp_path / name)
     assert [row.submission for row in board.ranked] == ["good", "fair"]
     assert (tmp_path / name / "mlflow.db").is_file()
-    assert [path.name for path in tmp_path.iterdir()] == [name], "something was written beside the runs directory"
-    (run, _) = delivery.runs_of(open_store(tracking_uri(tmp_path / name)), "made", FINGERPRINT)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["made", name]), (
+        "something was written beside the runs directory"
+    )
+    (run, *_) = delivery.runs_of(open_store(tracking_uri(tmp_path / name)), "made", FINGERPRINT)
     assert any((tmp_path / name / "mlartifacts").rglob(f"{run.info.run_id}/artifacts/record.json"))
 
 
@@ -61,14 +66,14 @@ def _remove_artifacts(runs_dir: Path) -> None:
 
 @pytest.mark.parametrize("lose", [_delete_run, _delete_experiment, _remove_artifacts])
 def test_what_mlflow_has_lost_is_delivered_again(lose, challenge: Challenge, runs_dir: Path) -> None:
-    before = build(challenge, FINGERPRINT, runs_dir)
+    before = build(challenge, DATA, runs_dir)
     lose(runs_dir)
     with pytest.raises(HarnessError, match="harness sync"):
-        build(challenge, FINGERPRINT, runs_dir)
+        build(challenge, DATA, runs_dir)
     delivered, left = delivery.sync(runs_dir)
-    assert "made-good" in delivered
+    assert made.run_id("good") in delivered
     assert left == {}
-    assert build(challenge, FINGERPRINT, runs_dir) == before
+    assert build(challenge, DATA, runs_dir) == before
     assert delivery.sync(runs_dir) == ([], {})
 
 

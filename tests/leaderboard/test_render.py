@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Status
 from harness.evaluation.plots import Bar, interval_svg, mean_curve, score_curve_svg
 from harness.leaderboard.board import Board, build
-from harness.leaderboard.render import as_csv, as_json, html, markdown, write_board, write_index
+from harness.leaderboard.published import write_board
+from harness.leaderboard.render import as_csv, html, markdown, write_index
 from harness.protocol.challenge import Challenge
-from tests.tracking.made import FINGERPRINT, made_run
+from tests.tracking.made import DATA, made_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -41,15 +42,15 @@ FORMULA = '=HYPERLINK("http://example.org","x")'
 def nasty(challenge: Challenge, runs_dir: Path) -> Board:
     """A board whose participants tried to write more than their names."""
     reason = f"failed {NASTY} {BAR} {HIDDEN}"
-    made_run(runs_dir, "nasty", 0.8, authors=(NASTY, BAR, HIDDEN, FORMULA), description=NASTY)
-    made_run(runs_dir, "worse", 0.8, authors=(FORMULA,), status="crashed", reason=reason, score=None, ci95=None)
-    return build(challenge, FINGERPRINT, runs_dir)
+    made_run(runs_dir, "nasty", 0.8, authors=(NASTY, BAR, FORMULA), description=NASTY)
+    made_run(runs_dir, "worse", 0.8, authors=(FORMULA,), failed={0: (Status.CRASHED, reason)})
+    return build(challenge, DATA, runs_dir)
 
 
 def test_same_runs_give_the_same_bytes(challenge: Challenge, runs_dir: Path, tmp_path: Path) -> None:
-    first = write_board(build(challenge, FINGERPRINT, runs_dir), tmp_path / "a")
-    second = write_board(build(challenge, FINGERPRINT, runs_dir), tmp_path / "b")
-    assert [p.name for p in first] == ["made.md", "made.csv", "made.json", "made.html"]
+    first = write_board(build(challenge, DATA, runs_dir), tmp_path / "a")
+    second = write_board(build(challenge, DATA, runs_dir), tmp_path / "b")
+    assert [p.name for p in first] == ["made.md", "made.csv", "made.html", "made.json"]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     before = {p.name: p.read_bytes() for p in write_index(tmp_path / "a")}
     assert {p.name: p.read_bytes() for p in write_index(tmp_path / "b")} == before
@@ -58,33 +59,33 @@ def test_same_runs_give_the_same_bytes(challenge: Challenge, runs_dir: Path, tmp
 
 def test_delivery_order_changes_nothing(challenge: Challenge, board: Board, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    rows: list[tuple[str, float, dict[str, Any]]] = [
-        ("equal", 0.9, {}),
-        ("reference-skyline", 0.97, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
-        ("reference-random", 0.3, {"reference": True, "isolation": "trusted", "authors": ("harness",)}),
-        ("fair", 0.6, {}),
-        ("good", 0.9, {}),
-    ]
-    for name, skill, more in rows:
-        made_run(other, name, skill, **more)
-    again = build(challenge, FINGERPRINT, other)
-    assert (as_json(again), as_csv(again), markdown(again), html(again)) == (
-        as_json(board),
-        as_csv(board),
-        markdown(board),
-        html(board),
-    )
+    rows = [("reference-skyline", 0.97), ("reference-random", 0.3), ("equal", 0.9), ("fair", 0.6), ("good", 0.9)]
+    for name, skill in rows:
+        made_run(other, name, skill)
+    again = build(challenge, DATA, other)
+    assert again.ledger != board.ledger, "its lines have another order"
+    again = replace(again, ledger=board.ledger)
+    assert again.as_dict() == board.as_dict()
+    assert (as_csv(again), markdown(again), html(again)) == (as_csv(board), markdown(board), html(board))
 
 
-def test_json_and_csv_hold_every_row_and_number(board: Board) -> None:
-    plain = json.loads(as_json(board))
+def test_json_and_csv_hold_every_row_and_number(board: Board, tmp_path: Path) -> None:
+    plain = json.loads(write_board(board, tmp_path)[-1].read_text())
     assert [row["submission"] for row in plain["ranked"]] == [row.submission for row in board.ranked]
     assert plain["ranked"][0]["score"] == board.ranked[0].score
+    contract = {"rank", "rank_ci95", "team", "score", "ci95", "seeds", "status", "reason"}
+    assert all(contract <= set(row) for kind in ("ranked", "references", "unranked") for row in plain[kind])
+    for row in plain["ranked"]:
+        assert list(row["seed_scores"]) == [str(seed) for seed in range(row["seeds"])]
+        assert np.mean(list(row["seed_scores"].values())) == pytest.approx(row["score"])
     rows = list(csv.DictReader(io.StringIO(as_csv(board))))
     assert [row["kind"] for row in rows] == ["ranked"] * 3 + ["reference"] * 2
     assert float(rows[2]["score"]) == board.ranked[2].score
-    assert float(rows[2]["second"]) == board.ranked[2].metrics["second"]
-    assert [row["rank"] for row in rows] == ["1", "1", "3", "", ""]
+    assert float(rows[2]["accuracy"]) == board.ranked[2].metrics["accuracy"]
+    assert [[row["rank_low"], row["rank_high"]] for row in rows][:3] == [
+        list(map(str, r.rank_ci95 or ())) for r in board.ranked
+    ]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "", ""]
 
 
 def test_markdown_lists_references_at_their_place(board: Board) -> None:
@@ -94,7 +95,9 @@ def test_markdown_lists_references_at_their_place(board: Board) -> None:
         *[r.submission for r in board.ranked],
         "reference-random",
     ]
-    assert [rank for rank, _ in lines[1:]] == ["| -", "| 1", "| 1", "| 3", "| -"]
+    sets = [row.rank_ci95 for row in board.ranked]
+    assert sets == [(1, 2), (1, 2), (3, 3)]
+    assert [rank for rank, _ in lines[1:]] == ["| -", "| 1 (1 to 2)", "| 2 (1 to 2)", "| 3", "| -"]
 
 
 def test_participants_text_is_text_everywhere(nasty: Board) -> None:
@@ -156,12 +159,12 @@ def test_a_single_point_is_no_curve(board: Board) -> None:
     assert "Mean curves" not in html(replace(board, ranked=tuple(ranked), references=tuple(references)))
 
 
-def test_empty_board_says_how_to_start(board: Board) -> None:
+def test_empty_board_says_how_to_start(board: Board, tmp_path: Path) -> None:
     empty = replace(board, ranked=(), references=(), unranked=())
     assert "Nothing is ranked yet" in html(empty)
     assert "Nothing is ranked yet" in markdown(empty)
     assert len(as_csv(empty).splitlines()) == 1
-    assert json.loads(as_json(empty))["ranked"] == []
+    assert json.loads(write_board(empty, tmp_path)[-1].read_text())["ranked"] == []
 
 
 def test_plots_are_well_formed_and_escaped() -> None:

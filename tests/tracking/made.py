@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from harness.verification.judge import reference_ids
 SEEDS, ITEMS, CLASSES = 4, 60, 10
 DATA = "ef" * 32  # digest of no data: scores come from items alone
 AUTHORS = ("A. Author",)
+MADE = "made for tests"
 
 
 @functools.cache
@@ -63,23 +67,32 @@ def made_run(
     deliver: bool = True,
     items: list[dict[str, Any]] | None = None,
     of: Challenge | None = None,
+    failed: Mapping[int, tuple[Status, str]] | None = None,
+    description: str = MADE,
     **changes: Any,
 ) -> Record:
     """Save cells, archive, record, ledger line and (unless told not to) the MLflow run of one made-up submission.
 
-    Floor and skyline (``reference-random``, ``reference-skyline``) are to be made first. What ``changes`` sets in the
-    record is set there alone.
+    Floor and skyline (``reference-random``, ``reference-skyline``) are to be made first. ``failed`` gives status and
+    reason of seeds that did not come to a score. What ``changes`` sets in the record is set there alone.
     """
     runs, of = RunsDir(runs_dir), of or challenge()
     track = of.track_type.without_data(of.track, CLASSES)
     fingerprint = of.fingerprint_under(DATA, commitment(of))
     authors = changes.pop("authors", AUTHORS)
-    entrant = _entrant(name, authors)
+    entrant = _entrant(name, authors, description)
     tier = TRUSTED if entrant.is_reference else changes.get("isolation", "bubblewrap")
     device = changes.get("device", "cpu")
     own_id = changes.pop("run_id", None) or run_id_of(of.name, fingerprint, name, entrant.digest, tier, device)
     stored = []
     for seed, item in enumerate(items or items_of(skill, name)):
+        if failed and seed in failed:
+            status, reason = failed[seed]
+            cell = CellRecord(
+                seed=seed, status=status, reason=reason, source=changes.get("source", provenance.source())
+            )
+            stored.append(StoredCell(runs.save_cell(own_id, cell, log="it failed\n"), {}, {}, None, ""))
+            continue
         score = float(track.statistic(item, np.ones((1, len(item["y_true"]))))[0])
         output = {} if entrant.is_reference else {"indices": np.arange(seed, seed + 5)}
         curve = np.column_stack([np.arange(5.0), score * np.arange(5) / 4])
@@ -130,7 +143,7 @@ def made_run(
         }
     )
     if not entrant.is_reference:
-        runs.keep_submission(_submission(name, authors, runs_dir.parent / "made"))
+        runs.keep_submission(archived(name, authors, runs_dir.parent / "made", description))
     keep = record.status in (Status.OK, Status.SUSPICIOUS)
     runs.save_record(record, {"curve.svg": "<svg/>"} if keep else None)
     ledger.append(runs_dir, "run", own_id)
@@ -147,31 +160,29 @@ def _references(runs: RunsDir, name: str, fingerprint: str, device: str) -> Refe
     return References.of(floor, skyline)
 
 
-def manifest(name: str, authors: tuple[str, ...]) -> str:
-    """The manifest of a made submission."""
-    listed = ", ".join(f"{author!r}" for author in authors)
+def manifest(name: str, authors: tuple[str, ...], description: str) -> str:
+    """The manifest of a made submission; JSON's strings are YAML's."""
     return (
-        f"name: {name!r}\ntrack: selection\nentry: algorithm:select\nauthors: [{listed}]\n"
-        "description: made for tests\nlicense: Apache-2.0\n"
+        f"name: {json.dumps(name)}\ntrack: selection\nentry: algorithm:select\nauthors: {json.dumps(authors)}\n"
+        f"description: {json.dumps(description)}\nlicense: Apache-2.0\n"
     )
 
 
-def _submission(name: str, authors: tuple[str, ...], place: Path) -> submission.Submission:
-    folder = place / f"{name}-{abs(hash(authors))}"
+def archived(name: str, authors: tuple[str, ...], place: Path, description: str = MADE) -> submission.Submission:
+    """The folder of a made submission, written below ``place``."""
+    folder = place / f"{name}-{abs(hash((authors, description)))}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "submission.yaml").write_text(manifest(name, authors), encoding="utf-8")
+    (folder / "submission.yaml").write_text(manifest(name, authors, description), encoding="utf-8")
     (folder / "algorithm.py").write_text("def select(task):\n    return range(task.budget)\n", encoding="utf-8")
     return submission.load(folder)
 
 
 @functools.cache
-def _entrant(name: str, authors: tuple[str, ...]) -> Entrant:
+def _entrant(name: str, authors: tuple[str, ...], description: str = MADE) -> Entrant:
     if name in ("reference-random", "reference-skyline"):
         return Entrant.reference("random" if name.endswith("random") else "skyline")
-    import tempfile
-
     with tempfile.TemporaryDirectory() as place:
-        return Entrant.of(_submission(name, authors, Path(place)))
+        return Entrant.of(archived(name, authors, Path(place), description))
 
 
 def macro_f1(items: Arrays) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, Status
-from harness.tracking.files import plain, read_array, write_array_atomic, write_json_atomic
-from harness.tracking.record import CellRecord, Record, read_record
+from harness.tracking.files import array_bytes, parse_array, plain, write_json_atomic
+from harness.tracking.record import CellRecord, Record, parse_record, read_record
 from harness.tracking.runs import RunsDir
+from harness.tracks.base import Array
 
 RECORD = Record(
     run_id="r-1",
@@ -33,7 +35,7 @@ RECORD = Record(
 
 
 def test_keys_are_those_of_the_contract(tmp_path: Path) -> None:
-    RunsDir(tmp_path).save_record(RECORD, None)
+    RunsDir(tmp_path).save_record(RECORD)
     written = json.loads((tmp_path / "r-1" / "record.json").read_text())
     contract = [
         "schema_version",
@@ -69,6 +71,8 @@ def test_keys_are_those_of_the_contract(tmp_path: Path) -> None:
         "fits",
         "submission_fits",
         "draws",
+        "source",
+        "sha256",
     ]
     assert set(written["cells"][0]["seconds"]) == {"submission", "scoring"}
     assert written["ci95"] == [0.4, 0.6]
@@ -76,10 +80,19 @@ def test_keys_are_those_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_read_gives_back_what_was_saved(tmp_path: Path) -> None:
-    saved = RunsDir(tmp_path).save_record(RECORD, np.arange(5.0))
-    assert read_record(tmp_path / "r-1") == saved
-    assert saved.replicates_sha256 is not None
-    np.testing.assert_array_equal(np.load(tmp_path / "r-1" / "replicates.npy"), np.arange(5.0))
+    RunsDir(tmp_path).save_record(RECORD, {"curve.svg": "<svg/>"})
+    assert read_record(tmp_path / "r-1") == RECORD
+    assert (tmp_path / "r-1" / "record.json").read_bytes() == RECORD.json_bytes()
+    assert (tmp_path / "r-1" / "plots" / "curve.svg").read_text() == "<svg/>"
+
+
+def test_older_records_are_read_as_what_they_are() -> None:
+    """A record of schema 1 has none of the keys that bind its cells."""
+    new = {"commitment", "n_classes", "normalised_ci95", "source", "commit", "dirty"}
+    old = {k: v for k, v in json.loads(RECORD.json_bytes()).items() if k not in new} | {"schema_version": 1}
+    old["cells"] = [{k: v for k, v in cell.items() if k not in ("source", "sha256")} for cell in old["cells"]]
+    record = parse_record(json.dumps(old | {"replicates_sha256": "00"}).encode(), "here")
+    assert (record.schema_version, record.score, record.source, record.cells[0].sha256) == (1, 0.5, None, None)
 
 
 @pytest.mark.parametrize(
@@ -152,18 +165,23 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_arrays_are_never_pickled(tmp_path: Path) -> None:
+def npy(array: Array) -> bytes:
+    """As numpy itself writes it."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_arrays_are_never_pickled() -> None:
     with pytest.raises(HarnessError, match="Python objects"):
-        write_array_atomic(tmp_path / "a.npy", np.array([{}], dtype=object))
-    np.save(tmp_path / "b.npy", np.array([{}], dtype=object), allow_pickle=True)
+        array_bytes(np.array([{}], dtype=object))
     with pytest.raises(HarnessError, match="not a readable array"):
-        read_array(tmp_path / "b.npy")
-    np.save(tmp_path / "c.npy", np.arange(100))
-    whole = (tmp_path / "c.npy").read_bytes()
-    (tmp_path / "c.npy").write_bytes(whole[:-8])
-    with pytest.raises(HarnessError, match="not a readable array"):
-        read_array(tmp_path / "c.npy")
+        parse_array(npy(np.array([{}], dtype=object)), "here")
+    whole = npy(np.arange(100))
+    assert array_bytes(np.arange(100)) == whole
+    np.testing.assert_array_equal(parse_array(whole, "here"), np.arange(100))
+    with pytest.raises(HarnessError, match="here is not a readable array"):
+        parse_array(whole[:-8], "here")
     for lie in (b"(101,)", b"(1e9 )", b"((((((", b"(-1,) ", b"100   "):
-        (tmp_path / "c.npy").write_bytes(whole.replace(b"(100,)", lie))
         with pytest.raises(HarnessError, match="not a readable array"):
-            read_array(tmp_path / "c.npy")
+            parse_array(whole.replace(b"(100,)", lie), "here")

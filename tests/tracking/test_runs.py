@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -35,7 +36,8 @@ def test_a_cell_comes_back_as_it_was(tmp_path: Path) -> None:
     save(runs, 3)
     stored = runs.load_cell("r", 3)
     assert stored is not None
-    assert stored.cell == CellRecord(seed=3, status=Status.OK, score=0.5)
+    digest = hashlib.sha256((runs.cell_dir("r", 3) / "cell.json").read_bytes()).hexdigest()
+    assert stored.cell == CellRecord(seed=3, status=Status.OK, score=0.5, sha256=digest)
     np.testing.assert_array_equal(stored.output["indices"], np.arange(10) + 3)
     np.testing.assert_array_equal(stored.items["right"], np.eye(3))
     np.testing.assert_array_equal(stored.curve, [[0.0, 1.0], [1.0, 2.0]])
