@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from harness.statistics import rank_sets as module
 from harness.statistics.rank_sets import rank_sets
 from tests.statistics.simulation import binomial_bounds, ranks_covered, rows_of
 
@@ -79,3 +81,26 @@ def test_rows_added_leave_the_order_of_others() -> None:
             for other in rows:
                 if np.mean(list(rows[one].values())) > np.mean(list(rows[other].values())):
                     assert sets[one][0] <= sets[other][1]
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_many_rows_are_paired_t_tests_corrected_after_bonferroni(direction: Literal["max", "min"]) -> None:
+    """As a loop over scipy's tests has it; a board of many rows is held in blocks."""
+    rng = np.random.default_rng(7)
+    k = 30
+    scores = rng.normal(np.arange(k)[:, None] * 0.3, 0.3, (k, 6))
+    scores[3] = scores[4]  # a copy
+    scores[5] = scores[6] + 0.5  # the same difference on every seed proves nothing by itself
+    rows = {f"r{i:02}": dict(enumerate(row)) for i, row in enumerate(scores)}
+    expected = {}
+    for name, row in rows.items():
+        better = worse = 0
+        for other in rows.values():
+            d = np.array([row[seed] - other[seed] for seed in row])
+            if np.ptp(d) > 1e-9 and stats.ttest_1samp(d, 0).pvalue < 0.05 / (k * (k - 1) / 2):
+                ahead = (d.mean() > 0) == (direction == "max")
+                better, worse = better + (not ahead), worse + ahead
+        expected[name] = (1 + better, k - worse)
+    found = module._many(rows, direction, 0.05)
+    assert found == expected
+    assert len(set(expected.values())) > 5
