@@ -181,9 +181,7 @@ _PUBLIC_PLACES: dict[str, Callable[[Path], bool]] = {
     "a git repository": lambda folder: (
         (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
     ),
-    "a runs directory": lambda folder: any(
-        next(folder.glob(name), None) for name in ("ledger.jsonl", "record.json", "*/record.json")
-    ),
+    "a runs directory": lambda folder: (folder / "ledger.jsonl").exists() or (folder / "record.json").exists(),
 }
 
 

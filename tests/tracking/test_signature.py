@@ -118,7 +118,6 @@ def test_another_process_that_was_first_keeps_its_key(tmp_path: Path, monkeypatc
         ("repo/.git/config", "git repository"),
         ("repo/.git", "git repository"),  # a worktree's is a file
         ("repo/ledger.jsonl", "runs directory"),
-        ("repo/some-run/record.json", "runs directory"),
         ("repo/record.json", "runs directory"),
     ],
 )
