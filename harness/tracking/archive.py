@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from harness.errors import HarnessError, SubmissionError
+from harness.errors import HarnessError, Status, SubmissionError
 from harness.protocol import folder as folders
 from harness.tracking.record import MAX_RECORD_BYTES, CellRecord, Record, parse_kept_cell
 from harness.tracking.runs import RunsDir
@@ -33,6 +33,13 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
 Cells = dict[int, dict[str, bytes]]
 """By seed: contents by name below the cell's directory, ``cell.json`` among them."""
+
+
+def kept_seeds(record: Record) -> set[int]:
+    """Seeds whose cells were kept; a submission of which no cell could be run has none."""
+    if record.schema_version == 1:  # without digests of cells
+        return {cell.seed for cell in record.cells if cell.status is Status.OK}
+    return {cell.seed for cell in record.cells if cell.sha256 is not None}
 
 
 # --- packing ---
@@ -94,9 +101,10 @@ def unpack_cells(content: bytes, record: Record) -> Cells:
         assert found is not None
         cells.setdefault(int(found["seed"]), {})[found["name"]] = data
     wanted = {cell.seed: cell for cell in record.cells}
-    if set(cells) != set(wanted):
-        odd = min(set(cells) ^ set(wanted))
-        raise HarnessError(f"its {CELLS} {'has a' if odd in cells else 'lacks the'} cell of seed {odd}.")
+    if missing := kept_seeds(record) - set(cells):
+        raise HarnessError(f"its {CELLS} lacks the cell of seed {min(missing)}.")
+    if added := set(cells) - set(wanted):
+        raise HarnessError(f"its {CELLS} has a cell of seed {min(added)}, which the record has not.")
     for seed, files in cells.items():
         _check_cell(files, wanted[seed])
     return cells

@@ -170,7 +170,7 @@ class _Importer:
         return record, content
 
     def _cells(self, row: Held, record: Record) -> Cells:
-        if not record.cells:
+        if not archive.kept_seeds(record):
             return {}
         packed = io.BytesIO()
         if self._beside is None or not archive.pack_cells(self._beside, record, packed):
@@ -178,7 +178,8 @@ class _Importer:
         return archive.unpack_cells(packed.getvalue(), record)
 
     def _submission(self, row: Held, record: Record) -> Mapping[str, bytes]:
-        if record.submission_digest is None:
+        """Empty for the harness's own rows, which have none, and where no cell could be run of what was handed in."""
+        if record.reference or record.submission_digest is None or not archive.kept_seeds(record):
             return {}
         packed = io.BytesIO()
         if self._beside is None or not archive.pack_submission(self._beside, record.submission_digest, packed):
@@ -195,8 +196,8 @@ class _Importer:
         for seed in sorted(here):  # of a killed import, or of a run that has not come to its end
             if (places[seed] / "cell.json").read_bytes() != found.cells[seed]["cell.json"]:
                 raise HarnessError(f"Another cell of seed {seed} is here; it was not overwritten.")
-        if record.submission_digest is not None:
-            self._keep_submission(found.submission, record.submission_digest)
+        if found.submission:
+            self._keep_submission(found.submission, record.submission_digest or "")
         for seed in sorted(set(places) - here):
             _place(found.cells[seed], places[seed])
         run_dir = self._runs.run_dir(record.run_id)
