@@ -137,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run references and baselines: what differences can this board resolve?",
     )
+    show.add_argument(
+        "--teams", metavar="N", help="with --power: rows of the board (default: one for every baseline, +1)"
+    )
+    show.add_argument(
+        "--seeds", metavar="S", help="with --power: seeds of the board, calculated (default: the challenge's)"
+    )
     config_dir(show)
     runs_dir(show)
     json(show)
