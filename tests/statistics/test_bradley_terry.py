@@ -41,7 +41,7 @@ def logistic_regression(wins: np.ndarray) -> np.ndarray:
     X, w = np.array([x for x, _ in rows]), np.array([weight for _, weight in rows])
     X, y, w = np.vstack([X, -X]), np.repeat([1, 0], len(w)), np.concatenate([w, w]) / 2
     model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-12, max_iter=100_000, solver="newton-cholesky")
-    ability = model.fit(X, y, sample_weight=w).coef_[0]
+    ability: np.ndarray = model.fit(X, y, sample_weight=w).coef_[0]
     return ability - ability.mean()
 
 

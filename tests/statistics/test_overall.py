@@ -68,7 +68,7 @@ def test_a_panel_aligns_seeds_by_number_and_fills_the_missing_with_the_floor() -
     entries = [Entry("c", "a", {2: 0.7, 0: 0.2}), Entry("c", "b", {0: 0.7, 1: 0.2, 2: 0.45}), Entry("d", "m", {0: 9.0})]
     made = panel("c", entries, ["a", "b", "m"], on)
     assert made.seeds == (0, 1, 2)
-    np.testing.assert_allclose(made.values, [[0, 1, 0], [np.nan, 0, 0], [1, 0.5, 0]])
+    np.testing.assert_allclose(made.values, np.array([[0, 1, 0], [np.nan, 0, 0], [1, 0.5, 0]]))
     assert made.missing.tolist() == [False, False, True]
     empty = panel("e", entries, ["a", "b"], on)
     assert empty.seeds == on.seeds
