@@ -39,6 +39,7 @@ class Row:
     status: str
     reason: str
     score: float | None
+    seed_scores: Mapping[int, float]  # of the measured seeds
     ci95: tuple[float, float] | None
     normalised: float | None
     metrics: Mapping[str, float]  # secondary metrics, mean over seeds
@@ -249,6 +250,7 @@ def _row(record: Record, rank: int | None, why: str, reproduced: str, released: 
         status=record.status.value,
         reason=why or record.reason,
         score=record.score,
+        seed_scores={cell.seed: cell.score for cell in cells if cell.score is not None},
         ci95=record.ci95,
         normalised=record.normalised,
         metrics=_mean_metrics(record),

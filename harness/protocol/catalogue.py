@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.data import dataset_names
 from harness.errors import ProtocolError
 from harness.protocol import source
-from harness.protocol import suites as suite_files
 from harness.protocol import submission as submissions
+from harness.protocol import suites as suite_files
 from harness.protocol.manifest import MANIFEST
 from harness.tracks import track_class, track_of
 
