@@ -24,7 +24,7 @@ READING = (
     "mean of the normalised scores over challenges, each of which weighs the same; where a submission is missing it counts "
     "as the floor, 0. Interval: 95 %, Student's t over seeds within challenges, degrees of freedom after Welch and "
     "Satterthwaite. Rank set: ranks that the row may have, for all rows at once with 95 % confidence, from step-down tests "
-    "of all pairs, paired by seed. Wins: probability to beat a row of average ability on one seed of one challenge "
+    "of all pairs, paired by seed. Beats average: probability to beat a row of average ability on one seed of one challenge "
     "(Bradley-Terry, every challenge weighs the same), 95 % by bootstrap of seeds."
 )
 
@@ -72,7 +72,7 @@ def as_csv(board: SuiteBoard) -> str:
 
 def markdown(board: SuiteBoard) -> str:
     """The board as a GitHub-flavoured table."""
-    head = ["rank", "submission", "authors", "score", "95 % interval", "behind the first", "wins"]
+    head = ["rank", "submission", "authors", "score", "95 % interval", "behind the first", "beats average"]
     head += [f"[{part.challenge}]({part.challenge}.md)" for part in board.challenges]
     lines = [f"# {md(board.title)}", "", md(board.description), "", f"- {facts(board)}", ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -111,17 +111,12 @@ def rich_table(board: SuiteBoard) -> Table:
     from rich.text import Text
 
     table = Table(title=f"suite {board.suite}: {board.title}", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in (
-        "rank",
-        "submission",
-        "score",
-        "95 % interval",
-        "wins",
-        *map(str, range(1, len(board.challenges) + 1)),
-    ):
-        table.add_column(name, justify="left" if name == "submission" else "right", no_wrap=name == "submission")
+    numbers = [str(i) for i in range(1, len(board.challenges) + 1)]
+    for name in ["rank", "submission", "score, 95 %", "beats avg.", *numbers]:
+        table.add_column(name, justify="left" if name == "submission" else "right", no_wrap=True)
     for row in board.ranked:
-        cells = [_rank(row), row.submission, number(row.score, 3), _interval(row.ci95), f"{row.beats_average:.0%}"]
+        half = f" ± {row.ci95[1] - row.score:.3f}" if row.ci95 else ""
+        cells = [_rank(row), row.submission, number(row.score, 3) + half, f"{row.beats_average:.0%}"]
         places = [row.places[part.challenge] for part in board.challenges]
         table.add_row(*(Text(clean(c)) for c in cells), *("-" if p.missing else f"{p.normalised:.2f}" for p in places))
     legend = ", ".join(f"{i} {part.challenge}" for i, part in enumerate(board.challenges, 1))
@@ -131,11 +126,9 @@ def rich_table(board: SuiteBoard) -> Table:
 
 def facts(board: SuiteBoard) -> str:
     """What is ranked over what, in one line."""
-    count = len(board.challenges)
-    return (
-        f"Suite {board.suite}, {board.task} submissions; {count} challenge{'s' if count > 1 else ''}: "
-        f"{', '.join(f'{p.challenge} ({p.seeds} seed{"s" if p.seeds > 1 else ""})' for p in board.challenges)}."
-    )
+    parts = [f"{p.challenge} ({p.seeds} {'seed' if p.seeds == 1 else 'seeds'})" for p in board.challenges]
+    count = f"{len(parts)} {'challenge' if len(parts) == 1 else 'challenges'}"
+    return f"Suite {board.suite}, {board.task} submissions; {count}: {', '.join(parts)}."
 
 
 def _rank(row: SuiteRow) -> str:

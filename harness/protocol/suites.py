@@ -43,6 +43,10 @@ def read(name: str, config_dir: Path | None = None) -> Suite:
         )
     path = source.find("suite", name, config_dir)
     source.check_name(name, path, "suite")
+    if f"suite_{name}" in source.names(config_dir):
+        raise ProtocolError(
+            f"There is a challenge suite_{name}: its board and that of {path} would be one file.", "Rename one."
+        )
     values = source.load(path)
     problems = list(_problems(values))
     if problems:
