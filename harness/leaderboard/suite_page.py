@@ -110,9 +110,15 @@ def rich_table(board: SuiteBoard) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"suite {board.suite}: {board.title}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"suite {board.suite}: {board.title}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     numbers = [str(i) for i in range(1, len(board.challenges) + 1)]
-    for name in ["rank", "submission", "score, 95 %", "beats avg.", *numbers]:
+    for name in ["rank", "submission", "score, 95 %", "wins", *numbers]:
         table.add_column(name, justify="left" if name == "submission" else "right", no_wrap=True)
     for row in board.ranked:
         half = f" ± {row.ci95[1] - row.score:.3f}" if row.ci95 else ""
@@ -120,7 +126,9 @@ def rich_table(board: SuiteBoard) -> Table:
         places = [row.places[part.challenge] for part in board.challenges]
         table.add_row(*(Text(clean(c)) for c in cells), *("-" if p.missing else f"{p.normalised:.2f}" for p in places))
     legend = ", ".join(f"{i} {part.challenge}" for i, part in enumerate(board.challenges, 1))
-    table.caption = " ".join([f"Normalised scores: {legend}; -: missing, counted as the floor.", *board.notes])
+    table.caption = " ".join(
+        [f"Wins against an average row. Normalised scores: {legend}; -: missing, counted as the floor.", *board.notes]
+    )
     return table
 
 
