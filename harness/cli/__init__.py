@@ -124,8 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     config_dir(run)
     json(run)
 
-    listing = command("list", "explore:listing", "list challenges or submissions, a line each")
-    listing.add_argument("what", choices=["challenges", "submissions", "datasets"])
+    listing = command("list", "explore:listing", "list challenges, submissions, data sets or suites, a line each")
+    listing.add_argument("what", choices=["challenges", "submissions", "datasets", "suites"])
     config_dir(listing)
     json(listing)
 
@@ -199,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument(
         "challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge with runs"
     )
+    board.add_argument("--suite", metavar="NAME", help="build the boards of a suite's challenges and the suite's own")
     board.add_argument("--out", metavar="DIR", default="leaderboards", help="where to write (default: leaderboards)")
     board.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
     board.add_argument(

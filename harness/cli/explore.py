@@ -19,7 +19,7 @@ _MOST_PLANNED = 1000  # teams, seeds: a challenge has no more seeds
 
 
 def listing(args: Namespace) -> int:
-    """``harness list challenges|submissions|datasets``."""
+    """``harness list challenges|submissions|datasets|suites``."""
     config_dir = Path(args.config_dir) if args.config_dir else None
     if config_dir and not config_dir.is_dir():
         raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
@@ -27,7 +27,8 @@ def listing(args: Namespace) -> int:
         names = catalogue.data_sets(config_dir)
         print(json.dumps(names, indent=2) if args.json else "\n".join(names))
         return 0
-    entries = catalogue.challenges(config_dir) if args.what == "challenges" else catalogue.baselines()
+    listed = {"challenges": lambda: catalogue.challenges(config_dir), "suites": lambda: catalogue.suites(config_dir)}
+    entries = listed.get(args.what, catalogue.baselines)()
     if args.json:
         print(json.dumps([entry.as_dict() for entry in entries], indent=2))
         return 0
