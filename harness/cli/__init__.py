@@ -234,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = command("reproduce", "verify:reproduce", "run a published row again from its record and compare")
     reproduce.add_argument("run_id", nargs="?")
     reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
+    reproduce.add_argument("--pending", action="store_true", help="with --all: those that no verdict confirms yet")
     config_dir(reproduce)
     runs_dir(reproduce)
     json(reproduce)
