@@ -77,7 +77,7 @@ class Ledger:
         if run_id and record_sha256 is None:
             record_sha256 = digest_of_record(self.runs.run_dir(run_id))
         facts = {"run_id": run_id, "record_sha256": record_sha256, "who": who or user(), "note": note}
-        return self._add(key if kind in chain.BY_PERSONS else None, {"kind": kind, **facts})
+        return self._add(key if kind in chain.BY_PERSONS else None, {"kind": kind, **facts})[-1]
 
     def trust(self, public: str, *, key: Key, who: str | None = None, note: str = "") -> Entry:
         """Announce, signed with the key in force, that another one (``public``, hex) signs from the next line on.
@@ -89,14 +89,14 @@ class Ledger:
             raise ProtocolError(
                 f"{public[:80]!r} is not a public key: 64 hexadecimal digits.", "`harness key new` prints it."
             )
-        return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})
+        return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})[-1]
 
-    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> Entry:
-        """Write lines, before them one that names a key never used here; all of them or none. Returns the last."""
+    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> list[Entry]:
+        """Write lines, before them one that names a key never used here; all of them or none."""
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
             length, last = self._end()
             in_force = last.entry.key if last else ""
-            if any(facts["kind"] in chain.BY_PERSONS for facts in wanted):
+            if key or any(facts["kind"] in chain.BY_PERSONS for facts in wanted):
                 self._refuse_another(in_force, key)
             if key and not in_force:
                 wanted = ({"kind": "key", "key": key.public, "who": user(), "note": "the first signature"}, *wanted)
@@ -105,10 +105,11 @@ class Ledger:
                 entry = chain.following(added[-1] if added else last, key, **facts)
                 added.append(Line(entry, entry.line()))
             with disk_errors(f"write {self.path}"):
-                extend(self.path, length, b"".join(line.content for line in added))
-                if not length:
+                if added:
+                    extend(self.path, length, b"".join(line.content for line in added))
+                if added and not length:
                     sync_directory(self.path.parent)
-        return added[-1].entry
+        return [line.entry for line in added]
 
     def _refuse_another(self, in_force: str, key: Key | None) -> None:
         """Raise ProtocolError unless ``key`` may sign in a ledger whose key is ``in_force``."""
@@ -167,10 +168,9 @@ class Ledger:
         """
         if key is None:
             return SignedHead(**vars(self.head()))
-        in_force = self.public_key()
-        self._refuse_another(in_force or "", key)
-        if not in_force:
+        if self.public_key() is None:
             self._add(key)
+        self._refuse_another(self.public_key() or "", key)
         head = self.head()
         return SignedHead(head.lines, head.sha256, key.public, key.sign(head.signed_content()))
 

@@ -226,3 +226,13 @@ new_key(sys.argv[1])
     assert not place.exists()
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.iterdir())
     new_key(place)
+
+
+def test_without_a_home_a_place_has_to_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where neither HOME nor a user database has one
+    assert load_key() is None
+    with pytest.raises(ProtocolError, match="no home directory"):
+        new_key()
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import shutil
 import signal
 import subprocess
@@ -425,6 +426,28 @@ def test_the_first_signed_head_names_the_key_first(tmp_path: Path) -> None:
     ledger.append("publish", key=key)
     assert ledger.signed_head(key) == first
     assert [entry.kind for entry in ledger.read()] == ["run", "key", "publish"]
+
+
+def _sign(ledger: Ledger, key: Key, started: Any, found: Any) -> None:
+    started.wait()
+    found.put(asdict(ledger.signed_head(key)))
+
+
+def test_several_that_sign_first_at_once_name_the_key_once(tmp_path: Path) -> None:
+    key, _ = new_key(tmp_path / "k.pem")
+    ledger = Ledger(tmp_path / "runs")
+    made_run(ledger.runs.path, "a", deliver=False)
+    context = multiprocessing.get_context("fork")
+    started, found = context.Barrier(4), context.SimpleQueue()
+    workers = [context.Process(target=_sign, args=(ledger, key, started, found)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    heads = [found.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert heads == [heads[0]] * 4
+    assert [entry.kind for entry in ledger.read()] == ["run", "key"]
+    assert ledger._add(key) == []  # where another one was first
 
 
 def test_a_head_without_a_key_is_not_genuine(kept: Kept, tmp_path: Path) -> None:
