@@ -207,6 +207,8 @@ class _Importer:
     def _keep_submission(self, contents: Mapping[str, bytes], digest: str) -> None:
         final = self._runs.submission_dir(digest)
         with exclusive(self._runs.path / ".submissions.lock", "copies of submissions", wait_seconds=60):
+            for stale in final.parent.glob(f"{TEMPORARY}*"):  # of a killed process: this lock was its own
+                shutil.rmtree(stale, ignore_errors=True)
             if final.exists():
                 if folders.read(final, everything=True).digest != digest:
                     raise HarnessError(f"The copy of the submission in {final} is not what its name says.")

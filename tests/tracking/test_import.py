@@ -94,7 +94,8 @@ def test_a_round_trip_gives_the_same_files_and_the_same_board(source: Path, stor
     assert (set(done.brought), done.known, dict(done.refused)) == (ALL, (), {})
     assert kept(tmp_path / "new") == files
     assert shown(tmp_path / "new", store) == before
-    assert shown(tmp_path / "new") == before, "delivered to its own store as well"
+    assert set(delivery.sync(tmp_path / "new")[0]) == ALL
+    assert shown(tmp_path / "new") == before, "with a store of its own as well"
     entries = ledger.read(tmp_path / "new")
     assert [entry.kind for entry in entries] == ["import", "run", "run", "run", "run"]
     assert (entries[0].who, entries[0].note) == ("an organiser", f"runs of {store}")
