@@ -127,7 +127,7 @@ def verdict(facts: dict[str, Any], gap: float, board: Board, share: float = 1.0)
     at = f", at {cost}" if cost else ""
     weak = gap <= facts["resolves"]
     only = "only " if weak or facts["resolves"] > gap / 3 else ""
-    way = f" ({facts['resolves'] / gap:.0%} of the way from random to skyline)" if gap > 0 else ""
+    way = f" ({100 * facts['resolves'] / gap:.0f} % of the way from random to skyline)" if gap > 0 else ""
     start = f"Too weak to tell random from the skyline: with {size}" if weak else f"With {size}"
     measured = "" if facts["seeds measured"] == board.seeds else f" on the {facts['seeds measured']} seeds measured"
     said = [

@@ -106,7 +106,7 @@ def test_the_verdict_is_one_sentence_with_all_there_is_to_know() -> None:
     assert facts["hours"] == pytest.approx(180 / 10 * 20 * 12 / 3600)
     x = facts["resolves"]
     assert facts["verdict"] == (
-        f"With 12 teams and 20 seeds the board resolves a difference of {x:.2g} ({x / 2:.0%} of the way from random to "
+        f"With 12 teams and 20 seeds the board resolves a difference of {x:.2g} ({100 * x / 2:.0f} % of the way from random to "
         "skyline) four times in five, at about 1.2 hours of work on this machine; method beats random on the 10 seeds "
         f"measured; {facts['seeds_for_half']} seeds would resolve {x / 2:.2g}."
     )
