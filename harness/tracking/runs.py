@@ -128,7 +128,8 @@ class RunsDir:
             "log.txt": log.encode("utf-8", errors="replace"),
         }
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-        content["cell.json"] = json_bytes({**cell.model_dump(mode="json", exclude={"sha256"}), "files": digests})
+        facts = cell.model_dump(mode="json", exclude={"sha256"})
+        content["cell.json"] = json_bytes({**facts, "run_id": run_id, "files": digests})
         with disk_errors(f"keep the cell in {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
             building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{cell.seed}-", dir=final.parent))
@@ -163,6 +164,8 @@ class RunsDir:
         items: dict[str, Array] = {}
         curve: FloatArray | None = None
         log = ""
+        if (of := _run_of(content)) != run_id:
+            raise HarnessError(f"{folder} holds the cell of another run, {of:.200}.")
         for name, digest in _files_of(content, folder).items():
             if name == "log.txt" and not (folder / name).exists():
                 continue
@@ -353,6 +356,11 @@ def _files_of(content: bytes, folder: Path) -> dict[str, str]:
         raise ValueError("a digest is no text")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise HarnessError(f"{folder / 'cell.json'} does not list its files: {error!r:.100}.") from error
+
+
+def _run_of(content: bytes) -> str:
+    """The run that a cell says it is of, so that no run's cells pass for another's."""
+    return str(json.loads(content).get("run_id", "which it does not name"))
 
 
 def _bytes(path: Path) -> bytes:
