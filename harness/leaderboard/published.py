@@ -18,6 +18,8 @@ import numpy as np
 from harness.errors import HarnessError, ProtocolError
 from harness.leaderboard.board import Board
 from harness.leaderboard.render import rendered
+from harness.leaderboard.row import Place
+from harness.leaderboard.row import row as make_row
 from harness.statistics.intervals import FEWEST_SEEDS
 from harness.statistics.normalised import normalised
 from harness.statistics.rank_sets import rank_sets
@@ -29,6 +31,7 @@ from harness.verification.directory import BoardRefused
 
 _MAX_MB = 64
 _ROW_KINDS = ("ranked", "references", "unranked")
+_OF_THE_BOARD = {"rank", "rank_ci95", "team", "reason", "reproduced", "reproduced_how", "released", "curve"}
 
 
 def write_board(board: Board, out: Path, key: Key | None = None) -> list[Path]:
@@ -134,6 +137,8 @@ def _signature(plain: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
 
 
 def _files(plain: Mapping[str, Any], path: Path) -> Iterator[str]:
+    if set(plain["files"]) != (expected := {f"{plain['challenge']}.{suffix}" for suffix in ("md", "csv", "html")}):
+        yield f"It binds {', '.join(plain['files']) or 'no files'}, not {', '.join(sorted(expected))}."
     for name, digest in plain["files"].items():
         beside = path.parent / Path(name).name
         if not beside.is_file():
@@ -200,6 +205,21 @@ def _against(plain: Mapping[str, Any], runs: Ledger) -> Iterator[str]:
             if latest.get(row["run_id"]) != row["record_sha256"]:
                 has = "another record of it now" if row["run_id"] in latest else "no line for it"
                 yield f"{row['run_id']}: the ledger has {has}."
+            else:
+                yield from (f"{row['run_id']}: {what}" for what in _of_its_record(row, runs))
+
+
+def _of_its_record(row: Mapping[str, Any], runs: Ledger) -> Iterator[str]:
+    """A row against the record that the ledger holds; its place, and what was said of it, are not the record's."""
+    try:
+        record = runs.runs.load_record(row["run_id"])
+    except HarnessError as error:
+        yield error.reason
+        return
+    expected = json.loads(json_bytes(vars(make_row(record, row["record_sha256"], Place(), "", "", ""))))
+    for name in sorted(expected.keys() - _OF_THE_BOARD):
+        if row.get(name) != expected[name]:
+            yield f"{name} is {row.get(name)!r:.100}, its record says {expected[name]!r:.100}"
 
 
 def _scores(row: Mapping[str, Any]) -> dict[int, float]:

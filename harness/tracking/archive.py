@@ -120,7 +120,7 @@ def _check_cell(files: Mapping[str, bytes], wanted: CellRecord) -> None:
     content = files.get("cell.json")
     if content is None:
         raise HarnessError(f"{where} has no cell.json.")
-    cell, listed = parse_kept_cell(content, f"{where}: cell.json")
+    cell, _, listed = parse_kept_cell(content, f"{where}: cell.json")
     bound = wanted.sha256 is not None  # not in records of schema 1
     if (hashlib.sha256(content).hexdigest() != wanted.sha256) if bound else (cell != wanted):
         raise HarnessError(f"{where} is not the one in the record.")

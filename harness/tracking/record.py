@@ -68,6 +68,7 @@ class CellRecord(_Model):
 
 
 class _KeptCell(CellRecord):
+    run_id: str = ""  # so that no run's cells pass for another's
     files: dict[str, str]
 
 
@@ -166,10 +167,14 @@ def parse_record(content: bytes, where: str) -> Record:
     return _parse(Record, content, where)
 
 
-def parse_kept_cell(content: bytes, where: str) -> tuple[CellRecord, dict[str, str]]:
-    """The cell record in a cell.json, and the digests of the files beside it by name; HarnessError if it is broken."""
+def parse_kept_cell(content: bytes, where: str) -> tuple[CellRecord, str, dict[str, str]]:
+    """The cell record in a cell.json, the id of its run, and the digests of the files beside it by name.
+
+    HarnessError if it is broken.
+    """
     kept = _parse(_KeptCell, content, where)
-    return CellRecord.model_construct(**{name: getattr(kept, name) for name in CellRecord.model_fields}), kept.files
+    cell = CellRecord.model_construct(**{name: getattr(kept, name) for name in CellRecord.model_fields})
+    return cell, kept.run_id, kept.files
 
 
 def record_sha256(run_dir: Path) -> str:

@@ -128,7 +128,8 @@ class RunsDir:
             "log.txt": log.encode("utf-8", errors="replace"),
         }
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-        content["cell.json"] = json_bytes({**cell.model_dump(mode="json", exclude={"sha256"}), "files": digests})
+        facts = cell.model_dump(mode="json", exclude={"sha256"})
+        content["cell.json"] = json_bytes({**facts, "run_id": run_id, "files": digests})
         with disk_errors(f"keep the cell in {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
             building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{cell.seed}-", dir=final.parent))
@@ -156,9 +157,11 @@ class RunsDir:
         """
         folder = os.fspath(self.cell_dir(run_id, seed))
         content = read_bytes(f"{folder}/cell.json")
-        cell, files = parse_kept_cell(content, f"{folder}/cell.json")
-        if cell.seed != seed:
-            raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
+        cell, of, files = parse_kept_cell(content, f"{folder}/cell.json")
+        if (of, cell.seed) != (run_id, seed):
+            raise HarnessError(
+                f"{folder} holds the cell of another run or seed: seed {cell.seed} of {of or 'none':.200}."
+            )
         output: dict[str, Array] = {}
         items: dict[str, Array] = {}
         curve: FloatArray | None = None

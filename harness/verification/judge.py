@@ -14,7 +14,7 @@ from harness.evaluation.session import TRUSTED
 from harness.evaluation.tally import References
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of
-from harness.tracking.record import Record, run_id_of
+from harness.tracking.record import SCHEMA_VERSION, Record, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Track
 
@@ -32,6 +32,7 @@ class Judge:
         self.config_dir = config_dir
         self._protocols: dict[str, Protocol] = {}
         self._references: dict[tuple[str, str, str], References | str] = {}
+        self._unsettled: dict[tuple[str, ...], str] = {}
 
     def protocol(self, record: Record) -> Protocol:
         """The protocol of a record's settings. Raises BenchmarkError where they are none, or not known here."""
@@ -54,8 +55,34 @@ class Judge:
             raise HarnessError(f"the harness's own rows that it is seen against cannot be read: {found}")
         return found
 
+    def unsettled(self, record: Record) -> str:
+        """Why a row cannot be seen against floor and skyline for now, though nothing need be wrong; empty where it can."""
+        source = record.source or ""
+        key = (record.challenge, record.fingerprint, record.device, source)
+        if key not in self._unsettled:
+            found = (self._left(run_id, source) for run_id in reference_ids(*key[:3]))
+            self._unsettled[key] = next(filter(None, found), "")
+        return self._unsettled[key]
+
+    def _left(self, run_id: str, source: str) -> str:
+        try:
+            own = self.runs.load_record(run_id)
+        except HarnessError:  # which whoever asks for them is told
+            return ""
+        if self.runs.unfinished(run_id) or own.schema_version < SCHEMA_VERSION:
+            return f"the harness's own row {run_id} that it is seen against is to be run again"
+        if own.source != source:
+            return f"scored by another source of the harness ({source[:12] or 'unknown'}) than {run_id}: run it again"
+        return ""
+
     def _cells(self, run_id: str) -> list[StoredCell]:
-        return [self.runs.read_cell(run_id, cell.seed) for cell in self.runs.load_record(run_id).cells]
+        cells = []
+        for cell in self.runs.load_record(run_id).cells:
+            stored = self.runs.read_cell(run_id, cell.seed)
+            if stored.cell.sha256 != cell.sha256:
+                raise HarnessError(f"{run_id}, seed {cell.seed}: its cell.json is not the one that the record binds.")
+            cells.append(stored)
+        return cells
 
 
 def reference_ids(challenge: str, fingerprint: str, device: str) -> tuple[str, str]:
@@ -98,6 +125,7 @@ class Protocol:
             "metric": kind.metric,
             "direction": kind.direction,
             "task": kind.task.kind,
+            "unpinned": not challenge.dataset.pinned,
         }
         found = [
             f"{name} is {getattr(record, name)!r}, its settings say {value!r}"

@@ -131,7 +131,7 @@ def _signature(names: Sequence[str]) -> _Seen:
     sha, latest = hashlib.sha256(), 0
     for name in names:
         try:
-            s = os.lstat(name)
+            s = os.stat(name)  # noqa: PTH116 - follows links, as readers do; a Path for each of many files would cost
         except OSError:
             sha.update(b"-\n")
             continue

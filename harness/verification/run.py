@@ -53,9 +53,11 @@ def check(record: Record, judge: Judge) -> Checked:
         return Checked(record, tuple(problems), (OTHER_STATISTICS,))
     cells, broken = _cells(record, protocol, judge)
     problems += broken
+    later = "" if record.reference else judge.unsettled(record)
     if not broken:
-        problems += _counted(record, cells, protocol, judge)
-    return Checked(record, tuple(problems), files=tuple(sorted({name for stored in cells for name in stored.files()})))
+        problems += _alone(record, cells, protocol) if later else _counted(record, cells, protocol, judge)
+    files = sorted({name for stored in cells for name in stored.files()})
+    return Checked(record, tuple(problems), (later,) if later and not problems else (), tuple(files))
 
 
 def _entrant(record: Record, judge: Judge) -> Iterator[str]:
@@ -152,6 +154,14 @@ def _counted(record: Record, cells: list[StoredCell], protocol: Protocol, judge:
         if left_out:
             return [f"seeds {_few(left_out)} are left out, and could be measured"]
     return tally(protocol.track, record.fingerprint, cells, references, record.submission).differences(record)
+
+
+def _alone(record: Record, cells: list[StoredCell], protocol: Protocol) -> list[str]:
+    """What needs neither floor nor skyline: score, interval and curve."""
+    if record.score is None:
+        return []
+    counted = tally(protocol.track, record.fingerprint, cells, None, record.submission)
+    return [what for what in counted.differences(record) if what.startswith(("score ", "ci95 ", "curve "))]
 
 
 def _few(seeds: list[int]) -> str:

@@ -12,10 +12,10 @@ from sklearn.metrics import f1_score
 from harness import evaluate, load_challenge
 from harness.errors import HarnessError, Status
 from harness.evaluation.draws import over_draws
-from harness.evaluation.reproduce import reproduce
 from harness.protocol.challenge import Challenge
 from harness.randomness import seed_sequence
 from harness.tracking.runs import RunsDir
+from harness.verification.reproduce import reproduce
 
 SMALL = ["seeds=2", "track.pool=100", "track.budget=10", "track.budgets=[]", "track.test=150", "draws=3"]
 SELECT = "def select(task):\n    {body}\n"

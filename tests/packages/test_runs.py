@@ -14,10 +14,10 @@ from harness import evaluate, load_challenge
 from harness.cli import main
 from harness.errors import Status
 from harness.evaluation.check import check
-from harness.evaluation.reproduce import reproduce
 from harness.leaderboard.board import build
 from harness.protocol.challenge import Challenge
 from harness.tracking.record import Record, read_record
+from harness.verification.reproduce import reproduce
 from tests.packages.conftest import Wheel
 
 Write = Callable[..., Path]
@@ -80,7 +80,9 @@ def test_another_lock_is_another_run(wheel: Wheel, runs: Path, write_submission:
     assert second.run_id != first.run_id
     assert second.submission_digest == first.submission_digest
     assert [record.packages[0].version for record in (first, second) if record.packages] == ["1.0", "2.0"]
-    assert "asks ran with tst-order 2.0." in build(challenge("any"), second.fingerprint, runs).notes
+    assert (
+        "asks ran with tst-order 2.0." in build(challenge("any"), next(iter(second.data_digests.values())), runs).notes
+    )
     assert first.cells[0].output_digest != second.cells[0].output_digest
 
 

@@ -24,7 +24,7 @@ from harness.protocol.compose import load_challenge
 from harness.errors import Status, SubmissionError
 from harness.evaluation.run import run_submission
 from harness.leaderboard.board import BoardRefused, build
-from harness.leaderboard.render import write_board
+from harness.leaderboard.published import write_board
 from harness.sandbox import probe
 from harness.tracking import ledger
 from harness.tracking import delivery
@@ -32,7 +32,6 @@ from harness.tracking.mlflow_store import open_store, tracking_uri
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
 from tests.protocol.test_manifests import REFUSED
-from tests.tracking.made import copied
 
 Table = dict[str, dict[str, str]]
 HERE = Path(__file__).parent / "entries"
@@ -93,7 +92,7 @@ def test_who_knows_the_hidden_rows_does_not_rank(tier: str, config: Path, tmp_pa
     assert (good.score or 0) > (good.suspicious_bound or 1) > (good.skyline or 1)
     assert (records["cheat/hash_look_up"].score or 1) <= (good.skyline or 0)
 
-    board = build(session.challenge, session.fingerprint, session.runs.path)
+    board = build(session.challenge, session.data_digest, session.runs.path)
     assert {row.submission for row in board.ranked} == {"honest", "hash_look_up"}
     assert {row.submission for row in board.unranked} == {"copied_test_rows", "moved_test_rows"}
     for path in write_board(board, tmp_path / "board"):
@@ -114,7 +113,7 @@ def test_settings_smuggled_into_a_manifest(config: Path, tmp_path: Path, table: 
         table.setdefault(f"config/{name}", {})["any"] = str(caught.value.status)
     record = run_submission(session, folder)
     assert (record.status, record.fingerprint) == (Status.INVALID_SUBMISSION, session.fingerprint)
-    assert build(session.challenge, session.fingerprint, session.runs.path).ranked == ()
+    assert build(session.challenge, session.data_digest, session.runs.path).ranked == ()
 
 
 # --- tampering ---
@@ -130,7 +129,7 @@ def finished(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Se
 def untouched(finished: tuple[Session, Record], tmp_path: Path) -> tuple[Session, Record]:
     """A copy of the finished run."""
     session, record = finished
-    return replace(session, runs=RunsDir(copied(session.runs.path, tmp_path / "runs"))), record
+    return replace(session, runs=RunsDir(shutil.copytree(session.runs.path, tmp_path / "runs"))), record
 
 
 def edit_record(runs: Path, run_id: str) -> None:
@@ -170,10 +169,11 @@ def row_without_a_run(runs: Path, run_id: str) -> None:
     client.set_terminated(forged.info.run_id)
 
 
-def edit_replicates(runs: Path, run_id: str) -> None:
+def edit_artifact(runs: Path, run_id: str) -> None:
     client = open_store(tracking_uri(runs))
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.run_id = '{run_id}'")
-    np.save(Path(run.info.artifact_uri.removeprefix("file://")) / "replicates.npy", np.full(2000, 0.999))
+    path = Path(run.info.artifact_uri.removeprefix("file://")) / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "score": 0.999}))
 
 
 TAMPERING: dict[str, Callable[[Path, str], None]] = {
@@ -181,7 +181,7 @@ TAMPERING: dict[str, Callable[[Path, str], None]] = {
     "ledger line": edit_ledger,
     "ledger line removed": remove_ledger_line,
     "MLflow metric": edit_metric,
-    "MLflow artifact": edit_replicates,
+    "MLflow artifact": edit_artifact,
     "row without a run": row_without_a_run,
 }
 
@@ -191,7 +191,7 @@ def test_what_is_edited_afterwards_is_named(kind: str, untouched: tuple[Session,
     session, record = untouched
     TAMPERING[kind](session.runs.path, record.run_id)
     with pytest.raises(BoardRefused) as caught:
-        build(session.challenge, session.fingerprint, session.runs.path)
+        build(session.challenge, session.data_digest, session.runs.path)
     assert record.run_id in caught.value.reason
     table.setdefault(f"tamper/{kind}", {})["any"] = "board refused"
 
@@ -209,10 +209,10 @@ def test_an_edited_cell_is_run_again(untouched: tuple[Session, Record], table: T
 
 def test_an_edited_board_is_written_anew(untouched: tuple[Session, Record], tmp_path: Path, table: Table) -> None:
     session, record = untouched
-    board = build(session.challenge, session.fingerprint, session.runs.path)
+    board = build(session.challenge, session.data_digest, session.runs.path)
     before = {path: path.read_bytes() for path in write_board(board, tmp_path / "board")}
     for path in before:
         path.write_bytes(b"forged")
-    write_board(build(session.challenge, session.fingerprint, session.runs.path), tmp_path / "board")
+    write_board(build(session.challenge, session.data_digest, session.runs.path), tmp_path / "board")
     assert {path: path.read_bytes() for path in before} == before
     table.setdefault("tamper/board", {})["any"] = "written anew"

@@ -30,7 +30,7 @@ evaluate(load_challenge("soak", config_dir=sys.argv[1]), sys.argv[2], runs_dir=s
 """
 POINTS = [
     "harness.tracking.runs.sync_directory",  # the first copy, cell or record is in place, but not yet on the disk
-    "harness.tracking.runs.write_json_atomic",  # replicates and plots are there, the record is not
+    "harness.tracking.runs.write_json_atomic",  # plots are there, the record is not
     "harness.tracking.ledger.append",  # the record is there, the ledger has no line
     "harness.tracking.delivery.deliver",  # the ledger has a line, MLflow no run
     "harness.tracking.delivery._metrics",  # MLflow has a run without its metrics
@@ -55,7 +55,7 @@ def test_a_kill_while_a_run_is_recorded(point: str, sync_first: bool) -> None:
         assert record.status is Status.OK
         assert ledger.verify(runs) == []
         assert delivery.undelivered(runs) == []
-        board = build(challenge, record.fingerprint, runs)
+        board = build(challenge, next(iter(record.data_digests.values())), runs)
         assert [row.submission for row in board.ranked] == ["quick"]
         assert len(board.references) == 2
         assert [entry.run_id for entry in ledger.read(runs)].count(record.run_id) == 1

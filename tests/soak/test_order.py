@@ -18,7 +18,7 @@ from harness import sandbox
 from harness.evaluation.run import run_submission
 from harness.evaluation.session import Session
 from harness.leaderboard.board import build
-from harness.leaderboard.render import write_board
+from harness.leaderboard.published import write_board
 from harness.protocol.compose import load_challenge
 from harness.sandbox.base import Job, Outcome
 from tests.soak.place import NAME, Place, placed
@@ -33,7 +33,7 @@ def boards(place: Place, where: str, submissions: list[str], workers: int) -> di
     session = Session.open(challenge, runs_dir=place.path / where, device="cpu")
     for submission in submissions:
         run_submission(session, submission, workers=workers)
-    board = build(challenge, session.fingerprint, place.path / where)
+    board = build(challenge, session.data_digest, place.path / where)
     assert len(board.ranked) == 3
     assert len(board.references) == 2
     assert len(board.unranked) == 1
