@@ -38,11 +38,18 @@ class Key:
         return self._private.sign(content).hex()
 
 
-def default_place() -> Path:
-    """Where a key is looked for unless something else is said: ``harness/key.pem`` in the user's config directory."""
+def default_place() -> Path | None:
+    """Where a key is looked for unless something else is said: ``harness/key.pem`` in the user's config directory.
+
+    None for a user without a home directory.
+    """
     from platformdirs import user_config_path
 
-    return user_config_path("harness") / "key.pem"
+    try:
+        place = user_config_path("harness", appauthor=False) / "key.pem"
+    except RuntimeError:  # neither HOME nor XDG_CONFIG_HOME, and no entry for this user id
+        return None
+    return place if place.is_absolute() else None
 
 
 def load_key(path: Path | str | None = None) -> Key | None:
@@ -54,7 +61,7 @@ def load_key(path: Path | str | None = None) -> Key | None:
     if named:
         return _read(_path(named))
     place = default_place()
-    return _read(place) if os.path.lexists(place) else None
+    return _read(place) if place and os.path.lexists(place) else None
 
 
 def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
@@ -66,6 +73,10 @@ def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     place = _path(path).absolute() if path else default_place()
+    if place is None:
+        raise ProtocolError(
+            "There is no home directory to keep a key in.", "`harness key new PATH` takes another place."
+        )
     _refuse_place(place)
     private = Ed25519PrivateKey.generate()
     content = private.private_bytes(
@@ -166,7 +177,7 @@ def _refuse_place(place: Path) -> None:
             if what:
                 raise ProtocolError(
                     f"{around} lies in {what} ({folder}): whoever copies or publishes that would give the key away.",
-                    f"Take a place outside; without a path it is {default_place()}.",
+                    "Take a place outside; without a path it is one in your config directory.",
                 )
 
 

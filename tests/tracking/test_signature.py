@@ -190,9 +190,9 @@ def test_a_wrong_key_is_one_paragraph(kind: str, tmp_path: Path, monkeypatch: py
         load_key()
 
 
-def test_a_wrong_key_in_the_default_place_is_not_passed_over() -> None:
-    default_place().parent.mkdir(parents=True)
-    default_place().symlink_to("nowhere")
+def test_a_wrong_key_in_the_default_place_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "config" / "harness").mkdir(parents=True)
+    (tmp_path / "config" / "harness" / "key.pem").symlink_to("nowhere")
     with pytest.raises(ProtocolError, match="cannot be read"):
         load_key()
 
