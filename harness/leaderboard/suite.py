@@ -13,6 +13,7 @@ from harness.errors import ProtocolError
 from harness.leaderboard.board import Board, Row
 from harness.statistics.bradley_terry import Abilities, bradley_terry
 from harness.statistics.overall import (
+    FEWEST_SEEDS,
     Entry,
     NoScale,
     Overall,
@@ -249,10 +250,10 @@ def _notes(left_out: Mapping[str, str], panels: Sequence[Panel], ranked: Sequenc
     missing = [row.submission for row in ranked if any(place.missing for place in row.places.values())]
     if missing:
         notes.append(f"Missing on some challenge, where they count as the floor: {', '.join(dict.fromkeys(missing))}.")
-    single = [p.challenge for p in panels if len(p.seeds) == 1]
-    if single:
+    few = [p.challenge for p in panels if len(p.seeds) < FEWEST_SEEDS]
+    if few:
         notes.append(
-            f"{', '.join(single)}: one seed, which says nothing of what another would give. So no overall score with a row "
-            "there has an interval, and nothing is told apart."
+            f"{', '.join(few)}: fewer than {FEWEST_SEEDS} seeds, which say too little of what others would give. So no row with "
+            "a score there has an interval, and it is told from no other."
         )
     return notes

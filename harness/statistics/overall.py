@@ -5,10 +5,10 @@ entries are paired by seed number.
 
 Sources: degrees of freedom of a sum of independent variance estimates, Welch, *The Generalization of 'Student's' Problem*,
 Biometrika 34 (1947), and Satterthwaite, *An Approximate Distribution of Estimates of Variance Components*, Biometrics
-Bulletin 2 (1946); step-down tests over the joint distribution of the statistics, Westfall & Young, *Resampling-Based
-Multiple Testing* (1993), and Romano & Wolf, *Exact and Approximate Stepdown Methods for Multiple Hypothesis Testing*,
-JASA 100 (2005); confidence sets for ranks, Mogstad, Romano, Shaikh & Wilhelm, *Inference for Ranks*, Review of Economic
-Studies 91 (2024).
+Bulletin 2 (1946); rotation tests, Langsrud, *Rotation Tests*, Statistics and Computing 15 (2005); step-down tests over the
+joint distribution of the statistics, Westfall & Young, *Resampling-Based Multiple Testing* (1993), and Romano & Wolf,
+*Exact and Approximate Stepdown Methods for Multiple Hypothesis Testing*, JASA 100 (2005); confidence sets for ranks,
+Mogstad, Romano, Shaikh & Wilhelm, *Inference for Ranks*, Review of Economic Studies 91 (2024).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from harness.randomness import generator
 
 LEVEL = 0.05
 N_DRAWS = 4000
+FEWEST_SEEDS = 3  # with a challenge of two, Welch-Satterthwaite intervals miss nearly twice as often as they say
 _CHUNK = 4_000_000  # numbers held at once
 
 BoolArray = npt.NDArray[np.bool_]
@@ -67,7 +68,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Overall:
-    """Mean over challenges of K entries, each [K]. No interval (nan): a challenge has one seed, or nothing varies."""
+    """Mean over challenges of K entries, each [K]. No interval (nan): too few seeds somewhere, or nothing varies."""
 
     score: FloatArray
     low: FloatArray
@@ -120,7 +121,7 @@ def panel(challenge: str, entries: Sequence[Entry], submissions: Sequence[str], 
 
 
 def overall(panels: Sequence[Panel], level: float = LEVEL) -> Overall:
-    """Mean normalised score of every entry with its two-sided t interval."""
+    """Mean normalised score of every entry with its two-sided t interval; at least FEWEST_SEEDS on every challenge."""
     measured = [np.isfinite(p.values) for p in panels]
     moments = [_moments(p.values, m, p.missing) for p, m in zip(panels, measured, strict=True)]
     score, error, df = _combined(moments)
@@ -130,10 +131,11 @@ def overall(panels: Sequence[Panel], level: float = LEVEL) -> Overall:
 def pairs(panels: Sequence[Panel], draws: int = N_DRAWS, level: float = LEVEL) -> Pairs:
     """All differences, with p-values that hold for all pairs at once, directions included.
 
-    Step-down min-p test: the family holds both directions of every pair; their joint distribution when nobody is better is
-    drawn as Gaussian scores with the seeds' own covariance, challenge by challenge, and every draw is studentised as the
-    scores are. For two entries on one challenge this is the paired t test; who enters a copy of a row changes no verdict.
-    The draws depend on the challenges' names alone. A difference that is the same on every seed of every challenge has no
+    Step-down min-p test: the family holds both directions of every pair. Their joint distribution when nobody is better is
+    drawn by turning each challenge's scores over its seeds at random, which changes nothing about normal scores of mean 0,
+    after every entry's mean there is replaced by its overall score: equal overall need not be equal on each challenge. The
+    draws are studentised as the scores are. On one challenge this is the exact rotation test, for two entries the paired t
+    test; who enters a copy of a row changes no verdict. The draws depend on the challenges' names alone. A difference that is the same on every seed of every challenge has no
     t: its p-value is that of the exact sign test on the challenge of fewest seeds, corrected after Bonferroni.
 
     Parameters
@@ -157,12 +159,10 @@ def pairs(panels: Sequence[Panel], draws: int = N_DRAWS, level: float = LEVEL) -
     tested = tested[np.argsort(p[tested], kind="stable")]
     if len(tested):
         sign, exceeded = np.where(t[tested] < 0, -1.0, 1.0), np.zeros(len(tested))
-        for drawn in _null(between, tested, draws):
-            mean, spread, freedom = drawn
-            signed = sign * _studentised(mean, spread)
-            same, reverse = stdtr(freedom, -signed), stdtr(freedom, signed)
-            least = np.minimum.accumulate(same[:, ::-1], axis=1)[:, ::-1]  # over this pair and those less clear
-            least = np.minimum(least, reverse.min(axis=1, keepdims=True))  # the other directions are never rejected
+        for mean, spread, freedom in _null(between, tested, overall(panels).score, draws):
+            tail = stdtr(freedom, -sign * _studentised(mean, spread))
+            least = np.minimum.accumulate(tail[:, ::-1], axis=1)[:, ::-1]  # over this pair and those less clear
+            least = np.minimum(least, 1 - tail.max(axis=1, keepdims=True))  # the other directions are never rejected
             exceeded += (least <= p[tested] / 2).sum(axis=0)
         stepped = np.maximum.accumulate((exceeded + 1) / (draws + 1))
         adjusted[tested] = np.maximum(stepped, p[tested])
@@ -195,7 +195,7 @@ def _moments(values: FloatArray, measured: BoolArray, sure: BoolArray) -> _Momen
         mean = held.sum(axis=-2) / count
         squares = np.where(measured, (held - mean[..., None, :]) ** 2, 0.0).sum(axis=-2)
         variance = squares / (count - 1) / count
-    variance = np.where(sure, 0.0, np.where(count > 1, variance, np.nan))
+    variance = np.where(sure, 0.0, np.where(count >= FEWEST_SEEDS, variance, np.nan))
     return mean, variance, np.broadcast_to(np.maximum(count - 1.0, 1.0), variance.shape)
 
 
@@ -256,33 +256,43 @@ class _Between:
         differences = panel.values[:, first] - panel.values[:, second]
         return cls(panel, first, second, common, sure, _moments(differences, common, sure))
 
-    def drawn(self, of: IntArray, normal: FloatArray) -> _Moments:
-        """Moments of the pairs ``of`` when nobody is better, from standard normal draws [r, n, n]: each [r, pairs]."""
+    def drawn(self, of: IntArray, score: FloatArray, normal: FloatArray) -> _Moments:
+        """Moments of the pairs ``of`` when nobody is better, each [r, pairs].
+
+        Parameters
+        ----------
+        score: overall [K], which takes the place of the mean on this challenge.
+        normal: standard normal draws [r, n].
+        """
         shape = (len(normal), len(of))
         mean, variance, freedom = np.zeros(shape), np.zeros(shape), np.ones(shape)
         patterns, which = np.unique(self.common[:, of], axis=1, return_inverse=True)
         for i, seeds in enumerate(patterns.T):  # one pattern, unless some entry has seeds that another has not
-            here, m = np.flatnonzero(which.ravel() == i), int(seeds.sum())
-            if m < 2:
-                continue  # both missing: no difference, for certain
+            here, m = np.flatnonzero((which.ravel() == i) & ~self.sure[of]), int(seeds.sum())
+            if not len(here):
+                continue
             values = self.panel.values[seeds]
-            centred = np.nan_to_num(values - values.mean(axis=0)) / (m - 1) ** 0.5
-            scores = normal[:, :m, seeds] @ centred
-            drawn = scores[:, :, self.first[of[here]]] - scores[:, :, self.second[of[here]]]
-            mean[:, here], variance[:, here] = drawn.mean(axis=1), drawn.var(axis=1, ddof=1) / m
+            aligned = np.nan_to_num(values - values.mean(axis=0) + score)
+            direction = normal[:, seeds] / np.linalg.norm(normal[:, seeds], axis=1, keepdims=True)
+            turned = direction @ aligned
+            a, b = self.first[of[here]], self.second[of[here]]
+            along = turned[:, a] - turned[:, b]
+            length = ((aligned[:, a] - aligned[:, b]) ** 2).sum(axis=0)
+            mean[:, here] = along / m**0.5
+            variance[:, here] = np.maximum(length - along**2, 0.0) / ((m - 1) * m)
             freedom[:, here] = m - 1
         return mean, variance, freedom
 
 
-def _null(between: Sequence[_Between], of: IntArray, draws: int) -> Iterator[_Moments]:
+def _null(between: Sequence[_Between], of: IntArray, score: FloatArray, draws: int) -> Iterator[_Moments]:
     """Mean, error and degrees of freedom of the pairs ``of`` when nobody is better, a chunk of draws at a time."""
-    streams = [generator(b.panel.challenge, 0, "suite draws") for b in between]
-    seeds = max(len(b.panel.seeds) for b in between)
-    step = max(1, _CHUNK // (seeds * (seeds + len(of))))
+    streams = [generator(b.panel.challenge, 0, "suite rotations") for b in between]
+    step = max(1, _CHUNK // (len(between) * len(of)))
     for start in range(0, draws, step):
         r = min(step, draws - start)
-        moments = []
-        for b, stream in zip(between, streams, strict=True):
-            n = len(b.panel.seeds)
-            moments.append(b.drawn(of, stream.standard_normal((r, n, n))))
-        yield _combined(moments)
+        yield _combined(
+            [
+                b.drawn(of, score, stream.standard_normal((r, len(b.panel.seeds))))
+                for b, stream in zip(between, streams, strict=True)
+            ]
+        )

@@ -236,33 +236,42 @@ def test_one_entry_and_one_seed_are_boards_too(boards: list[Board]) -> None:
 
     def first_seed(board: Board) -> Board:
         def cut(rows: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(replace(row, seed_scores={0: row.seed_scores[0]} if row.seed_scores else {}) for row in rows)
+            kept = [{seed: s for seed, s in row.seed_scores.items() if seed == 0} for row in rows]
+            return tuple(replace(row, seed_scores=scores) for row, scores in zip(rows, kept, strict=True))
 
         return replace(board, ranked=cut(board.ranked), references=cut(board.references))
 
     found = build_suite(SUITE, [first_seed(one), two])
     assert [row.ci95 is None for row in found.ranked] == [row.places["one"].missing == "" for row in found.ranked]
     assert {row.rank_ci95 for row in found.ranked} == {(1, 3)}
-    assert any("one seed" in note for note in found.notes)
+    assert any("fewer than 3 seeds" in note for note in found.notes)
     assert "NaN" not in as_json(found)
     html(found)
     markdown(found)
 
 
-@pytest.fixture
-def organised(tmp_path: Path) -> list[str]:
-    """Options of a command: made runs of two shipped challenges, a suite over them and over one that nobody ran."""
-    runs = tmp_path / "runs"
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made runs of two shipped challenges, a suite over them and over one that nobody ran."""
+    place = tmp_path_factory.mktemp("organised")
+    runs = place / "runs"
     for name in ("selection_digits", "selection_breast_cancer"):
         challenge = load_challenge(name)
         mark = challenge.fingerprint(challenge.load_dataset())
         for submission, skill in (("reference-random", 0.2), ("reference-skyline", 0.95), ("good", 0.8), ("fair", 0.4)):
             entered(runs, name, mark, submission, skill)
-    (tmp_path / "conf" / "suite").mkdir(parents=True)
+    (place / "conf" / "suite").mkdir(parents=True)
     names = "selection_digits, selection_breast_cancer, selection_fashion_mnist_50"
-    (tmp_path / "conf" / "suite" / "both.yaml").write_text(f"title: Both\nchallenges: [{names}]\n")
-    (tmp_path / "conf" / "suite" / "other.yaml").write_text("title: Other\nchallenges: [debugging_digits]\n")
-    return ["--runs-dir", str(runs), "--config-dir", str(tmp_path / "conf"), "--out", str(tmp_path / "boards")]
+    (place / "conf" / "suite" / "both.yaml").write_text(f"title: Both\nchallenges: [{names}]\n")
+    (place / "conf" / "suite" / "other.yaml").write_text("title: Other\nchallenges: [debugging_digits]\n")
+    return place
+
+
+@pytest.fixture
+def organised(prepared: Path, tmp_path: Path) -> list[str]:
+    """Options of the command."""
+    places = ["--runs-dir", str(prepared / "runs"), "--config-dir", str(prepared / "conf")]
+    return [*places, "--out", str(tmp_path / "boards")]
 
 
 def test_the_command_builds_all_boards_of_a_suite(
