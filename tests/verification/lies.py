@@ -18,7 +18,7 @@ from harness.tracking.chain import Entry
 from harness.tracking.files import json_bytes
 from harness.tracking.ledger import LEDGER, START, Ledger
 from harness.tracking.mlflow_store import open_store, tracking_uri
-from harness.tracking.record import record_sha256
+from harness.tracking.record import record_sha256, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Array
 from harness.verification.judge import reference_ids
@@ -146,7 +146,7 @@ def retally(runs: Path, name: str) -> None:
     """Mean, interval, place and status of a record as its cells, those it names, would give them."""
     path = record_path(runs, name)
     record = RunsDir(runs).load_record(path.parent.name)
-    stored = [StoredCell(cell, *_arrays(runs, record.run_id, cell.seed), None, "") for cell in record.cells]
+    stored = [StoredCell(cell, *_arrays(runs, record.run_id, cell.seed), "") for cell in record.cells]
     floor, skyline = (
         [RunsDir(runs).read_cell(run_id, seed) for seed in range(made.SEEDS)]
         for run_id in reference_ids(record.challenge, record.fingerprint, record.device)
@@ -154,16 +154,15 @@ def retally(runs: Path, name: str) -> None:
     of = made.challenge()
     track = of.track_type.without_data(of.track, made.CLASSES)
     counted = tally(track, record.fingerprint, stored, References.of(floor, skyline), record.submission)
-    told = {key: value for key, value in vars(counted).items() if key != "curve"}
-    edit_json(path, lambda plain: plain.update(told | {"status": counted.status.value}))
+    edit_json(path, lambda plain: plain.update(vars(counted) | {"status": counted.status.value}))
 
 
-def _arrays(runs: Path, run_id: str, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
+def _arrays(runs: Path, run_id: str, seed: int) -> tuple[dict[str, Array], dict[str, Array], Array | None]:
     folder = runs / run_id / "cells" / str(seed)
     output, items = (
         {path.stem: np.load(path) for path in sorted((folder / kind).glob("*.npy"))} for kind in ("output", "items")
     )
-    return output, items
+    return output, items, np.load(folder / "curve.npy") if (folder / "curve.npy").exists() else None
 
 
 # --- whole runs ---
@@ -174,7 +173,7 @@ def rename(runs: Path, name: str) -> None:
     path = record_path(runs, name)
     old = path.parent.name
     record = RunsDir(runs).load_record(old)
-    new = made.run_id_of(
+    new = run_id_of(
         record.challenge, record.fingerprint, record.submission, record.identity, record.isolation, record.device
     )
     edit_json(path, lambda plain: plain.update(run_id=new))

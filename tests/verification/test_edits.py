@@ -70,7 +70,7 @@ def cell_dir(runs: Path, name: str, seed: int) -> Path:
 
 
 def archive(runs: Path, name: str) -> Path:
-    return runs / "submissions" / load(record_path(runs, name))["submission_digest"]
+    return RunsDir(runs).submission_dir(load(record_path(runs, name))["submission_digest"])
 
 
 def sql(runs: Path, statement: str, *values: object) -> None:
