@@ -158,10 +158,10 @@ class RunsDir:
         folder = os.fspath(self.cell_dir(run_id, seed))
         content = read_bytes(f"{folder}/cell.json")
         cell, of, files = parse_kept_cell(content, f"{folder}/cell.json")
-        if (of, cell.seed) != (run_id, seed):
-            raise HarnessError(
-                f"{folder} holds the cell of another run or seed: seed {cell.seed} of {of or 'none':.200}."
-            )
+        if cell.seed != seed:
+            raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
+        if of != run_id:
+            raise HarnessError(f"{folder} holds the cell of another run, {of or 'which it does not name':.200}.")
         output: dict[str, Array] = {}
         items: dict[str, Array] = {}
         curve: FloatArray | None = None
