@@ -178,6 +178,9 @@ def _ranks(plain: Mapping[str, Any]) -> Iterator[str]:
     sign = 1.0 if plain["direction"] == "max" else -1.0
     if [row["rank"] for row in rows] != list(range(1, len(rows) + 1)):
         yield "The ranks are not 1, 2, 3 ... in the order of the rows."
+    if unscored := [row["run_id"] for row in rows if row["score"] is None]:
+        yield f"{', '.join(unscored)}: ranked without a score."
+        return
     for above, below in pairwise(rows):
         if sign * (above["score"] - below["score"]) < -1e-9:
             yield f"{below['run_id']} stands below {above['run_id']}, and has the better score."
