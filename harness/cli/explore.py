@@ -89,7 +89,7 @@ def _planned(args: Namespace) -> dict[str, int]:
     said = {name: value for name in ("teams", "seeds") if (value := getattr(args, name)) is not None}
     if said and not args.power:
         options = " and ".join(f"--{name}" for name in said)
-        raise ProtocolError(f"{options} say what board --power judges, and --power is missing.", "Add --power.")
+        raise ProtocolError(f"--power is missing: {options} would describe the board that it judges.", "Add --power.")
     for name, value in said.items():
         if not (value.isascii() and value.isdigit() and 2 <= int(value[:9]) <= _MOST_PLANNED):
             raise ProtocolError(
