@@ -20,6 +20,7 @@ _BOARDS = 8000
 _FEWEST_BOARDS = 1000
 _CELLS = 1_000_000  # numbers held at once
 _NODES = 2000
+_ROUNDING = 1e-30  # squared: two rows of a large board may scatter alike to the last digit
 
 
 @lru_cache(maxsize=256)
@@ -96,6 +97,7 @@ def _largest_t(rng: np.random.Generator, boards: int, rows: int, seeds: int) -> 
     of_row = np.diagonal(scatter, axis1=1, axis2=2)
     of_difference = of_row[:, :, None] + of_row[:, None, :] - 2 * scatter
     of_difference[:, range(rows), range(rows)] = 1.0
+    np.maximum(of_difference, _ROUNDING, out=of_difference)
     means = rng.standard_normal((boards, rows))
     t2 = df * (means[:, :, None] - means[:, None, :]) ** 2 / of_difference
     largest: FloatArray = np.sqrt(t2.max(axis=(1, 2)))
