@@ -83,7 +83,6 @@ def leaderboard(args: Namespace) -> int:
     from harness.leaderboard.render import rich_table, write_index
     from harness.leaderboard.suite import SuiteBoard, build_suite
     from harness.leaderboard.suite_page import rich_table as suite_table
-    from harness.leaderboard.suite_page import write_suite
     from harness.protocol import suites
     from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
@@ -122,7 +121,7 @@ def leaderboard(args: Namespace) -> int:
             if not args.json:
                 console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
         if together:
-            written = write_suite(together, out)
+            written = published.write_suite(together, out, key)
             if not args.json:
                 console.print(suite_table(together))
                 console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)

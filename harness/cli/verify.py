@@ -48,7 +48,7 @@ def _directory(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], lis
 
 
 def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    from harness.leaderboard.published import check
+    from harness.leaderboard.recheck import check
     from harness.verification.directory import verify as verify_runs
 
     runs = Path(args.runs_dir) if args.runs_dir else None

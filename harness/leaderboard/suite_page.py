@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.suite import Gap, Place, SuiteBoard, SuiteRow
 from harness.leaderboard.text import clean, csv_cell, environment, md, number
-from harness.tracking.files import json_bytes, write_text_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,18 +32,9 @@ def file_name(suite: str) -> str:
     return f"suite_{suite}"
 
 
-def write_suite(board: SuiteBoard, out: Path) -> list[Path]:
-    """Write ``suite_<name>.md, .csv, .json, .html`` into ``out``; returns their paths. HarnessError if it cannot."""
-    texts = {"md": markdown(board), "csv": as_csv(board), "json": as_json(board), "html": html(board)}
-    paths = [Path(out) / f"{file_name(board.suite)}.{suffix}" for suffix in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        write_text_atomic(path, text)
-    return paths
-
-
-def as_json(board: SuiteBoard) -> str:
-    """Everything on the board, for scripts."""
-    return json_bytes(board.as_dict()).decode()
+def rendered(board: SuiteBoard) -> dict[str, str]:
+    """The board as text by the suffix of its file; its JSON comes last (published.py)."""
+    return {"md": markdown(board), "csv": as_csv(board), "html": html(board)}
 
 
 def as_csv(board: SuiteBoard) -> str:

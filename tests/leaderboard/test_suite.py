@@ -18,12 +18,14 @@ import pytest
 from harness.cli import main
 from harness.errors import ProtocolError
 from harness.leaderboard.board import Board, build
-from harness.leaderboard.render import write_board, write_index
+from harness.leaderboard.published import write_board, write_suite
+from harness.leaderboard.render import write_index
 from harness.leaderboard.suite import NOT_RUN, SuiteBoard, build_suite
-from harness.leaderboard.suite_page import as_csv, as_json, html, markdown, rich_table, write_suite
+from harness.leaderboard.suite_page import as_csv, html, markdown, rich_table
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.suites import Suite
+from harness.tracking.files import json_bytes
 from tests.leaderboard.test_render import BAR, CHROMIUM, CHROMIUM_ARGS, FORMULA, HIDDEN, NASTY, Outside
 from tests.tracking.made import SEEDS, made_run
 
@@ -173,7 +175,7 @@ def test_same_boards_in_any_order_give_the_same_bytes(boards: list[Board], suite
 
 
 def test_json_and_csv_hold_every_number(suite: SuiteBoard) -> None:
-    plain = json.loads(as_json(suite))
+    plain = json.loads(json_bytes(suite.as_dict()))
     assert plain["suite"] == "two"
     assert [row["submission"] for row in plain["ranked"]] == [row.submission for row in suite.ranked]
     assert plain["ranked"][0]["places"]["one"]["normalised"] == suite.ranked[0].places["one"].normalised
@@ -232,7 +234,7 @@ def test_one_entry_and_one_seed_are_boards_too(boards: list[Board]) -> None:
     one, two = boards
     single = build_suite(SUITE, [replace(one, ranked=one.ranked[:1])])
     assert single.ranked[0].rank_ci95 == (1, 1)
-    assert "nan" not in as_json(single).lower()
+    assert "nan" not in json_bytes(single.as_dict()).decode().lower()
 
     def first_seed(board: Board) -> Board:
         def cut(rows: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -245,7 +247,7 @@ def test_one_entry_and_one_seed_are_boards_too(boards: list[Board]) -> None:
     assert [row.ci95 is None for row in found.ranked] == [row.places["one"].missing == "" for row in found.ranked]
     assert {row.rank_ci95 for row in found.ranked} == {(1, 3)}
     assert any("fewer than 3 seeds" in note for note in found.notes)
-    assert "NaN" not in as_json(found)
+    assert "NaN" not in json_bytes(found.as_dict()).decode()
     html(found)
     markdown(found)
 
