@@ -42,7 +42,8 @@ def logistic_regression(wins: np.ndarray) -> np.ndarray:
     X, y, w = np.vstack([X, -X]), np.repeat([1, 0], len(w)), np.concatenate([w, w]) / 2
     model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-12, max_iter=100_000, solver="newton-cholesky")
     ability: np.ndarray = model.fit(X, y, sample_weight=w).coef_[0]
-    return ability - ability.mean()
+    centred: np.ndarray = ability - ability.mean()
+    return centred
 
 
 def random_panels(seed: int) -> list[Panel]:
