@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 import harness
-from harness.evaluation.summary import versions
+from harness.tracking.provenance import versions
 
 ROOT = Path(__file__).parents[1]
 

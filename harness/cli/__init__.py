@@ -124,8 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     config_dir(run)
     json(run)
 
-    listing = command("list", "explore:listing", "list challenges or submissions, a line each")
-    listing.add_argument("what", choices=["challenges", "submissions", "datasets"])
+    listing = command("list", "explore:listing", "list challenges, submissions, data sets or suites, a line each")
+    listing.add_argument("what", choices=["challenges", "submissions", "datasets", "suites"])
     config_dir(listing)
     json(listing)
 
@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
         "--power",
         action="store_true",
         help="run references and baselines: what differences can this board resolve?",
+    )
+    show.add_argument(
+        "--teams", metavar="N", help="with --power: rows of the board (default: one for every baseline, +1)"
+    )
+    show.add_argument(
+        "--seeds", metavar="S", help="with --power: seeds of the board, calculated (default: the challenge's)"
     )
     config_dir(show)
     runs_dir(show)
@@ -193,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument(
         "challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge with runs"
     )
+    board.add_argument("--suite", metavar="NAME", help="build the boards of a suite's challenges and the suite's own")
     board.add_argument("--out", metavar="DIR", default="leaderboards", help="where to write (default: leaderboards)")
     board.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
     board.add_argument(
@@ -227,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = command("reproduce", "verify:reproduce", "run a published row again from its record and compare")
     reproduce.add_argument("run_id", nargs="?")
     reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
+    reproduce.add_argument("--pending", action="store_true", help="with --all: those that no verdict confirms yet")
     config_dir(reproduce)
     runs_dir(reproduce)
     json(reproduce)
@@ -251,9 +259,22 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(trusted)
     trusted.set_defaults(handler="publish:trust_key")
 
-    sync = command("sync", "publish:sync", "deliver records to MLflow that could not be delivered when they were made")
+    sync = command("sync", "store:sync", "deliver records to MLflow that could not be delivered when they were made")
     sync.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    sync.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="set the runs directory's store aside and make it again from the records; of a shared store, deliver anew "
+        "what differs",
+    )
+    sync.add_argument("--who", help="who rebuilds, for the ledger (default: your login name)")
     runs_dir(sync)
+
+    bring = command("import", "store:bring", "bring records, cells and submissions back from an MLflow store alone")
+    bring.add_argument("challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge there")
+    bring.add_argument("--tracking-uri", metavar="URI", help="the store (default: MLFLOW_TRACKING_URI)")
+    bring.add_argument("--who", help="who imports, for the ledger (default: your login name)")
+    runs_dir(bring)
 
     fetch = command("fetch", "explore:fetch", "download a data set by checksum into the cache")
     fetch.add_argument("dataset")

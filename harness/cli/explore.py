@@ -15,10 +15,11 @@ from harness.protocol import catalogue
 
 # What 0 means for these settings, as the comments in conf/track/ say.
 _ZERO = {"test": "all the rest", "validation": "none", "raw": "all there are", "empty_every": "never"}
+_MOST_PLANNED = 1000  # teams, seeds: a challenge has no more seeds
 
 
 def listing(args: Namespace) -> int:
-    """``harness list challenges|submissions|datasets``."""
+    """``harness list challenges|submissions|datasets|suites``."""
     config_dir = Path(args.config_dir) if args.config_dir else None
     if config_dir and not config_dir.is_dir():
         raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
@@ -26,7 +27,8 @@ def listing(args: Namespace) -> int:
         names = catalogue.data_sets(config_dir)
         print(json.dumps(names, indent=2) if args.json else "\n".join(names))
         return 0
-    entries = catalogue.challenges(config_dir) if args.what == "challenges" else catalogue.baselines()
+    listed = {"challenges": lambda: catalogue.challenges(config_dir), "suites": lambda: catalogue.suites(config_dir)}
+    entries = listed.get(args.what, catalogue.baselines)()
     if args.json:
         print(json.dumps([entry.as_dict() for entry in entries], indent=2))
         return 0
@@ -41,15 +43,17 @@ def show(args: Namespace) -> int:
     from harness.protocol.compose import load_challenge
     from harness.protocol.describe import describe
 
+    planned = _planned(args)
     challenge = load_challenge(args.challenge, args.overrides, args.config_dir)
     facts = describe(challenge)
     if args.power:
         from harness.evaluation.power import power
 
-        facts["power"] = power(challenge, Path(args.runs_dir))
+        facts["power"] = power(challenge, Path(args.runs_dir), **planned)
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0
+    verdict = facts["power"].pop("verdict") if args.power else ""
     console = Console(highlight=False)
     console.print(f"[bold]{challenge.name}[/bold] (version {challenge.version}): {challenge.title}", soft_wrap=True)
     if challenge.description:
@@ -62,11 +66,37 @@ def show(args: Namespace) -> int:
         )
         for key, value in values.items():
             zero = _ZERO.get(key) if heading == "settings" and value == 0 else None
-            table.add_row(Text(str(key)), Text(f"{value} ({zero})" if zero else str(value)))
+            shown = _rounded(value) if heading == "power" else str(value)
+            table.add_row(Text(str(key)), Text(f"{value} ({zero})" if zero else shown))
         console.print()
         console.print(table)
     console.print(f"\nfingerprint  {facts['fingerprint']}", soft_wrap=True)
+    if args.power:
+        console.print(f"\n{verdict}", soft_wrap=True, markup=False)
     return 0
+
+
+def _rounded(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_rounded(of_name)}" for name, of_name in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _planned(args: Namespace) -> dict[str, int]:
+    """``--teams`` and ``--seeds``, those that were given. Raises ProtocolError without ``--power``, or for no such number."""
+    said = {name: value for name in ("teams", "seeds") if (value := getattr(args, name)) is not None}
+    if said and not args.power:
+        options = " and ".join(f"--{name}" for name in said)
+        raise ProtocolError(f"--power is missing: {options} would describe the board that it judges.", "Add --power.")
+    for name, value in said.items():
+        if not (value.isascii() and value.isdigit() and 2 <= int(value[:9]) <= _MOST_PLANNED):
+            raise ProtocolError(
+                f"--{name} must be a whole number from 2 to {_MOST_PLANNED}, not {value!r:.60}.",
+                "Comparing needs two rows and two seeds.",
+            )
+    return {name: int(value) for name, value in said.items()}
 
 
 def view(args: Namespace) -> int:

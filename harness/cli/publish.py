@@ -1,4 +1,4 @@
-"""``harness leaderboard``, ``release``, ``key``, ``sync``: from records to boards that can be trusted."""
+"""``harness leaderboard``, ``release``, ``key``: from records to boards that can be trusted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness.tracking.runs import RunsDir
 
 if TYPE_CHECKING:
     from harness.leaderboard.board import Board
+    from harness.protocol.suites import Suite
     from harness.tracking.ledger import Ledger
     from harness.tracking.signature import Key
 
@@ -75,63 +76,39 @@ def trust_key(args: Namespace) -> int:
     return 0
 
 
-def sync(args: Namespace) -> int:
-    """Exit 0 if nothing is left undelivered."""
-    from harness.tracking import delivery
-
-    if not RunsDir(args.runs_dir).path.is_dir():
-        raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
-    delivered, left = delivery.sync(args.runs_dir, args.tracking_uri)
-    print(f"{len(delivered)} delivered, {len(left)} left")
-    for why in dict.fromkeys(left.values()):
-        print(f"  {', '.join(run_id for run_id in left if left[run_id] == why)}: {why}")
-    return 1 if left else 0
-
-
 def leaderboard(args: Namespace) -> int:
-    """Build the boards of the named challenges, or of every challenge that has runs."""
+    """Build the boards of the named challenges, of a suite's and its own, or of every challenge that has runs."""
     from harness.leaderboard import published
     from harness.leaderboard.board import build
     from harness.leaderboard.render import rich_table, write_index
-    from harness.protocol import source
+    from harness.leaderboard.suite import SuiteBoard, build_suite
+    from harness.leaderboard.suite_page import rich_table as suite_table
+    from harness.protocol import suites
     from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
     from harness.tracking.ledger import Ledger
     from harness.tracking.signature import load_key
 
     config_dir = Path(args.config_dir) if args.config_dir else None
-    runs = RunsDir(args.runs_dir)
-    known = source.names(config_dir)
-    recorded = {runs.load_record(run_id).challenge for run_id in runs.run_ids()}
-    names = args.challenges or [name for name in known if name in recorded]
-    if recorded and not names:
+    runs, key = RunsDir(args.runs_dir), load_key(args.key)
+    if args.suite is not None and args.challenges:
         raise ProtocolError(
-            f"The runs in {runs.path} are of challenges that are not known: {', '.join(sorted(recorded))}.",
-            "Name the directory that holds them with --config-dir DIR.",
+            f"--suite {args.suite} and challenges ({', '.join(args.challenges)}) were both given.",
+            "A suite names its challenges itself.",
         )
-    if not names:
-        raise ProtocolError(
-            f"There are no runs in {runs.path}.", "`harness run` makes one; --runs-dir names another place."
-        )
+    suite = suites.read(args.suite, config_dir) if args.suite is not None else None
+    names = _with_runs(suite, runs) if suite else args.challenges or _all_with_runs(runs, config_dir)
     challenges = [load_challenge(name, config_dir=config_dir) for name in names]
     if not runs.path.is_dir():
         raise ProtocolError(
             f"There is no runs directory {runs.path}.", "`harness run` makes one; --runs-dir names another place."
         )
-    key = load_key(args.key)
     boards = [
-        build(
-            challenge,
-            challenge.load_dataset().digest(),
-            runs.path,
-            args.tracking_uri,
-            config_dir=config_dir,
-            key=key,
-        )
-        for challenge in challenges
+        build(c, c.load_dataset().digest(), runs.path, args.tracking_uri, config_dir=config_dir, key=key)
+        for c in challenges
     ]
-    out = Path(args.out)
-    ledger = Ledger(runs.path)
+    together: SuiteBoard | None = build_suite(suite, boards) if suite else None
+    out, ledger = Path(args.out), Ledger(runs.path)
     console = Console(highlight=False)
     with one_writer(out):
         for board in boards if not args.replace else ():
@@ -139,12 +116,18 @@ def leaderboard(args: Namespace) -> int:
         for board in boards:
             written = published.write_board(board, out, key)
             _announce(board, written[-1], ledger, key)
-            if not args.json:
+            if not (args.json or together):
                 console.print(rich_table(board))
+            if not args.json:
+                console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
+        if together:
+            written = published.write_suite(together, out, key)
+            if not args.json:
+                console.print(suite_table(together))
                 console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
         write_index(out)
     if args.json:
-        print(json.dumps([board.as_dict() for board in boards], indent=2))
+        print(json.dumps(together.as_dict() if together else [board.as_dict() for board in boards], indent=2))
     return 0
 
 
@@ -156,3 +139,38 @@ def _announce(board: Board, path: Path, ledger: Ledger, key: Key | None) -> None
         published.announce(board, path, ledger, key)
     except BenchmarkError as error:
         warnings.warn(f"That {path} was published is not in the ledger: {error.reason}", stacklevel=2)
+
+
+def _recorded(runs: RunsDir) -> set[str]:
+    """Challenges of which there are runs."""
+    return {runs.load_record(run_id).challenge for run_id in runs.run_ids()}
+
+
+def _all_with_runs(runs: RunsDir, config_dir: Path | None) -> list[str]:
+    """Names of all challenges that have runs. ProtocolError where there are none."""
+    from harness.protocol import source
+
+    recorded = _recorded(runs)
+    names = [name for name in source.names(config_dir) if name in recorded]
+    if recorded and not names:
+        raise ProtocolError(
+            f"The runs in {runs.path} are of challenges that are not known: {', '.join(sorted(recorded))}.",
+            "Name the directory that holds them with --config-dir DIR.",
+        )
+    if not names:
+        raise ProtocolError(
+            f"There are no runs in {runs.path}.", "`harness run` makes one; --runs-dir names another place."
+        )
+    return names
+
+
+def _with_runs(suite: Suite, runs: RunsDir) -> list[str]:
+    """Challenges of a suite that have runs: the data of the others are not asked for. ProtocolError where there are none."""
+    recorded = _recorded(runs)
+    names = [name for name in suite.challenges if name in recorded]
+    if not names:
+        raise ProtocolError(
+            f"No challenge of suite {suite.name} has runs in {runs.path}.",
+            f"`harness run challenge={suite.challenges[0]} submission=PATH` makes one; --runs-dir names another place.",
+        )
+    return names

@@ -48,7 +48,7 @@ def _directory(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], lis
 
 
 def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    from harness.leaderboard.published import check
+    from harness.leaderboard.recheck import check
     from harness.verification.directory import verify as verify_runs
 
     runs = Path(args.runs_dir) if args.runs_dir else None
@@ -65,6 +65,7 @@ def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tu
 
 def reproduce(args: Namespace) -> int:
     """Exit 0 only if every asked-for row is reproduced."""
+    from harness.tracking.ledger import Ledger, standing
     from harness.verification.reproduce import REPRODUCED
     from harness.verification.reproduce import reproduce as run_again
 
@@ -76,12 +77,20 @@ def reproduce(args: Namespace) -> int:
         raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
     if not run_ids:
         raise ProtocolError(f"There are no runs in {runs.path}.", "--runs-dir names another directory.")
+    if args.pending:
+        if not args.all:
+            raise ProtocolError("--pending goes with --all: it leaves out what has a verdict already.")
+        known = standing(Ledger(runs.path).read(), "reproduce")
+        confirmed = {run_id for run_id, entry in known.items() if entry.note.startswith(REPRODUCED)}
+        run_ids = [run_id for run_id in run_ids if run_id not in confirmed]
     verdicts = []
     for run_id in run_ids:
         verdict = run_again(run_id, args.runs_dir, config_dir=args.config_dir)
         verdicts.append(verdict)
         if not args.json:
-            print(f"{verdict.verdict:<16} {verdict.run_id}: {verdict.detail}")
+            print(f"{verdict.verdict:<16} {verdict.run_id}: {verdict.detail}", flush=True)
+    if args.all and not verdicts and not args.json:
+        print("Every run has a standing verdict that confirms it.")
     if args.json:
         contents = [verdict.as_dict() for verdict in verdicts]
         print(json.dumps(contents if args.all else contents[0], indent=2))

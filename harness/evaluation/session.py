@@ -94,7 +94,8 @@ class Session:
         if ledger.Ledger(self.runs.path).recorded(run_id) != record_sha256(run_dir):
             return None  # a kill came between record and ledger, and `harness sync` has delivered it since
         record = self.runs.load_record(run_id)
-        if record.schema_version < SCHEMA_VERSION or record.source != provenance.source():
+        made_by = (record.schema_version, record.source, record.statistics)
+        if made_by != (SCHEMA_VERSION, provenance.source(), provenance.statistics()):
             return None
         skipped = {cell.seed for cell in record.cells if cell.status is Status.SKIPPED}
         kept = {cell.seed: cell.sha256 for cell in record.cells}

@@ -58,6 +58,7 @@ def summarise(session: Session, entrant: Entrant, cells: list[StoredCell], refer
         device=session.device,
         versions=provenance.versions(),
         source=provenance.source(),
+        statistics=provenance.statistics(),
         commit=commit[0] if commit else None,
         dirty=commit[1] if commit else None,
         data_digests={track.dataset.name: session.data_digest},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -197,7 +198,7 @@ def _same(recorded: Any, computed: Any) -> bool:
     if isinstance(recorded, tuple) and isinstance(computed, tuple):
         return len(recorded) == len(computed) and all(map(_same, recorded, computed))
     if isinstance(recorded, float) and isinstance(computed, float):
-        return bool(np.isclose(recorded, computed, rtol=1e-9, atol=1e-9, equal_nan=True))
+        return isclose(recorded, computed, rel_tol=1e-9, abs_tol=1e-9)
     return bool(recorded == computed)
 
 

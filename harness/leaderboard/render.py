@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,11 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.board import Board, Row
+from harness.leaderboard.text import clean as _clean
+from harness.leaderboard.text import csv_cell as _csv
+from harness.leaderboard.text import environment
+from harness.leaderboard.text import md as _md
+from harness.leaderboard.text import number as _number
 from harness.tracking.files import write_text_atomic
 
 if TYPE_CHECKING:
@@ -40,21 +43,32 @@ def rendered(board: Board) -> dict[str, str]:
 
 
 def write_index(out: Path) -> list[Path]:
-    """Write ``index.html`` and ``README.md`` over all boards whose JSON is in ``out``."""
-    boards = []
+    """Write ``index.html`` and ``README.md`` over all boards, and boards of suites, whose JSON is in ``out``."""
+    boards, suites = [], []
     for path in sorted(Path(out).glob("*.json")):
         try:
-            boards.append(_summary(json.loads(path.read_text(encoding="utf-8"))))
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            if "suite" in plain:
+                suites.append(_suite_summary(plain))
+            else:
+                boards.append(_summary(plain))
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise HarnessError(f"{path} is not a board: {error!r:.200}.", "Remove it, or build it again.") from error
     boards.sort(key=lambda b: (b["track"], b["challenge"]))
+    suites.sort(key=lambda s: (s["track"], s["suite"]))
     index, readme = Path(out) / "index.html", Path(out) / "README.md"
-    write_text_atomic(index, _template("index.html").render(boards=boards))
+    write_text_atomic(index, _template("index.html").render(boards=boards, suites=suites))
     lines = ["# Leaderboards", "", "| track | challenge | metric | ranked | first |", "|---|---|---|---:|---|"]
     lines += [
         f"| {b['track']} | [{b['challenge']}]({b['challenge']}.md) | {b['metric']} | {b['ranked']} | {_md(b['first'])} |"
         for b in boards
     ]
+    if suites:
+        lines += ["", "## Suites", "", "| track | suite | challenges | ranked | first |", "|---|---|---:|---:|---|"]
+        lines += [
+            f"| {s['track']} | [{s['suite']}](suite_{s['suite']}.md) | {s['challenges']} | {s['ranked']} | {_md(s['first'])} |"
+            for s in suites
+        ]
     write_text_atomic(readme, "\n".join(lines) + "\n")
     return [index, readme]
 
@@ -152,21 +166,42 @@ def html(board: Board) -> str:
 
 def rich_table(board: Board) -> Table:
     """The board for a terminal."""
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"{board.challenge}  {board.fingerprint[:12]}", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("rank", "submission", board.metric, "95 % interval", "norm.", "s/seed", "note"):
-        left = name in ("submission", "note")
+    rows = [*_in_order(board), *board.unranked]
+    notes = [f"{r.status}: {r.reason[:60]}" if r in board.unranked else r.reproduced for r in rows]
+    head = [
+        "rank (95 %)",
+        "submission",
+        board.metric,
+        "95 % interval",
+        "norm.",
+        "s/seed",
+        *(["note"] if any(notes) else []),
+    ]
+    table = Table(
+        title=f"{board.challenge}  {board.fingerprint[:12]}",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name in head:
+        left = name in ("rank (95 %)", "submission", "note")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
-    for row in [*_in_order(board), *board.unranked]:
-        note = f"{row.status}: {row.reason[:60]}" if row in board.unranked else row.reproduced
+    for row, note in zip(rows, notes, strict=True):
         interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
-        cells = [_rank(row), row.submission, _number(row.score), interval, _number(row.normalised, 2)]
-        table.add_row(
-            *(Text(_clean(cell)) for cell in [*cells, _cost(row.seconds), note]), style="" if row.rank else "dim"
-        )
+        cells = [
+            _rank(row),
+            row.submission,
+            _number(row.score),
+            interval,
+            _number(row.normalised, 2),
+            _cost(row.seconds),
+        ]
+        shown = [*cells, note][: len(head)]
+        table.add_row(*(Text(_clean(cell)) for cell in shown), style="" if row.rank else "dim")
     table.caption = " ".join(board.notes) or None
     return table
 
@@ -222,22 +257,22 @@ def _summary(plain: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _suite_summary(plain: dict[str, Any]) -> dict[str, Any]:
+    """What the index shows of a suite's JSON."""
+    return {
+        **{key: str(plain[key]) for key in ("suite", "title", "track")},
+        "challenges": len(plain["challenges"]),
+        "ranked": len(plain["ranked"]),
+        "first": ", ".join(str(row["submission"]) for row in plain["ranked"][:1]),
+    }
+
+
 @cache
 def _template(name: str) -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"clean": _clean, "number": _number, "metric": _metric, "interval": _interval}
-    environment.filters |= {"normalised": _normalised}
-    environment.filters |= {"rank": _rank, "cost": _cost}
-    return environment.get_template(name)
+    found = environment()
+    found.filters |= {"metric": _metric, "interval": _interval, "rank": _rank, "cost": _cost}
+    found.filters |= {"normalised": _normalised}
+    return found.get_template(name)
 
 
 def _rank(row: Row) -> str:
@@ -245,10 +280,6 @@ def _rank(row: Row) -> str:
         return "-"
     low, high = row.rank_ci95 or (row.rank, row.rank)
     return str(row.rank) if low == high else f"{row.rank} ({low} to {high})"
-
-
-def _number(value: float | None, decimals: int = 4) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
 
 
 def _metric(value: float | None) -> str:
@@ -267,20 +298,3 @@ def _cost(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"
-
-
-def _clean(text: object) -> str:
-    """One line without control, bidirectional or other invisible characters: they move or hide what is around them."""
-    return "".join(" " if c.isspace() else c for c in str(text) if c.isspace() or unicodedata.category(c)[0] != "C")
-
-
-def _md(text: str) -> str:
-    escaped = re.sub(r"([\\`*\[\]|])", r"\\\1", _clean(text))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _csv(value: object) -> object:
-    if isinstance(value, str):
-        value = _clean(value)
-        return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
-    return value

@@ -9,6 +9,7 @@ from harness.data import dataset_names
 from harness.errors import ProtocolError
 from harness.protocol import source
 from harness.protocol import submission as submissions
+from harness.protocol import suites as suite_files
 from harness.protocol.manifest import MANIFEST
 from harness.tracks import track_class, track_of
 
@@ -24,7 +25,7 @@ class Entry:
     track: str  # one of the six tracks
     title: str
     task: str  # kind of task: which submissions go with which challenges
-    detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/
+    detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/; suites: challenges
     problem: str = ""  # why it cannot be used, where it cannot
 
     def as_dict(self) -> dict[str, str]:
@@ -37,6 +38,14 @@ def challenges(config_dir: Path | None = None) -> list[Entry]:
     Raises ProtocolError where ``config_dir`` is no directory.
     """
     return [_challenge(name, config_dir) for name in source.names(config_dir)]
+
+
+def suites(config_dir: Path | None = None) -> list[Entry]:
+    """Every suite, sorted by name; a broken file is a row that says why.
+
+    Raises ProtocolError where ``config_dir`` is no directory.
+    """
+    return [_suite(name, config_dir) for name in source.names(config_dir, "suite")]
 
 
 def baselines() -> list[Entry]:
@@ -88,3 +97,11 @@ def _challenge(name: str, config_dir: Path | None) -> Entry:
         return Entry(name, "?", f"cannot be used: {error}", "", "", str(error))
     detail = ", ".join(found.groups[group] for group in source.GROUPS)
     return Entry(name, protocol.track, found.title, protocol.task.kind, detail)
+
+
+def _suite(name: str, config_dir: Path | None) -> Entry:
+    try:
+        found = suite_files.read(name, config_dir)
+    except ProtocolError as error:
+        return Entry(name, "?", f"cannot be used: {error}", "", "", str(error))
+    return Entry(name, found.track, found.title, found.task, ", ".join(found.challenges))

@@ -38,8 +38,8 @@ class Source:
     def kind(self, group: str, config_dir: Path | None) -> tuple[str, Path | None]:
         """The ``name`` that a group's config gives, and the directory that its plug-in would come from."""
         choice = self.groups[group]
-        path = _find(group, choice, config_dir)
-        said = [values["name"] for values in _in_order(path, _load(path), config_dir, group) if "name" in values]
+        path = find(group, choice, config_dir)
+        said = [values["name"] for values in _in_order(path, load(path), config_dir, group) if "name" in values]
         return str(said[-1] if said else choice), home(group, choice, self, config_dir)
 
 
@@ -53,9 +53,9 @@ def roots(config_dir: Path | None) -> list[Path]:
     return [CONF_DIR, *plugins.folders("conf"), *([config_dir.resolve()] if config_dir else [])]
 
 
-def names(config_dir: Path | None) -> list[str]:
-    """Names of all challenge files, broken ones too, sorted; shared parts (``_*.yaml``) are none."""
-    files = (path for root in roots(config_dir) for path in (root / "challenge").glob("*") if path.name[0] not in "._")
+def names(config_dir: Path | None, group: str = "challenge") -> list[str]:
+    """Names of all files of challenges (or suites), broken ones too, sorted; shared parts (``_*.yaml``) are none."""
+    files = (path for root in roots(config_dir) for path in (root / group).glob("*") if path.name[0] not in "._")
     return sorted({path.stem for path in files if path.suffix.lower() in (".yaml", ".yml")})
 
 
@@ -75,9 +75,9 @@ def read(name: str, config_dir: Path | None = None) -> Source:
         elif config_dir is None:
             hint += " One of your own needs --config-dir DIR."
         raise ProtocolError(f"There is no challenge {name!r:.200}.", hint)
-    path = _find("challenge", name, config_dir)
+    path = find("challenge", name, config_dir)
     check_name(name, path)
-    own = _load(path)
+    own = load(path)
     if own.get("name", name) != name:
         raise ProtocolError(
             f"{path} says `name: {own['name']}`, but a challenge has the name of its file.",
@@ -90,12 +90,12 @@ def read(name: str, config_dir: Path | None = None) -> Source:
             groups.setdefault(group, choice)
     for values in _in_order(path, own, config_dir):
         title = values.get("title", title)
-    for group, choice in _chosen(_load(CONF_DIR / "config.yaml")):
+    for group, choice in _chosen(load(CONF_DIR / "config.yaml")):
         groups.setdefault(group, choice)
     if not isinstance(title, str) or not title:
         raise ProtocolError(f"{path} has no title.", "Add a line, as `title: Find the wrong labels among 300 digits`.")
     for group in GROUPS:
-        _find(group, groups[group], config_dir)
+        find(group, groups[group], config_dir)
     return Source(name, title, path.parent.parent, groups)
 
 
@@ -104,12 +104,12 @@ def home(group: str, choice: str, source: Source, config_dir: Path | None) -> Pa
 
     That of the config itself; for a shipped one that of the challenge, and for a shipped one of these ``config_dir``.
     """
-    found = _find(group, choice, config_dir).parent.parent
+    found = find(group, choice, config_dir).parent.parent
     own = next((root for root in (found, source.root) if root != CONF_DIR), None)
     return own or (config_dir.resolve() if config_dir else None)
 
 
-def _find(group: str, name: str, config_dir: Path | None) -> Path:
+def find(group: str, name: str, config_dir: Path | None) -> Path:
     """The file of a config. Raises ProtocolError where there is none, or two that differ."""
     everywhere = roots(config_dir)
     found = [path for root in everywhere if (path := root / group / f"{name}.yaml").is_file()]
@@ -131,17 +131,17 @@ def _find(group: str, name: str, config_dir: Path | None) -> Path:
     return found[0]
 
 
-def check_name(name: str, path: Path) -> None:
-    """Raises ProtocolError where a name cannot be that of a challenge and its file."""
+def check_name(name: str, path: Path, group: str = "challenge") -> None:
+    """Raises ProtocolError where a name cannot be that of a challenge (or suite) and its file."""
     if not _NAME.fullmatch(name):
         raise ProtocolError(
-            f"{path} cannot be a challenge's file: its name must be 1 to 64 lower-case letters, digits and '_'.",
+            f"{path} cannot be a {group}'s file: its name must be 1 to 64 lower-case letters, digits and '_'.",
             "Rename it.",
         )
     if not isinstance(read_as := yaml.safe_load(name), str):
         kind = "a truth value" if isinstance(read_as, bool) else "nothing" if read_as is None else "a number"
         raise ProtocolError(
-            f"{path} cannot be a challenge's file: YAML reads {name} as {kind}.", f"Rename it, as c_{name}.yaml."
+            f"{path} cannot be a {group}'s file: YAML reads {name} as {kind}.", f"Rename it, as c_{name}.yaml."
         )
 
 
@@ -151,7 +151,7 @@ def _family(
     """A file's values and then those it builds on, as Hydra has it: of two that choose a group, the first wins."""
     yield own
     for parent in reversed(list(_parents(path, own, config_dir, above))):
-        yield from _family(parent, _load(parent), config_dir, [*above, path])
+        yield from _family(parent, load(parent), config_dir, [*above, path])
 
 
 def _in_order(
@@ -167,14 +167,14 @@ def _in_order(
         if entry == "_self_":
             yield own
         else:
-            parent = _find(group, entry.removeprefix(f"/{group}/"), config_dir)
-            yield from _in_order(parent, _load(parent), config_dir, group, depth + 1)
+            parent = find(group, entry.removeprefix(f"/{group}/"), config_dir)
+            yield from _in_order(parent, load(parent), config_dir, group, depth + 1)
 
 
 def _parents(path: Path, own: dict[str, Any], config_dir: Path | None, above: Sequence[Path]) -> Iterator[Path]:
     for entry in own.get("defaults", []):
         if isinstance(entry, str) and entry != "_self_" and not entry.startswith("override "):
-            parent = _find("challenge", entry.removeprefix("/challenge/"), config_dir)
+            parent = find("challenge", entry.removeprefix("/challenge/"), config_dir)
             if parent in (path, *above) or len(above) > _DEPTH:
                 raise ProtocolError(f"{path} builds on {entry}, which builds on it in turn.", "Take one of them out.")
             yield parent
@@ -203,7 +203,7 @@ def _load_bytes(path: Path, content: bytes) -> dict[str, Any]:
     return values
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
     """Keys and values of a config's file."""
     try:
         return _load_bytes(path, path.read_bytes())

@@ -21,9 +21,8 @@ from harness.api import FloatArray, IntArray
 from harness.randomness import generator
 
 N_ROTATIONS = 20_000
-_CELLS = 1_000_000  # statistics held at once
+_CELLS = 30_000  # statistics held at once: what a core has in its cache
 _ROUNDING = 1e-12
-_TIE = 1e-10  # of |u'd| / |d|, so that equal columns tie however they were rounded
 
 
 def step_down(Y: FloatArray, pairs: IntArray) -> FloatArray:
@@ -65,7 +64,7 @@ def _rotations(Y: FloatArray, pairs: IntArray) -> FloatArray:
     norm = np.linalg.norm(D, axis=0)
     observed = np.abs(D.sum(axis=0)) / (sqrt(len(Y)) * norm)
     order = np.argsort(observed, kind="stable")  # ascending: a running maximum is that of the hypotheses left
-    i, j, norm, bound = i[order], j[order], norm[order, None], observed[order, None] - _TIE
+    i, j, norm, bound = i[order], j[order], norm[order, None], observed[order, None]
     reached = np.ones(len(pairs))  # what was observed is itself one of the equally likely rotations
     for start in range(0, N_ROTATIONS, step := max(1, _CELLS // len(pairs))):
         turned = Y.T @ _sphere(len(Y))[:, start : start + step]

@@ -17,15 +17,17 @@ from harness.randomness import generator
 LEVEL = 0.05
 MOST_SEEDS = 1000
 _BOARDS = 8000
+_FEWEST_BOARDS = 1000
 _CELLS = 1_000_000  # numbers held at once
 _NODES = 2000
+_ROUNDING = 1e-30  # squared: two rows of a large board may scatter alike to the last digit
 
 
 @lru_cache(maxsize=256)
 def critical_value(rows: int, seeds: int) -> float:
     """95 % quantile of the largest |t| over all pairs of ``rows`` equal rows on ``seeds`` seeds.
 
-    Student's own for two rows, otherwise from 8,000 simulated boards.
+    Student's own for two rows, otherwise from 8,000 simulated boards; of more than a hundred rows, fewer, at least 1,000.
 
     Raises
     ------
@@ -39,7 +41,8 @@ def critical_value(rows: int, seeds: int) -> float:
         return float(t.ppf(1 - LEVEL / 2, seeds - 1))
     rng = generator("critical value", seeds, f"{rows} rows")
     chunk = max(1, _CELLS // rows**2)
-    largest = [_largest_t(rng, min(chunk, _BOARDS - start), rows, seeds) for start in range(0, _BOARDS, chunk)]
+    boards = max(_FEWEST_BOARDS, min(_BOARDS, _BOARDS * 100**2 // rows**2))
+    largest = [_largest_t(rng, min(chunk, boards - start), rows, seeds) for start in range(0, boards, chunk)]
     return float(np.quantile(np.concatenate(largest), 1 - LEVEL))
 
 
@@ -68,10 +71,10 @@ def resolved(sd_of_difference: float, rows: int, seeds: int, power: float = 0.8)
 
 def seeds_for(difference: float, sd_of_difference: float, rows: int, power: float = 0.8) -> int | None:
     """Fewest seeds that resolve a difference; None if a thousand do not."""
-    if resolved(sd_of_difference, rows, MOST_SEEDS, power) > abs(difference):
-        return None
     few, enough = 1, 2
     while resolved(sd_of_difference, rows, enough, power) > abs(difference):
+        if enough == MOST_SEEDS:
+            return None
         few, enough = enough, min(2 * enough, MOST_SEEDS)
     while enough - few > 1:
         middle = (few + enough) // 2
@@ -94,6 +97,7 @@ def _largest_t(rng: np.random.Generator, boards: int, rows: int, seeds: int) -> 
     of_row = np.diagonal(scatter, axis1=1, axis2=2)
     of_difference = of_row[:, :, None] + of_row[:, None, :] - 2 * scatter
     of_difference[:, range(rows), range(rows)] = 1.0
+    np.maximum(of_difference, _ROUNDING, out=of_difference)
     means = rng.standard_normal((boards, rows))
     t2 = df * (means[:, :, None] - means[:, None, :]) ** 2 / of_difference
     largest: FloatArray = np.sqrt(t2.max(axis=(1, 2)))

@@ -119,6 +119,9 @@ class SignedHead(Head):
         )
 
 
+_HEAD = TypeAdapter(SignedHead)
+
+
 def parse(content: bytes, name: str) -> Entry:
     """The entry in one line. Raises HarnessError naming the line (``name``) where it is none."""
     try:
@@ -169,6 +172,16 @@ def following(
 def _writable(text: str) -> str:
     """The text without lone surrogates (a command line's undecodable bytes), which JSON readers refuse."""
     return text.encode("utf-8", errors="replace").decode()
+
+
+def parse_head(value: object) -> SignedHead:
+    """The head in a published board's JSON. Raises HarnessError where it is none."""
+    try:
+        return _HEAD.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part)[:40] for part in first["loc"]) or "it"
+        raise HarnessError(f"This is no head of a ledger: {where}: {first['msg'][:120]}.", "") from error
 
 
 def latest_records(entries: Iterable[Entry]) -> dict[str, str]:
@@ -257,8 +270,8 @@ def _unsigned(lines: list[Line]) -> Iterator[str]:
         whose = f"the key of line {at}" if at else "any key that this ledger names before"
         yield from _each(names, f"is not signed by {whose}: it was added by somebody else.")
     for at, names in keyless.items():
-        whose = f"the key of line {at}" if at else "the ledger's lack of a key"
-        yield from _each(names, f"does not carry {whose}: it was added by an older harness or by hand.")
+        what = f"does not carry the key of line {at}" if at else "carries a key that no line before it names"
+        yield from _each(names, f"{what}: it was added by an older harness or by hand.")
 
 
 def _each(names: list[str], what: str) -> Iterator[str]:

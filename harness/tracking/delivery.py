@@ -15,12 +15,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Status
+from harness.tracking.archive import CELLS, SUBMISSION, pack_cells, pack_submission
 from harness.tracking.files import TEMPORARY, write_text_atomic
-from harness.tracking.mlflow_store import StoreError, open_store, sqlite_path, store_errors, tracking_uri
+from harness.tracking.mlflow_store import StoreError, is_own, open_store, sqlite_path, store_errors, tracking_uri
 from harness.tracking.places import location
 from harness.tracking.reader import experiment_name, open_reader
 from harness.tracking.record import Record, record_sha256
@@ -117,14 +119,20 @@ def sync(runs_dir: Path | str, uri: str | None = None, *, lost: bool = True) -> 
     return delivered, left
 
 
+def deliver_anew(runs: RunsDir, run_id: str, uri: str) -> None:
+    """Deliver a run even where a delivery looks whole, and replace that one. HarnessError where it cannot be done."""
+    with runs.lock(run_id, wait_seconds=5):
+        _deliver(runs.run_dir(run_id), runs.load_record(run_id), uri, anew=True)
+        (runs.run_dir(run_id) / UNDELIVERED).unlink(missing_ok=True)
+
+
 def _lost(runs: RunsDir, marked: set[str], uri: str) -> list[str]:
     """Runs that were delivered once and that MLflow does not hold whole any more."""
     digests = {run_id: record_sha256(runs.run_dir(run_id)) for run_id in runs.run_ids() if run_id not in marked}
     reader = open_reader(uri) if digests else None
     if reader is None:
         return list(digests)
-    rows = [row for experiment in reader.experiments() if experiment.ours for row in reader.rows(experiment)]
-    rows = [row for row in rows if row.ended and digests.get(row.run_id) == row.record_sha256]
+    rows = [row for row in reader.all_rows() if row.ended and digests.get(row.run_id) == row.record_sha256]
     held = {row.run_id for row, there in zip(rows, reader.there(rows, "record.json"), strict=True) if there}
     return [run_id for run_id in digests if run_id not in held]
 
@@ -153,7 +161,8 @@ def runs_of(client: MlflowClient, challenge: str, fingerprint: str) -> list[Run]
 
 
 @store_errors()
-def _deliver(run_dir: Path, record: Record, uri: str) -> str:
+def _deliver(run_dir: Path, record: Record, uri: str, *, anew: bool = False) -> str:
+    """The MLflow run's id; ``anew``: replace a delivery even if it looks whole."""
     client = open_store(uri)  # before any other import of mlflow: it sets what mlflow reads once
     from mlflow.entities import RunTag
 
@@ -161,7 +170,7 @@ def _deliver(run_dir: Path, record: Record, uri: str) -> str:
     experiment_id = _experiment(client, record, run_dir.parent, uri)
     earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
     for run in earlier:
-        if run.data.tags.get("record_sha256") == digest and _whole(client, run):
+        if not anew and run.data.tags.get("record_sha256") == digest and _whole(client, run):
             return str(run.info.run_id)
     started = int(datetime.fromisoformat(record.created).timestamp() * 1000)
     tags = _tags(record, digest)
@@ -172,6 +181,8 @@ def _deliver(run_dir: Path, record: Record, uri: str) -> str:
         prefix=f"{TEMPORARY}deliver-", dir=run_dir
     ) as staging:  # swept by lock() after a kill
         _stage(run_dir, record, Path(staging))
+        if not is_own(uri, run_dir.parent):
+            _stage_archives(run_dir, record, Path(staging))
         client.log_artifacts(mlflow_id, staging)
     batches = list(_batches(_metrics(record, started), 900))
     for i, metrics in enumerate(batches or [[]]):
@@ -270,13 +281,11 @@ def _tags(record: Record, digest: str) -> dict[str, str]:
 
 
 def _stage(run_dir: Path, record: Record, staging: Path) -> None:
-    """Copy what goes along as artifacts: record, replicates and plots; in practice the tail of every cell's log, too.
+    """Copy what goes along as artifacts: record and plots; in practice the tail of every cell's log, too.
 
     A log can carry the view out. Where a challenge keeps its secret, logs stay in the runs directory.
     """
-    for name in ("record.json", "replicates.npy"):
-        if (run_dir / name).exists():
-            shutil.copyfile(run_dir / name, staging / name)
+    shutil.copyfile(run_dir / "record.json", staging / "record.json")
     for plot in sorted((run_dir / "plots").glob("*.svg")):
         (staging / "plots").mkdir(exist_ok=True)
         shutil.copyfile(plot, staging / "plots" / plot.name)
@@ -292,6 +301,20 @@ def _stage(run_dir: Path, record: Record, staging: Path) -> None:
                 tails.append(f"--- seed {cell.seed} ---\n{file.read().decode('utf-8', errors='replace')}\n")
     if tails:
         (staging / "logs.txt").write_text("".join(tails), encoding="utf-8")
+
+
+def _stage_archives(run_dir: Path, record: Record, staging: Path) -> None:
+    """Pack cells and submission, with which ``harness import`` makes a runs directory again."""
+    runs = RunsDir(run_dir.parent)
+    packers = {
+        CELLS: partial(pack_cells, runs, record),
+        SUBMISSION: partial(pack_submission, runs, record.submission_digest),
+    }
+    for name, pack in packers.items():
+        with (staging / name).open("wb") as file:
+            packed = pack(file)
+        if not packed:
+            (staging / name).unlink()
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

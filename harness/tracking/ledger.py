@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.errors import HarnessError, ProtocolError
 from harness.tracking import chain
 from harness.tracking.chain import LEDGER, START, Entry, Head, Line, SignedHead, latest_records, standing
 from harness.tracking.files import disk_errors, sync_directory
+from harness.tracking.lines import extend, lines_backwards
 from harness.tracking.record import record_sha256 as digest_of_record
 from harness.tracking.runs import RunsDir, exclusive
 from harness.tracking.signature import VARIABLE, Key, is_public
@@ -32,8 +33,6 @@ __all__ = [
     "LEDGER", "START", "Entry", "Head", "Ledger", "Problem", "SignedHead",
     "append", "latest_records", "read", "standing", "user", "verify",
 ]  # fmt: skip
-
-_BLOCK = 65_536  # bytes read at once from the end
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Ledger:
         if run_id and record_sha256 is None:
             record_sha256 = digest_of_record(self.runs.run_dir(run_id))
         facts = {"run_id": run_id, "record_sha256": record_sha256, "who": who or user(), "note": note}
-        return self._add(key if kind in chain.BY_PERSONS else None, {"kind": kind, **facts})
+        return self._add(key if kind in chain.BY_PERSONS else None, {"kind": kind, **facts})[-1]
 
     def trust(self, public: str, *, key: Key, who: str | None = None, note: str = "") -> Entry:
         """Announce, signed with the key in force, that another one (``public``, hex) signs from the next line on.
@@ -90,14 +89,14 @@ class Ledger:
             raise ProtocolError(
                 f"{public[:80]!r} is not a public key: 64 hexadecimal digits.", "`harness key new` prints it."
             )
-        return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})
+        return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})[-1]
 
-    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> Entry:
-        """Write lines, before them one that names a key never used here; all of them or none. Returns the last."""
+    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> list[Entry]:
+        """Write lines, before them one that names a key never used here; all of them or none."""
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
             length, last = self._end()
             in_force = last.entry.key if last else ""
-            if any(facts["kind"] in chain.BY_PERSONS for facts in wanted):
+            if key or any(facts["kind"] in chain.BY_PERSONS for facts in wanted):
                 self._refuse_another(in_force, key)
             if key and not in_force:
                 wanted = ({"kind": "key", "key": key.public, "who": user(), "note": "the first signature"}, *wanted)
@@ -106,10 +105,11 @@ class Ledger:
                 entry = chain.following(added[-1] if added else last, key, **facts)
                 added.append(Line(entry, entry.line()))
             with disk_errors(f"write {self.path}"):
-                _extend(self.path, length, b"".join(line.content for line in added))
-                if not length:
+                if added:
+                    extend(self.path, length, b"".join(line.content for line in added))
+                if added and not length:
                     sync_directory(self.path.parent)
-        return added[-1].entry
+        return [line.entry for line in added]
 
     def _refuse_another(self, in_force: str, key: Key | None) -> None:
         """Raise ProtocolError unless ``key`` may sign in a ledger whose key is ``in_force``."""
@@ -168,10 +168,9 @@ class Ledger:
         """
         if key is None:
             return SignedHead(**vars(self.head()))
-        in_force = self.public_key()
-        self._refuse_another(in_force or "", key)
-        if not in_force:
+        if self.public_key() is None:
             self._add(key)
+        self._refuse_another(self.public_key() or "", key)
         head = self.head()
         return SignedHead(head.lines, head.sha256, key.public, key.sign(head.signed_content()))
 
@@ -180,7 +179,7 @@ class Ledger:
         if head.lines < 1:
             return (head.lines, head.sha256) == (0, START)
         with disk_errors(f"read {self.path}"):
-            if not self.path.is_file():
+            if not self.path.is_file() or head.lines > self.path.stat().st_size:
                 return False
             with self.path.open("rb") as file:
                 line = next(islice(file, head.lines - 1, None), b"")
@@ -202,7 +201,7 @@ class Ledger:
         if not first.chain and not first.runs:
             return []
         busy = {run_id for _, run_id in first.runs if self.runs.being_written(run_id)}
-        again = self._look()
+        again = self._look(first)
         runs = {
             fault: text for fault, text in again.runs.items() if first.runs.get(fault) == text and fault[1] not in busy
         }
@@ -215,26 +214,29 @@ class Ledger:
         signed = any(line.entry.key for line in lines[-1:])
         return ([] if signed or not lines else [unsigned]) + chain.backwards(lines)
 
-    def _look(self) -> _Look:
+    def _look(self, before: _Look | None = None) -> _Look:
+        """Ledger and records compared; the second time only where something was wrong before."""
         recorded = self.runs.run_ids()  # first: whatever is recorded from here on has its line later
         try:
             lines = self._lines()
         except HarnessError as error:
             return _Look([error.reason], {}, 0)
         latest = latest_records(line.entry for line in lines)
-        faults = {
-            ("unlisted", run_id): f"Run {run_id} has a record, but the ledger has no line for it."
-            for run_id in recorded
-            if run_id not in latest
-        }
-        for run_id, expected in latest.items():
-            try:
-                if digest_of_record(self.runs.run_dir(run_id)) != expected:
-                    text = f"The record of run {run_id} is not the one in the ledger: it was edited afterwards."
-                    faults["edited", run_id] = text
-            except HarnessError as error:
-                faults["missing", run_id] = f"The ledger lists run {run_id[:200]}, but: {error.reason}"
-        return _Look(chain.problems(lines), faults, len(latest))
+        asked = {run_id for _, run_id in before.runs} if before else {*recorded, *latest}
+        faults = {}
+        for run_id in recorded:
+            if run_id in asked and run_id not in latest:
+                faults["unlisted", run_id] = f"Run {run_id} has a record, but the ledger has no line for it."
+        for run_id in latest:
+            if run_id in asked:
+                try:
+                    if digest_of_record(self.runs.run_dir(run_id)) != latest[run_id]:
+                        text = f"The record of run {run_id} is not the one in the ledger: it was edited afterwards."
+                        faults["edited", run_id] = text
+                except HarnessError as error:
+                    faults["missing", run_id] = f"The ledger lists run {run_id[:200]}, but: {error.reason}"
+        broken = [] if before and not before.chain else chain.problems(lines)
+        return _Look(broken, faults, len(latest))
 
     # --- the file ---
 
@@ -253,7 +255,7 @@ class Ledger:
         with disk_errors(f"read {self.path}"):
             if self.path.is_file():
                 with self.path.open("rb") as file:
-                    yield from _lines_backwards(file)
+                    yield from lines_backwards(file)
 
     def _parsed(self, content: bytes) -> Line:
         try:
@@ -291,41 +293,6 @@ def _told(runs: dict[tuple[str, str], str], held: int) -> list[Problem]:
         asked = ": is it the ledger of another one?" if other else "."
         told.append(Problem("", sentence.format(n=len(names), held=held) + first + asked))
     return told
-
-
-def _lines_backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    start, block, tail, torn = file.seek(0, os.SEEK_END), _BLOCK, b"", True
-    while start:
-        size = min(start, block)
-        start, block = start - size, 2 * block
-        file.seek(start)
-        tail = file.read(size) + tail
-        if torn:  # what stands behind the last newline is no line
-            tail = tail[: tail.rfind(b"\n") + 1]
-            torn = not tail
-        first, *others = tail.split(b"\n")[:-1] or [b""]
-        end = start + len(tail)
-        for line in [*others[::-1], *([first] if not start and tail else [])]:
-            yield line + b"\n", end
-            end -= len(line) + 1
-        tail = first + b"\n" if tail else b""
-
-
-def _extend(path: Path, length: int, content: bytes) -> None:
-    """Cut the file to ``length`` and add lines, or leave it at ``length`` where the disk refuses."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        os.ftruncate(descriptor, length)
-        try:
-            written = 0
-            while written < len(content):
-                written += os.pwrite(descriptor, content[written:], length + written)
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, length)
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def append(runs_dir: Path | str, kind: str, run_id: str = "", **facts: Any) -> Entry:

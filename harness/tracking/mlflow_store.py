@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DATABASE = "mlflow.db"
 _BUSY_SECONDS = 10.0  # how long a locked database is waited for
 _SQLITE, _WITH_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
+_BROKEN = re.compile(r"not a database|malformed|no such (table|column)|disk image")
+_REBUILD = "`harness sync --rebuild` sets a runs directory's store aside and makes it again from the records."
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors come as exceptions as well; logged, they would be tracebacks
@@ -56,6 +58,17 @@ def sqlite_uri(path: Path) -> str:
     quoted = quote(plain)
     # With the driver's name mlflow does not make directories for the path as it stands in the URI.
     return (_SQLITE if quoted == plain else _WITH_DRIVER) + quoted
+
+
+def is_own(uri: str, runs_dir: Path) -> bool:
+    """Whether a store is the runs directory's own database, beside the very files that were recorded."""
+    path = sqlite_path(uri)
+    return path is not None and path.resolve() == (runs_dir / DATABASE).resolve()
+
+
+def shown(uri: str) -> str:
+    """A store's URI as it may stand on a screen and in a ledger: without user and password."""
+    return re.sub(r"//[^/]*@", "//", uri)
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -169,9 +182,10 @@ def _probe(path: Path) -> None:
             relocate(database, path)
             database.commit()
     except sqlite3.Error as error:
+        broken = _BROKEN.search(str(error))
         raise StoreError(
             f"The MLflow store {path} cannot be written: {error}.",
-            "Close what holds it, or make it writable.",
+            _REBUILD if broken else "Close what holds it, or make it writable.",
         ) from error
 
 
@@ -193,15 +207,17 @@ def store_errors() -> Iterator[None]:
         database = re.search(
             r"\(\w[\w.]*Error\) ([^\[]{3,200})", text
         )  # (sqlite3.OperationalError) disk full [SQL: ...
-        if server and "Max retries exceeded" in text:
+        hint = "Check tracking.uri or MLFLOW_TRACKING_URI, then `harness sync`."
+        if outdated := re.search(r"database schema \(found version (\w+), but expected (\w+)\)", text):
+            problem = f"its tables are those of another version of mlflow ({outdated[1]}, not {outdated[2]})"
+            hint = f"{_REBUILD} `mlflow db upgrade URI` changes the tables of a store that is shared."
+        elif server and "Max retries exceeded" in text:
             problem = f"{server.group()} cannot be reached"
         elif database:
             problem = f"its database says: {database[1].strip()}"
+            hint = _REBUILD if _BROKEN.search(text) else hint
         elif isinstance(error, OSError) and error.strerror:
             problem = f"{error.strerror} ({error.filename2 or error.filename or 'no file named'})"
         else:
             problem = f"it does not answer as it should: {type(error).__name__}: {text[:300]}"
-        raise StoreError(
-            f"The MLflow store: {problem}.",
-            "Check tracking.uri or MLFLOW_TRACKING_URI, then `harness sync`.",
-        ) from error
+        raise StoreError(f"The MLflow store: {problem}.", hint) from error

@@ -24,7 +24,7 @@ def location(folder: Path, fingerprint: str) -> str:
 def resolved(address: str, database: Path | None) -> str:
     """The address meant: beside the database, where artifacts of ours are kept there; else as it stands."""
     found = _OURS.fullmatch(address)
-    if database is None or found is None or not _keeps_artifacts(database):
+    if database is None or found is None or local_path(address) is None or not _keeps_artifacts(database):
         return address
     return f"{_root(database)}/{ARTIFACTS}/{found['inside']}"
 

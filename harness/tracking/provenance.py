@@ -1,7 +1,7 @@
 """Which code gave a score: a digest of the harness's own source, the commit it stands at, and the machine.
 
 A ``scorer_version`` is a promise of whoever changes a scorer; the digest needs none. Cells of another source are run
-again, and rows of several sources never share a ranking.
+again, records of other statistics summed up again, and rows of several sources never share a ranking.
 """
 
 from __future__ import annotations
@@ -14,15 +14,29 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_SCORING = ("tracks", "models", "data", "statistics", "api.py", "randomness.py", "registry.py")
-_SCORING_PAGES = ("evaluation/cell.py", "evaluation/draws.py", "evaluation/tally.py")
+_SCORING = (
+    "tracks",
+    "models",
+    "data",
+    "api.py",
+    "randomness.py",
+    "registry.py",
+    "evaluation/cell.py",
+    "evaluation/draws.py",
+)
+_SUMMING = ("statistics", "evaluation/tally.py")
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 _HERE = Path(__file__).parents[1]
 
 
 def source() -> str:
-    """SHA-256 over paths and contents of all modules that a score goes through."""
-    return digest_of(*_SCORING, *_SCORING_PAGES)
+    """SHA-256 over paths and contents of all modules that a cell's score goes through."""
+    return digest_of(*_SCORING)
+
+
+def statistics() -> str:
+    """The same of those by which a run's cells are summed up."""
+    return digest_of(*_SUMMING)
 
 
 @cache

@@ -51,6 +51,7 @@ class Held:
     """A live MLflow run."""
 
     mlflow_id: str
+    experiment: str  # its name
     name: str
     status: str  # MLflow's: RUNNING, FINISHED, FAILED ...
     run_id: str  # of the record it was delivered from; empty where it has no such tag
@@ -81,6 +82,10 @@ class Reader:
     def rows(self, experiment: Experiment) -> list[Held]:
         """All live runs of an experiment, newest first."""
         raise NotImplementedError
+
+    def all_rows(self) -> list[Held]:
+        """The live runs of all experiments that a harness made."""
+        return [row for experiment in self.experiments() if experiment.ours for row in self.rows(experiment)]
 
     def histories(self, rows: Sequence[Held], key: str) -> dict[str, dict[int, float]]:
         """A metric's value at each step, for each of the runs by its MLflow id."""
@@ -154,6 +159,7 @@ class ServerReader(Reader):
         return [
             Held(
                 mlflow_id=run.info.run_id,
+                experiment=experiment.name,
                 name=run.info.run_name or "",
                 status=run.info.status,
                 run_id=run.data.tags.get("run_id", ""),
@@ -206,6 +212,7 @@ class DatabaseReader(Reader):
         return [
             Held(
                 mlflow_id=run,
+                experiment=experiment.name,
                 name=name or "",
                 status=status,
                 run_id=tags.get(run, {}).get("run_id") or "",

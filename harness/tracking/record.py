@@ -67,6 +67,11 @@ class CellRecord(_Model):
         return self.score, self.metrics, self.output_digest
 
 
+class _KeptCell(CellRecord):
+    run_id: str = ""  # so that no run's cells pass for another's
+    files: dict[str, str]
+
+
 class Record(_Model):
     """One run: a submission on all seeds of a challenge. A failed run has one too, with ``score`` null."""
 
@@ -111,7 +116,8 @@ class Record(_Model):
     commitment: str = ""  # to the challenge's secret: with settings and data digest it gives the fingerprint
     n_classes: int = 0
     normalised_ci95: tuple[float, float] | None = None
-    source: str | None = None  # digest of the harness's scoring source: tracks, models, data, statistics
+    source: str | None = None  # digest of the harness's scoring source: tracks, models, data
+    statistics: str | None = None  # digest of the source that summed up its cells
     commit: str | None = None  # of the checkout, where the harness runs from one
     dirty: bool | None = None  # whether that checkout had changes
 
@@ -161,9 +167,14 @@ def parse_record(content: bytes, where: str) -> Record:
     return _parse(Record, content, where)
 
 
-def parse_cell(content: bytes, where: str) -> CellRecord:
-    """The cell record in ``content``; HarnessError if it is broken."""
-    return _parse(CellRecord, content, where)
+def parse_kept_cell(content: bytes, where: str) -> tuple[CellRecord, str, dict[str, str]]:
+    """The cell record in a cell.json, the id of its run, and the digests of the files beside it by name.
+
+    HarnessError if it is broken.
+    """
+    kept = _parse(_KeptCell, content, where)
+    cell = CellRecord.model_construct(**{name: getattr(kept, name) for name in CellRecord.model_fields})
+    return cell, kept.run_id, kept.files
 
 
 def record_sha256(run_dir: Path) -> str:

@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
 import socket
-import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -46,14 +44,16 @@ from harness.tracking.files import (
     disk_errors,
     json_bytes,
     parse_array,
+    read_bytes,
     sync_directory,
     write_json_atomic,
     write_new,
     write_text_atomic,
 )
-from harness.tracking.record import CellRecord, Record, parse_cell, read_record
+from harness.tracking.record import CellRecord, Record, parse_kept_cell, read_record
 from harness.tracks.base import Array, Arrays
 
+_KEPT = re.compile(r"cell\.json|log\.txt|curve\.npy|(output|items)/[A-Za-z0-9_]+\.npy")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 UNFINISHED = "unfinished"
 _RESERVED = {"submissions", "mlartifacts", "mlflow.db", "ledger.jsonl"}
@@ -155,30 +155,31 @@ class RunsDir:
 
         Only a log may be missing: logs of challenges that keep their secret do not travel.
         """
-        folder = self.cell_dir(run_id, seed)
-        content = _bytes(folder / "cell.json")
-        cell = parse_cell(content, str(folder / "cell.json"))
+        folder = os.fspath(self.cell_dir(run_id, seed))
+        content = read_bytes(f"{folder}/cell.json")
+        cell, of, files = parse_kept_cell(content, f"{folder}/cell.json")
         if cell.seed != seed:
             raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
+        if of != run_id:
+            raise HarnessError(f"{folder} holds the cell of another run, {of or 'which it does not name':.200}.")
         output: dict[str, Array] = {}
         items: dict[str, Array] = {}
         curve: FloatArray | None = None
         log = ""
-        if (of := _run_of(content)) != run_id:
-            raise HarnessError(f"{folder} holds the cell of another run, {of:.200}.")
-        for name, digest in _files_of(content, folder).items():
-            if name == "log.txt" and not (folder / name).exists():
+        for name, digest in files.items():
+            path = f"{folder}/{_checked(name)}"
+            if name == "log.txt" and not os.path.lexists(path):
                 continue
-            data = _bytes(folder / name)
+            data = read_bytes(path)
             if hashlib.sha256(data).hexdigest() != digest:
-                raise HarnessError(f"{folder / name} was changed after it was kept.")
+                raise HarnessError(f"{path} was changed after it was kept.")
             kind, _, stem = name.removesuffix(".npy").rpartition("/")
             if name == "log.txt":
                 log = data.decode("utf-8", errors="replace")
             elif name == "curve.npy":
-                curve = parse_array(data, str(folder / name))
+                curve = parse_array(data, path)
             else:
-                {"output": output, "items": items}[kind][stem] = parse_array(data, str(folder / name))
+                {"output": output, "items": items}[kind][stem] = parse_array(data, path)
         cell = cell.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
         return StoredCell(cell, output, items, curve, log)
 
@@ -342,34 +343,6 @@ def _replace_directory(building: Path, final: Path) -> None:
 
 
 def _checked(name: str) -> str:
-    if not re.fullmatch(r"cell\.json|log\.txt|curve\.npy|(output|items)/[A-Za-z0-9_]+\.npy", name):
-        raise ValueError(f"unexpected file {name!r:.60}")
+    if not _KEPT.fullmatch(name):
+        raise HarnessError(f"A cell has no file {name!r:.60}.")
     return name
-
-
-def _files_of(content: bytes, folder: Path) -> dict[str, str]:
-    """Names and digests of a cell's other files, as its cell.json lists them."""
-    try:
-        files = json.loads(content)["files"]
-        if all(isinstance(digest, str) for digest in files.values()):
-            return {_checked(name): digest for name, digest in files.items()}
-        raise ValueError("a digest is no text")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise HarnessError(f"{folder / 'cell.json'} does not list its files: {error!r:.100}.") from error
-
-
-def _run_of(content: bytes) -> str:
-    """The run that a cell says it is of, so that no run's cells pass for another's."""
-    return str(json.loads(content).get("run_id", "which it does not name"))
-
-
-def _bytes(path: Path) -> bytes:
-    """The content of a regular file. Raises HarnessError where there is none."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would hang
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise HarnessError(f"{path} is not a regular file.")
-            return file.read()
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be read: {error.strerror}.") from error

@@ -38,11 +38,18 @@ class Key:
         return self._private.sign(content).hex()
 
 
-def default_place() -> Path:
-    """Where a key is looked for unless something else is said: ``harness/key.pem`` in the user's config directory."""
+def default_place() -> Path | None:
+    """Where a key is looked for unless something else is said: ``harness/key.pem`` in the user's config directory.
+
+    None for a user without a home directory.
+    """
     from platformdirs import user_config_path
 
-    return user_config_path("harness") / "key.pem"
+    try:
+        place = user_config_path("harness", appauthor=False) / "key.pem"
+    except RuntimeError:  # neither HOME nor XDG_CONFIG_HOME, and no entry for this user id
+        return None
+    return place if place.is_absolute() else None
 
 
 def load_key(path: Path | str | None = None) -> Key | None:
@@ -52,9 +59,9 @@ def load_key(path: Path | str | None = None) -> Key | None:
     """
     named = path or os.environ.get(VARIABLE)
     if named:
-        return _read(Path(named).expanduser())
+        return _read(_path(named))
     place = default_place()
-    return _read(place) if os.path.lexists(place) else None
+    return _read(place) if place and os.path.lexists(place) else None
 
 
 def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
@@ -65,7 +72,11 @@ def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    place = Path(path).expanduser().absolute() if path else default_place()
+    place = _path(path).absolute() if path else default_place()
+    if place is None:
+        raise ProtocolError(
+            "There is no home directory to keep a key in.", "`harness key new PATH` takes another place."
+        )
     _refuse_place(place)
     private = Ed25519PrivateKey.generate()
     content = private.private_bytes(
@@ -93,6 +104,13 @@ def is_public(text: str) -> bool:
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
+def _path(text: Path | str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~somebody" whom this machine does not know
+        return Path(text)
+
+
 def _key(private: Ed25519PrivateKey) -> Key:
     return Key(private.public_key().public_bytes_raw().hex(), private)
 
@@ -110,22 +128,21 @@ def _read(path: Path) -> Key:
 def _content(path: Path) -> bytes:
     """The bytes of a key file that only its owner can read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would hang the open
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ProtocolError(
-            f"The key {path} cannot be read: {why}.", f"{VARIABLE} names another one; {_MAKE}"
-        ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a FIFO would hang the open
             raise ProtocolError(f"The key {path} is not a file.", f"{VARIABLE} names another one; {_MAKE}")
         if state.st_mode & 0o077:
             raise ProtocolError(
                 f"The key {path} is open to others (mode {stat.S_IMODE(state.st_mode):04o}), so it may be known to them.",
                 f"`chmod 600 {path}` where you know that nobody has read it; else take another: {_MAKE}",
             )
-        content = file.read(_MAX_BYTES + 1)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ProtocolError(
+            f"The key {path} cannot be read: {why}.", f"{VARIABLE} names another one; {_MAKE}"
+        ) from error
     if len(content) > _MAX_BYTES:
         raise ProtocolError(f"{path} is larger than any key.", f"{VARIABLE} names another one; {_MAKE}")
     return content
@@ -148,15 +165,19 @@ def _loaded(path: Path, content: bytes) -> Any:
 
 
 def _refuse_place(place: Path) -> None:
+    if not place.is_absolute():
+        raise ProtocolError(
+            "There is no home directory to keep a key in.", "`harness key new PATH` takes another place."
+        )
     if os.path.lexists(place):
         raise _exists(place)
     with disk_errors(f"look at {place.parent}"):
-        for folder in (around := place.resolve()).parents:
+        for folder in (around := Path(os.path.realpath(place))).parents:
             what = next((name for name, test in _PUBLIC_PLACES.items() if test(folder)), None)
             if what:
                 raise ProtocolError(
                     f"{around} lies in {what} ({folder}): whoever copies or publishes that would give the key away.",
-                    f"Take a place outside; without a path it is {default_place()}.",
+                    "Take a place outside; without a path it is one in your config directory.",
                 )
 
 
@@ -171,9 +192,7 @@ _PUBLIC_PLACES: dict[str, Callable[[Path], bool]] = {
     "a git repository": lambda folder: (
         (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
     ),
-    "a runs directory": lambda folder: any(
-        next(folder.glob(name), None) for name in ("ledger.jsonl", "record.json", "*/record.json")
-    ),
+    "a runs directory": lambda folder: (folder / "ledger.jsonl").exists() or (folder / "record.json").exists(),
 }
 
 

@@ -42,9 +42,7 @@ class Memory:
         self._file = cache_dir() / "verified" / f"{name}.json"
         self._archives: dict[str, _Seen] = {}
         self._rows: dict[tuple[str, str, str], list[_Seen]] = {}
-        self._key = (
-            f"{provenance.source()}|{provenance.digest_of('verification', 'evaluation', 'protocol')}|{config_dir}"
-        )
+        self._key = f"{provenance.source()}|{provenance.statistics()}|{provenance.digest_of('verification', 'evaluation', 'protocol')}|{config_dir}"
 
     def checked(self, records: Mapping[str, Record]) -> dict[str, Checked]:
         """Every record checked, or known to be in order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from harness.evaluation.entrants import Entrant
 from harness.evaluation.session import TRUSTED
 from harness.evaluation.tally import tally
 from harness.protocol import submission
+from harness.tracking import provenance
 from harness.tracking.record import SCHEMA_VERSION, CellRecord, Record
 from harness.tracking.runs import StoredCell, arrays_digest
 from harness.verification.judge import Judge, Protocol
 
 UNFINISHED = "it was being run again and did not come to an end: run it once more"
+OTHER_STATISTICS = "another version of the harness summed up its cells: run it again, which its kept cells make quick"
 OLD = "an older version of the harness made its record, which binds neither cells nor source"
 
 
@@ -46,6 +49,8 @@ def check(record: Record, judge: Judge) -> Checked:
     except BenchmarkError as error:
         return Checked(record, (f"its settings are no challenge here: {error}",))
     problems = [*protocol.problems(record), *_entrant(record, judge)]
+    if record.statistics != provenance.statistics():
+        return Checked(record, tuple(problems), (OTHER_STATISTICS,))
     cells, broken = _cells(record, protocol, judge)
     problems += broken
     later = "" if record.reference else judge.unsettled(record)
@@ -124,7 +129,7 @@ def _cell(record: Record, cell: CellRecord, stored: StoredCell, protocol: Protoc
         yield "no items were kept, so its score cannot be computed again"
         return
     score = _score(stored, protocol)
-    if cell.score is None or not np.isclose(score, cell.score, rtol=1e-9, atol=1e-9):
+    if cell.score is None or not isclose(score, cell.score, rel_tol=1e-9, abs_tol=1e-9):
         yield f"its score is {cell.score}, its items give {score:.6g}"
 
 

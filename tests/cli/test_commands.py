@@ -83,9 +83,35 @@ def test_show_says_what_is_pinned(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0 (all the rest)" in out
 
 
+def test_show_power_judges_the_board_that_is_planned(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Two seeds are run once; another number of teams or seeds is calculated from them."""
+    words = ["show", "debugging_digits", "--power", "--runs-dir", tmp_path, *SMALL]
+    facts, planned = (
+        json.loads(call(capsys, *words, "--json", *more)[1])["power"] for more in ([], ["--teams", 5, "--seeds", 20])
+    )
+    fitting = json.loads(call(capsys, "list", "submissions", "--json")[1])
+    assert facts["teams"] == sum(row["task"] == "debugging" for row in fitting) + 1
+    assert (facts["seeds"], facts["seeds measured"]) == (2, 2)
+    assert (planned["teams"], planned["seeds"], planned["seeds measured"]) == (5, 20, 2)
+    assert planned["knn_shapley, seconds of work a run"] == facts["knn_shapley, seconds of work a run"]
+    assert planned["resolves"] < facts["resolves"]
+    assert set(planned["baselines_beat_random"]) == {"aum", "knn_shapley"}
+    assert planned["hours"] > 0
+    assert "5 teams and 20 seeds the board resolves" in planned["verdict"]
+    *_, last = call(capsys, *words, "--teams", 5, "--seeds", 20)[1].splitlines()
+    assert last == planned["verdict"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["show", "debugging_digits", "--teams", "40"], "--power is missing"),
+        (["show", "debugging_digits", "--seeds", "10", "--teams", "40"], "--teams and --seeds"),
+        (["show", "debugging_digits", "--power", "--teams", "1"], "--teams must be a whole number from 2"),
+        (["show", "debugging_digits", "--power", "--teams", "-3"], "--teams must be a whole number from 2"),
+        (["show", "debugging_digits", "--power", "--seeds", "2.5"], "not '2.5'"),
+        (["show", "debugging_digits", "--power", "--seeds", "ten"], "not 'ten'"),
+        (["show", "debugging_digits", "--power", "--seeds", "9" * 5000], "--seeds must be a whole number from 2"),
         (["run", "challenge=debuging_digits"], "debugging_digits"),
         (["run", "submission=knn_shaply"], "knn_shapley"),
         (["run", "submission=/no/such/folder"], "/no/such/folder"),

@@ -82,8 +82,10 @@ def test_a_sweep_goes_on_where_nothing_can_be_measured(tmp_path: Path, config_di
     assert "float32 [80, 13]" in harness("show", "little").stdout
     power = json.loads(harness("show", "nothing", "--power", "--json").stdout)["power"]
     assert power["seeds measured"] == 0
+    assert power["verdict"].startswith("Nothing was measured on any seed")
     power = json.loads(harness("show", "little", "--power", "--json").stdout)["power"]
     assert power["seeds measured"] == 1
+    assert power["verdict"].startswith("One seed tells nothing apart")
     assert "on one seed" in harness("check", "debugging/random", "challenge=nothing").stdout  # of another seed
     refused = harness("check", "debugging/random", "challenge=nothing", "track.noise=0.03")  # one wrong label
     assert "FAIL  measurable" in refused.stdout, refused.stdout

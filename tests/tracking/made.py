@@ -128,6 +128,7 @@ def made_run(
             "device": device,
             "versions": {"harness": "0"},
             "source": provenance.source(),
+            "statistics": provenance.statistics(),
             "data_digests": {"digits": DATA},
             "n_classes": CLASSES,
             "created": "2026-01-02T03:04:05+00:00",

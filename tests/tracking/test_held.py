@@ -20,8 +20,10 @@ from harness.tracking.mlflow_store import create_database, open_store, sqlite_ur
 from harness.tracking.reader import DatabaseReader, Held, ServerReader
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
-from tests.tracking.made import FINGERPRINT, SEEDS, made_run
+from tests.tracking.made import FINGERPRINT, SEEDS, made_run, run_id
 
+REFERENCES = (("reference-random", 0.1), ("reference-skyline", 0.97))
+ALL = {run_id(name) for name in ("reference-random", "reference-skyline", "good", "fair")}
 BOARD = ("made", FINGERPRINT)
 
 
@@ -33,7 +35,7 @@ def _own_store_and_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("held") / "runs"
-    for name, skill in (("good", 0.9), ("fair", 0.6)):
+    for name, skill in (*REFERENCES, ("good", 0.9), ("fair", 0.6)):
         made_run(place, name, skill)
     return place
 
@@ -49,12 +51,12 @@ def wanted(place: Path) -> dict[str, Recorded]:
     entries = [entry for entry in ledger.read(place) if entry.kind == "run"]
     latest = ledger.latest_records(entries)
     return {
-        run_id: Recorded(
-            RunsDir(place).load_record(run_id),
+        found: Recorded(
+            RunsDir(place).load_record(found),
             digest,
-            frozenset(e.record_sha256 or "" for e in entries if e.run_id == run_id) - {digest},
+            frozenset(e.record_sha256 or "" for e in entries if e.run_id == found) - {digest},
         )
-        for run_id, digest in latest.items()
+        for found, digest in latest.items()
     }
 
 
@@ -83,10 +85,10 @@ def edit(path: Path, old: bytes = b'"score": 0.', new: bytes = b'"score": 0.9') 
     path.write_bytes(content.replace(old, new, 1))
 
 
-def forge(place: Path, run_id: str) -> None:
+def forge(place: Path, name: str) -> None:
     client = open_store(tracking_uri(place))
     first = client.get_run(rows(place)["fair"].mlflow_id)
-    forged = client.create_run(first.info.experiment_id, tags={**first.data.tags, "run_id": run_id})
+    forged = client.create_run(first.info.experiment_id, tags={**first.data.tags, "run_id": name})
     client.set_terminated(forged.info.run_id)
 
 
@@ -103,55 +105,55 @@ def move_experiment(place: Path) -> None:
 
 LATEST = "UPDATE latest_metrics SET value = 0.99 WHERE key = ? AND value BETWEEN 0.4 AND 0.7"
 EDITS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "artifact edited": (lambda p: edit(artifact(p)), "made-fair", "its artifact record.json was edited"),
-    "artifact removed": (lambda p: artifact(p).unlink(), "made-fair", "missing or unreadable"),
-    "artifact a link": (lambda p: _link(artifact(p)), "made-fair", "missing or unreadable"),
-    "score": (lambda p: sql(p, LATEST, "score"), "made-fair", "metric score is 0.99"),
-    "interval": (lambda p: sql(p, LATEST, "ci_low"), "made-fair", "metric ci_low is 0.99"),
+    "artifact edited": (lambda p: edit(artifact(p)), run_id("fair"), "its artifact record.json was edited"),
+    "artifact removed": (lambda p: artifact(p).unlink(), run_id("fair"), "missing or unreadable"),
+    "artifact a link": (lambda p: _link(artifact(p)), run_id("fair"), "missing or unreadable"),
+    "score": (lambda p: sql(p, LATEST, "score"), run_id("fair"), "metric score is 0.99"),
+    "interval": (lambda p: sql(p, LATEST, "ci_low"), run_id("fair"), "metric ci_low is 0.99"),
     "no number": (
         lambda p: sql(p, "UPDATE latest_metrics SET is_nan = 1 WHERE key = 'score' AND value < 0.7"),
-        "made-fair",
+        run_id("fair"),
         "metric score is nan",
     ),
     "normalised removed": (
         lambda p: sql(p, "DELETE FROM latest_metrics WHERE key = 'normalised'"),
-        "made-good",
+        run_id("good"),
         "metric normalised is None",
     ),
     "score of a seed": (
         lambda p: sql(p, "UPDATE metrics SET value = 0.99 WHERE key = 'seed/score' AND step = 2"),
-        "made-good",
+        run_id("good"),
         "the score of seed 2 is 0.99",
     ),
     "seed removed": (
         lambda p: sql(p, "DELETE FROM metrics WHERE key = 'seed/score' AND step = 1"),
-        "made-good",
+        run_id("good"),
         "the score of seed 1 is None",
     ),
     "seed added": (
-        lambda p: sql(p, "UPDATE metrics SET key = 'seed/score', step = 7 WHERE key = 'seed/second' AND step = 0"),
-        "made-good",
+        lambda p: sql(p, "UPDATE metrics SET key = 'seed/score', step = 7 WHERE key = 'seed/accuracy' AND step = 0"),
+        run_id("good"),
         "the score of seed 7",
     ),
     "run id": (
-        lambda p: sql(p, "UPDATE tags SET value = 'made-x' WHERE value = 'made-fair'"),
-        "made-x",
+        lambda p: sql(p, "UPDATE tags SET value = 'x' WHERE value = ?", run_id("fair")),
+        "x",
         "a row without a run",
     ),
-    "run deleted": (delete, "made-fair", "`harness sync` delivers it again"),
+    "run deleted": (delete, run_id("fair"), "`harness sync` delivers it again"),
     "experiment renamed": (
         lambda p: sql(p, "UPDATE experiments SET name = 'x' WHERE name LIKE 'made@%'"),
-        "made-fair",
+        run_id("fair"),
         "`harness sync` delivers it again",
     ),
     "digest": (
         lambda p: sql(p, "UPDATE tags SET value = ? WHERE key = 'record_sha256'", "0" * 64),
-        "made-fair",
+        run_id("fair"),
         "not of the record that the ledger holds",
     ),
     "row without a run": (lambda p: forge(p, "made-nobody"), "made-nobody", "a row without a run"),
-    "second row": (lambda p: forge(p, "made-fair"), "made-fair", "record.json is missing"),
-    "of another board": (move_experiment, "made-other", "Run made-other has another fingerprint"),
+    "second row": (lambda p: forge(p, run_id("fair")), run_id("fair"), "record.json is missing"),
+    "of another board": (move_experiment, run_id("other"), "has another fingerprint than the board"),
 }
 
 
@@ -162,38 +164,38 @@ def _link(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", EDITS)
 def test_an_edit_is_named(place: Path, kind: str) -> None:
-    act, run_id, what = EDITS[kind]
+    act, run, what = EDITS[kind]
     assert compared(place) == []
     act(place)
     problems = compared(place)
-    assert [text for named, text in problems if named == run_id and what in text], problems
+    assert [text for named, text in problems if named == run and what in text], problems
     assert all("\n" not in text for _, text in problems)
 
 
 def test_runs_without_any_ledger_are_noticed(place: Path) -> None:
     (place / "ledger.jsonl").unlink()
-    assert {run_id for run_id, _ in compared(place)} == {"made-good", "made-fair"}
+    assert {named for named, _ in compared(place)} == ALL
 
 
 def test_a_store_that_is_gone_holds_no_run(place: Path) -> None:
     (place / "mlflow.db").unlink()
-    assert sorted(run_id for run_id, _ in compared(place)) == ["made-fair", "made-good"]
+    assert {named for named, _ in compared(place)} == ALL
     assert not (place / "mlflow.db").exists(), "comparing makes no store"
 
 
 def test_what_waits_or_was_killed_is_no_difference(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_run(place, "late", deliver=False)
-    delivery.mark(place / "made-late")
+    delivery.mark(place / run_id("late"))
     client = open_store(tracking_uri(place))
     experiment = client.get_run(rows(place)["fair"].mlflow_id).info.experiment_id
-    client.create_run(experiment, run_name="half", tags={"run_id": "made-fair"})
+    client.create_run(experiment, run_name="half", tags={"run_id": run_id("fair")})
     with monkeypatch.context() as patched:  # killed after the new delivery, before the old one was deleted
         patched.setattr(type(client), "delete_run", lambda self, run_id: None)
         made_run(place, "fair", 0.5)
     assert compared(place) == []
     made_run(place, "good", 0.3, deliver=False)  # the old row is there, the new one is not
-    assert [run_id for run_id, _ in compared(place)] == ["made-good"]
-    delivery.mark(place / "made-good")
+    assert [named for named, _ in compared(place)] == [run_id("good")]
+    delivery.mark(place / run_id("good"))
     assert compared(place) == []
 
 
@@ -299,6 +301,6 @@ def _record(place: Path, row: Held) -> Record:
 def test_another_store_than_the_directorys_own(place: Path, tmp_path: Path) -> None:
     create_database(tmp_path / "other.db")
     uri = sqlite_uri(tmp_path / "other.db")
-    assert len(compared(place, uri)) == 2
-    assert sorted(delivery.sync(place, uri)[0]) == ["made-fair", "made-good"]
+    assert len(compared(place, uri)) == 4
+    assert set(delivery.sync(place, uri)[0]) == ALL
     assert compared(place, uri) == []

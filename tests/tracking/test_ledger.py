@@ -19,7 +19,7 @@ from tests.tracking.made import made_run
 
 def test_lines_are_chained(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    for i in range(3):
+    for _ in range(3):
         ledger.append("publish", who="me", note="why\nnot")
     lines = ledger.path.read_bytes().splitlines(keepends=True)
     assert len(lines) == 3  # a newline in a note does not make a line

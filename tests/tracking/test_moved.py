@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.tracking import delivery, places
 from harness.tracking.mlflow_store import create_database, open_store, sqlite_uri, tracking_uri
 from harness.tracking.places import local_path, location, resolved
-from tests.tracking.made import FINGERPRINT, made_run
+from tests.tracking.made import FINGERPRINT, made_run, run_id
 from tests.tracking.test_held import artifact, compared, edit, rows, wanted
 
 ODD = ["a b", "a%20b", "a#b", "größe 中", "mlartifacts"]
@@ -75,7 +75,7 @@ def test_a_copy_reads_and_writes_itself_alone(fate: str, original: Path, tmp_pat
     kept = {path.parents[1].name for path in copy.glob("mlartifacts/*/*/artifacts/record.json")}
     assert {row.mlflow_id for row in rows(copy).values()} <= kept
     edit(artifact(copy, "good"))
-    assert [run_id for run_id, _ in compared(copy)] == ["made-good"]
+    assert [named for named, _ in compared(copy)] == [run_id("good")]
 
 
 def test_artifacts_that_a_copy_lost_are_not_those_of_the_original(original: Path, tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_artifacts_that_a_copy_lost_are_not_those_of_the_original(original: Path
     shutil.copytree(original, copy)
     shutil.rmtree(copy / "mlartifacts")
     before = content(original)
-    assert {run_id for run_id, text in compared(copy) if "missing" in text} == {"made-good", "made-fair"}
-    assert sorted(delivery.sync(copy)[0]) == ["made-fair", "made-good"]
+    assert {named for named, text in compared(copy) if "missing" in text} == {run_id("good"), run_id("fair")}
+    assert set(delivery.sync(copy)[0]) == {run_id("fair"), run_id("good")}
     assert compared(copy) == []
     assert content(original) == before
 
@@ -101,7 +101,7 @@ def test_a_directory_may_be_moved_to_any_name_and_back(name: str, original: Path
     assert delivery.sync(original) == ([], {})
     made_run(original, "later", 0.5)
     assert compared(original) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["original"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "original"]
 
 
 def test_the_database_names_its_place_whole_or_not_at_all(
@@ -153,7 +153,8 @@ def test_addresses_of_others_stay_as_they_are(original: Path) -> None:
     database = original / "mlflow.db"
     ours = location(Path("/was"), FINGERPRINT)
     assert local_path(resolved(ours, database)) == original / "mlartifacts" / FINGERPRINT[:12]
-    for address in ("s3://bucket/mlartifacts", f"{ours}/../../x", "mlflow-artifacts:/1", "file:///was/1", "", "/was"):
+    remote = f"s3://bucket/mlartifacts/{FINGERPRINT[:12]}"
+    for address in (remote, f"{ours}/../../x", "mlflow-artifacts:/1", "file:///was/1", "", "/was"):
         assert resolved(address, database) == address
     assert resolved(ours, None) == ours
     assert resolved(ours, Path("/nobody/keeps/artifacts/here.db")) == ours

@@ -15,8 +15,7 @@ from harness.tracking import delivery
 from harness.tracking.mlflow_store import StoreError, create_database, open_store, tracking_uri
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir
-from tests.tracking import made
-from tests.tracking.made import FINGERPRINT, SEEDS, made_run
+from tests.tracking.made import FINGERPRINT, SEEDS, made_run, run_id
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +28,7 @@ def runs_in(place: Path) -> list:  # type: ignore[type-arg]
 
 
 def test_one_run_with_seeds_as_steps(tmp_path: Path) -> None:
-    record = made_run(tmp_path, "a")
+    record = made_run(tmp_path, "a", normalised=0.5)
     (run,) = runs_in(tmp_path)
     client = open_store(tracking_uri(tmp_path))
     experiment = client.get_experiment(run.info.experiment_id)
@@ -40,9 +39,9 @@ def test_one_run_with_seeds_as_steps(tmp_path: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.metrics["score"] == record.score
     assert (run.data.metrics["ci_low"], run.data.metrics["ci_high"]) == record.ci95
-    assert "normalised" not in run.data.metrics  # no floor and no skyline
+    assert run.data.metrics["normalised"] == 0.5
     assert run.data.metrics["seconds"] == 0.5 * SEEDS
-    assert run.data.params["model.C"] == str(made.challenge().model.C)
+    assert run.data.params["model.C"] == "1.0"
     assert run.data.tags["data.digits"] == "ef" * 32
     assert run.data.tags["version.harness"] == "0"
     history = client.get_metric_history(run.info.run_id, "seed/score")
@@ -56,15 +55,15 @@ def test_one_run_with_seeds_as_steps(tmp_path: Path) -> None:
         "plots/curve.svg",
         "logs.txt",
     }
-    assert (folder / "record.json").read_bytes() == (tmp_path / made.run_id("a") / "record.json").read_bytes()
+    assert (folder / "record.json").read_bytes() == (tmp_path / run_id("a") / "record.json").read_bytes()
     assert "--- seed 3 ---\nseed 3 of a\n" in (folder / "logs.txt").read_text()
-    assert not (tmp_path / made.run_id("a") / "undelivered").exists()
+    assert not (tmp_path / run_id("a") / "undelivered").exists()
 
 
 def test_a_second_run_replaces_and_the_same_record_is_delivered_once(tmp_path: Path) -> None:
     made_run(tmp_path, "a", 0.7)
     (first,) = runs_in(tmp_path)
-    assert delivery.deliver(tmp_path / made.run_id("a")) == first.info.run_id
+    assert delivery.deliver(tmp_path / run_id("a")) == first.info.run_id
     changed = made_run(tmp_path, "a", 0.4)
     (second,) = runs_in(tmp_path)
     assert second.info.run_id != first.info.run_id
@@ -106,14 +105,14 @@ def test_a_locked_store_keeps_the_result_and_sync_delivers_it(tmp_path: Path, mo
         other.execute("BEGIN EXCLUSIVE")
         record = made_run(tmp_path, "b", deliver=False)
         with pytest.warns(delivery.UndeliveredWarning, match="locked") as caught:
-            assert delivery.deliver(tmp_path / made.run_id("b")) is None
+            assert delivery.deliver(tmp_path / run_id("b")) is None
         assert "\n" not in str(caught[0].message)
-        assert delivery.undelivered(tmp_path) == [made.run_id("b")]
+        assert delivery.undelivered(tmp_path) == [run_id("b")]
         delivered, left = delivery.sync(tmp_path)
         assert delivered == []
-        assert "locked" in left[made.run_id("b")]
-    assert RunsDir(tmp_path).load_record(made.run_id("b")) == record
-    assert delivery.sync(tmp_path) == ([made.run_id("b")], {})
+        assert "locked" in left[run_id("b")]
+    assert RunsDir(tmp_path).load_record(run_id("b")) == record
+    assert delivery.sync(tmp_path) == ([run_id("b")], {})
     assert delivery.undelivered(tmp_path) == []
     assert {run.info.run_name for run in runs_in(tmp_path)} == {"a", "b"}
 
@@ -131,11 +130,11 @@ def test_a_locked_store_keeps_the_result_and_sync_delivers_it(tmp_path: Path, mo
 def test_an_unusable_store_is_one_paragraph(tmp_path: Path, uri: str) -> None:
     made_run(tmp_path, "a", deliver=False)
     with pytest.warns(delivery.UndeliveredWarning) as caught:
-        assert delivery.deliver(tmp_path / made.run_id("a"), uri) is None
+        assert delivery.deliver(tmp_path / run_id("a"), uri) is None
     assert len(str(caught[0].message)) < 1000
     assert ("http://127.0.0.1:9 cannot be reached" in str(caught[0].message)) == uri.startswith("http")
-    assert (tmp_path / made.run_id("a") / "undelivered").read_text().strip()
-    assert delivery.deliver(tmp_path / made.run_id("a")) is not None
+    assert (tmp_path / run_id("a") / "undelivered").read_text().strip()
+    assert delivery.deliver(tmp_path / run_id("a")) is not None
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -186,6 +185,6 @@ def test_no_cache_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_record_under_another_name_is_refused(tmp_path: Path) -> None:
     made_run(tmp_path, "a", deliver=False)
-    (tmp_path / made.run_id("a")).rename(tmp_path / made.run_id("b"))
+    (tmp_path / run_id("a")).rename(tmp_path / run_id("b"))
     with pytest.raises(HarnessError, match="another run"):
-        delivery.deliver(tmp_path / made.run_id("b"))
+        delivery.deliver(tmp_path / run_id("b"))

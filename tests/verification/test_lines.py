@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ProtocolError
-from harness.leaderboard import published
+from harness.leaderboard import published, recheck
 from harness.leaderboard.board import Board, BoardRefused, build
 from harness.protocol.challenge import Challenge
 from harness.tracking.ledger import LEDGER, Ledger
@@ -174,11 +174,11 @@ def test_what_was_changed_everywhere_shows_behind_a_published_board(
     act, name = BEHIND[edit]
     board = build(challenge, DATA, runs)
     path = published.write_board(board, tmp_path / "out")[-1]
-    assert published.check(path, runs)[0] == []
+    assert recheck.check(path, runs)[0] == []
     of = run_id(runs, name)
     act(runs)
     again = build(challenge, DATA, runs)
-    problems = published.check(path, runs)[0]
+    problems = recheck.check(path, runs)[0]
     assert any("does not go on from line" in what for what in problems)
     assert any(what.startswith(f"{of}: the ledger has ") for what in problems)
     with pytest.raises(
@@ -193,7 +193,7 @@ def test_a_chain_written_anew_from_scratch_shows(challenge: Challenge, runs: Pat
     entries = [replace(e, key="", signature="", who="nobody") for e in Ledger(runs).read() if e.kind == "run"]
     rewrite(runs, entries)
     again = build(challenge, DATA, runs, key=key)
-    assert any("does not go on from line" in what for what in published.check(path, runs)[0])
+    assert any("does not go on from line" in what for what in recheck.check(path, runs)[0])
     with pytest.raises(BoardRefused, match="is no longer what it was"):
         published.protect(again, tmp_path / "out", Ledger(runs), key)
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import HarnessError, ProtocolError
-from harness.leaderboard import published
+from harness.leaderboard import published, recheck
 from harness.leaderboard.board import Board, BoardRefused, build
 from harness.protocol.challenge import Challenge
 from harness.tracking.ledger import Ledger
@@ -112,10 +112,10 @@ def boards(_boards: Path, tmp_path: Path) -> Path:
 
 
 def test_what_was_published_agrees(boards: Path) -> None:
-    problems, notes = published.check(boards / "plain/out/made.json", boards / "plain/runs")
+    problems, notes = recheck.check(boards / "plain/out/made.json", boards / "plain/runs")
     assert problems == []
     assert notes == ["The board is not signed: whoever can write the file can change it."]
-    problems, notes = published.check(boards / "signed/out/made.json")
+    problems, notes = recheck.check(boards / "signed/out/made.json")
     assert problems == []
     assert notes[0].startswith("Signed with ")
     assert notes[1] == "Rows were not computed again from their cells: --runs-dir names the runs."
@@ -126,7 +126,7 @@ def test_an_edit_shows_in_the_file_alone(edit: str, boards: Path) -> None:
     change, words = EDITS[edit]
     path = boards / "plain/out/made.json"
     edit_json(path, change)
-    assert words in " ".join(published.check(path)[0])
+    assert words in " ".join(recheck.check(path)[0])
 
 
 @pytest.mark.parametrize("edit", WITH_RUNS)
@@ -134,14 +134,14 @@ def test_an_edit_shows_beside_the_runs(edit: str, boards: Path) -> None:
     change, words = WITH_RUNS[edit]
     path = boards / "plain/out/made.json"
     edit_json(path, change)
-    assert words in " ".join(published.check(path, boards / "plain/runs")[0])
+    assert words in " ".join(recheck.check(path, boards / "plain/runs")[0])
 
 
 @pytest.mark.parametrize("edit", [*SIGNED, *EDITS, *WITH_RUNS])
 def test_any_edit_of_a_signed_board_shows(edit: str, boards: Path) -> None:
     path = boards / "signed/out/made.json"
     edit_json(path, SIGNED.get(edit) or {**EDITS, **WITH_RUNS}[edit][0])
-    assert "The signature is not of this board: it was edited after it was published." in published.check(path)[0]
+    assert "The signature is not of this board: it was edited after it was published." in recheck.check(path)[0]
 
 
 @pytest.mark.parametrize("suffix", ["md", "csv", "html"])
@@ -149,9 +149,9 @@ def test_an_edited_page_shows(suffix: str, boards: Path) -> None:
     path = boards / "plain/out/made.json"
     page = path.with_suffix(f".{suffix}")
     page.write_text(page.read_text().replace("fair", "best"))
-    assert published.check(path)[0] == [f"made.{suffix} is not the file that was published with it."]
+    assert recheck.check(path)[0] == [f"made.{suffix} is not the file that was published with it."]
     page.unlink()
-    assert published.check(path)[0] == [f"made.{suffix} is missing."]
+    assert recheck.check(path)[0] == [f"made.{suffix} is missing."]
 
 
 def test_a_signature_of_another_board_shows(boards: Path, tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_a_signature_of_another_board_shows(boards: Path, tmp_path: Path) -> Non
     key = load_key(boards / "key.pem")
     made_run(boards / "signed/runs", "late", 0.7)
     other = publish(made.challenge(), boards / "signed/runs", tmp_path / "later", key)
-    assert published.check(other)[0] == []
+    assert recheck.check(other)[0] == []
     edit_json(path, lambda plain: plain.update(signature=json.loads(other.read_text())["signature"]))
-    assert "The signature is not of this board: it was edited after it was published." in published.check(path)[0]
+    assert "The signature is not of this board: it was edited after it was published." in recheck.check(path)[0]
 
 
 def test_a_board_signed_by_somebody_else_names_their_key(boards: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_board_signed_by_somebody_else_names_their_key(boards: Path, tmp_path:
     board = build(made.challenge(), DATA, boards / "plain/runs")
     forged = replace(board, title="Another", notes=())
     path = published.write_board(forged, tmp_path / "forged", forger)[-1]
-    problems, notes = published.check(path)
+    problems, notes = recheck.check(path)
     assert problems == []
     assert notes[0] == f"Signed with {forger.public}: compare with the key that the organiser has published."
 
@@ -182,7 +182,7 @@ def test_a_board_signed_by_somebody_else_names_their_key(boards: Path, tmp_path:
 def test_what_is_no_board_is_one_paragraph(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(content)
     with pytest.raises(HarnessError, match=r"b\.json is not a board") as caught:
-        published.check(tmp_path / "b.json")
+        recheck.check(tmp_path / "b.json")
     assert "\n" not in str(caught.value)
 
 
@@ -202,14 +202,14 @@ def test_a_board_of_other_types_is_one_paragraph(change: Callable[[Plain], objec
     path = boards / "plain/out/made.json"
     edit_json(path, change)
     try:
-        assert published.check(path, boards / "plain/runs")[0]
+        assert recheck.check(path, boards / "plain/runs")[0]
     except HarnessError as error:
         assert "is not a board" in error.reason  # noqa: PT017 - either is right: named, or refused as a whole
 
 
 def test_a_board_that_is_not_there_is_a_matter_of_usage(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="There is no board at"):
-        published.check(tmp_path / "none.json")
+        recheck.check(tmp_path / "none.json")
 
 
 # --- nothing is overwritten by nothing ---

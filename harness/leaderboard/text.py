@@ -1,0 +1,53 @@
+"""Text that participants wrote, made harmless for each format, and the environment of the page templates."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def clean(text: object) -> str:
+    """One line without control, bidirectional or other invisible characters: they move or hide what is around them."""
+    return "".join(" " if c.isspace() else c for c in str(text) if c.isspace() or unicodedata.category(c)[0] != "C")
+
+
+def md(text: str) -> str:
+    """A text in a cell of a Markdown table, nothing in it taken for markup."""
+    escaped = re.sub(r"([\\`*\[\]|])", r"\\\1", clean(text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def csv_cell(value: object) -> object:
+    """A value for a spreadsheet; text that it would run as a formula is quoted with an apostrophe."""
+    if isinstance(value, str):
+        value = clean(value)
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+    return value
+
+
+def number(value: float | None, decimals: int = 4) -> str:
+    """A number with so many decimals, nothing for none."""
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+@cache
+def environment() -> Environment:
+    """Templates of this room: everything is escaped, and a name that is not given is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"clean": clean, "number": number}
+    return made
