@@ -171,10 +171,10 @@ def run_references(session: Session, tracking_uri: str | None = None, on_cell: O
             return reference_cell(session, which, seed)
 
         with session.runs.lock(session.run_id(entrant), wait_seconds=_WAIT):
-            recorded = session.finished(entrant)
+            if recorded := session.finished(entrant):  # whose seeds without anything to measure are not tried again
+                return session.kept(recorded)
             cells = session.cells(entrant, run_cell, workers=1, on_cell=on_cell)
-            if recorded is None:
-                record(session, entrant, cells, None, tracking_uri)
+            record(session, entrant, cells, None, tracking_uri)
         return cells
 
     references = References.of(cells_of("random"), cells_of("skyline"))

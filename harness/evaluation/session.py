@@ -97,11 +97,18 @@ class Session:
         made_by = (record.schema_version, record.source, record.statistics)
         if made_by != (SCHEMA_VERSION, provenance.source(), provenance.statistics()):
             return None
-        skipped = {cell.seed for cell in record.cells if cell.status is Status.SKIPPED}
-        kept = {cell.seed: cell.sha256 for cell in record.cells}
-        loaded = {s: self.runs.load_cell(run_id, s) for s in range(self.challenge.seeds) if s not in skipped}
-        whole = all(stored and stored.cell.sha256 == kept.get(seed) for seed, stored in loaded.items())
-        return record if whole and record.status in (Status.OK, Status.SUSPICIOUS, Status.SKIPPED) else None
+        if record.status not in (Status.OK, Status.SUSPICIOUS, Status.SKIPPED):
+            return None
+        try:
+            kept = {stored.cell.seed: stored.cell.sha256 for stored in self.kept(record)}
+        except HarnessError:
+            return None
+        bound = {cell.seed: cell.sha256 for cell in record.cells}
+        return record if kept == bound and set(kept) == set(range(self.challenge.seeds)) else None
+
+    def kept(self, record: Record) -> list[StoredCell]:
+        """The cells of a finished run from disk, those too on which nothing could be measured. HarnessError: one is not whole."""
+        return [self.runs.read_cell(record.run_id, cell.seed) for cell in record.cells]
 
     def cells(
         self,

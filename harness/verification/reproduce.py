@@ -27,7 +27,7 @@ from harness.tracking.runs import RunsDir
 from harness.tracking.signature import load_key
 from harness.tracks.base import Reference
 from harness.verification.judge import OTHER_VERSION, Judge
-from harness.verification.run import check
+from harness.verification.run import OLD, UNFINISHED, check
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]{1,100})'")
 SAME_DEVICE_TOLERANCE = 1e-9  # the scorer is bit-identical on CPU for the same versions; this is only rounding in JSON
@@ -74,9 +74,14 @@ def reproduce(
     runs = RunsDir(runs_dir)
     digest = record_sha256(runs.run_dir(run_id))
     record = runs.load_record(run_id)
-    wrong = _edited(record, runs, config_dir)
+    wrong, unchecked = _edited(record, runs, config_dir)
     try:
-        verdict = _differs(record, wrong) if wrong else _run_again(record, runs, config_dir, device, workers)
+        if wrong:
+            verdict = _differs(record, wrong)
+        elif unchecked:
+            verdict = _cannot(record, unchecked)
+        else:
+            verdict = _run_again(record, runs, config_dir, device, workers)
     except BenchmarkError as error:
         verdict = _cannot(record, str(error))
     try:
@@ -87,14 +92,14 @@ def reproduce(
     return verdict
 
 
-def _edited(record: Record, runs: RunsDir, config_dir: Path | str | None) -> list[str]:
-    """What of a record is not as its ledger line, its cells and its archive have it."""
+def _edited(record: Record, runs: RunsDir, config_dir: Path | str | None) -> tuple[list[str], str]:
+    """What of a record is not as its ledger line, its cells and its archive have it, and why that cannot be told."""
     checked = check(record, Judge(runs, Path(config_dir) if config_dir else None))
     found = [what for what in checked.problems if what != OTHER_VERSION]  # of which running again will tell
     recorded = ledger.Ledger(runs.path).recorded(record.run_id)
     if recorded != record_sha256(runs.run_dir(record.run_id)):
         found.append("the record is not the one in the ledger" if recorded else "the ledger has no line for it")
-    return found
+    return found, next((note for note in checked.notes if note in (UNFINISHED, OLD)), "")
 
 
 def _run_again(

@@ -38,7 +38,20 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'mlflow', 'hydra', 'sklearn', 'pandas', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
         "print('heavy:', sorted(heavy))"
     )
-    for words in ([], ["run"], ["list"], ["show"], ["new"], ["check"], ["leaderboard"], ["reproduce"], ["doctor"]):
+    names = [
+        "run",
+        "list",
+        "show",
+        "new",
+        "check",
+        "leaderboard",
+        "verify",
+        "compare",
+        "reproduce",
+        "release",
+        "doctor",
+    ]
+    for words in ([], *([name] for name in names)):
         done = subprocess.run(
             [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True
         )
@@ -127,6 +140,12 @@ def test_show_power_judges_the_board_that_is_planned(capsys: pytest.CaptureFixtu
         (["reproduce"], "RUN_ID"),
         (["reproduce", "no-such-run"], "no-such-run"),
         (["leaderboard", "nope"], "nope"),
+        (["verify"], "required: "),
+        (["verify", "/no/such/dir"], "/no/such/dir"),
+        (["verify", "/no/such/board.json"], "/no/such/board.json"),
+        (["compare", "one", "other"], "There is no run 'one'"),
+        (["compare", "one", "one"], "is compared with itself"),
+        (["compare", "one"], "required: "),
         (["list", "nope"], "nope"),
         (["fetch", "nope"], "nope"),
         (["nope"], "nope"),

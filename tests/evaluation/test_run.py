@@ -22,6 +22,7 @@ from harness.evaluation.run import run_submission
 from harness.evaluation.session import Session
 from harness.tracking import delivery
 from harness.tracking.runs import RunsDir
+from harness.verification.directory import verify
 from harness.verification.reproduce import reproduce
 
 SMALL = ["seeds=2", "track.train=60", "track.validation=20", "track.test=200"]
@@ -158,6 +159,11 @@ def test_a_seed_with_nothing_to_measure_is_left_out(tmp_path: Path, monkeypatch:
     assert record.score == pytest.approx(np.mean([record.cells[0].score, record.cells[2].score]))
     assert "1 of 3 seeds left out" in record.reason
     assert evaluate(challenge, "random", runs_dir=tmp_path / "runs") == record
+    evaluate(challenge, "knn_shapley", runs_dir=tmp_path / "runs")  # in a session that finds the references finished
+    assert not list((tmp_path / "runs").glob("*/unfinished"))
+    report = verify(tmp_path / "runs")
+    assert report.ok
+    assert not [note for note in report.notes if note.run_id]
 
 
 def test_a_broken_folder_has_a_record(tmp_path: Path) -> None:
