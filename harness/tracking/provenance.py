@@ -24,7 +24,10 @@ _SCORING = (
     "evaluation/cell.py",
     "evaluation/draws.py",
 )
-_SUMMING = ("statistics", "evaluation/tally.py")
+_SUMMING = (
+    "statistics/bootstrap.py", "statistics/intervals.py", "statistics/differences.py", "statistics/maxt.py",
+    "statistics/normalised.py", "evaluation/tally.py",
+)  # fmt: skip
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "hydra-core", "mlflow")
 _HERE = Path(__file__).parents[1]
 
