@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from harness.cli import main
-from harness.errors import ProtocolError
+from harness.errors import ProtocolError, Status
 from harness.leaderboard.board import Board, build
 from harness.leaderboard.published import write_board, write_suite
 from harness.leaderboard.render import write_index
@@ -27,42 +27,38 @@ from harness.protocol.compose import load_challenge
 from harness.protocol.suites import Suite
 from harness.tracking.files import json_bytes
 from tests.leaderboard.test_render import BAR, CHROMIUM, CHROMIUM_ARGS, FORMULA, HIDDEN, NASTY, Outside
-from tests.tracking.made import SEEDS, made_run
+from tests.tracking.made import DATA, SEEDS, items_of, made_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SUITE = Suite("two", "Two of a kind", "Made up.", ("one", "two", "never"), "selection", "selection")
-MARKS = {"one": "11" * 32, "two": "22" * 32}
+CHALLENGES = ("one", "two")
 
 
-def entered(runs: Path, challenge: str, mark: str, name: str, skill: float, **more: Any) -> None:
+def entered(runs: Path, challenge: str, name: str, skill: float, **more: Any) -> None:
     """One submission's run on one challenge; its luck differs from challenge to challenge."""
-    if name.startswith("reference-"):
-        more |= {"reference": True, "isolation": "trusted", "authors": ("harness",)}
-    made_run(
-        runs, f"{challenge}.{name}", skill, run_id=f"{challenge}-{name}", submission=name, challenge=challenge,
-        fingerprint=mark, **more,
-    )  # fmt: skip
+    made_run(runs, name, skill, of=made(challenge), items=items_of(skill, f"{challenge}.{name}"), **more)
 
 
 @pytest.fixture(scope="module")
 def boards(tmp_path_factory: pytest.TempPathFactory) -> list[Board]:
     """Two challenges: `good` and `fair` on both, `late` on the second alone, having failed on the first."""
     runs = tmp_path_factory.mktemp("suite") / "runs"
-    for challenge, mark in MARKS.items():
-        entered(runs, challenge, mark, "reference-random", 0.2)
-        entered(runs, challenge, mark, "reference-skyline", 0.95)
-        entered(runs, challenge, mark, "good", 0.85)
-        entered(runs, challenge, mark, "fair", 0.45)
-    entered(runs, "two", MARKS["two"], "late", 0.8, authors=(NASTY, BAR, HIDDEN, FORMULA))
-    failed = {"status": "crashed", "reason": f"it fell {NASTY} {HIDDEN}", "score": None, "ci95": None}
-    entered(runs, "one", MARKS["one"], "late", 0.5, authors=(NASTY, BAR, HIDDEN, FORMULA), **failed)
-    return [build(made(name), mark, runs) for name, mark in MARKS.items()]
+    for challenge in CHALLENGES:
+        entered(runs, challenge, "reference-random", 0.2)
+        entered(runs, challenge, "reference-skyline", 0.95)
+        entered(runs, challenge, "good", 0.85)
+        entered(runs, challenge, "fair", 0.45)
+    entered(runs, "two", "late", 0.8, authors=(NASTY, BAR, FORMULA))
+    failed = {0: (Status.CRASHED, f"it fell {NASTY} {HIDDEN}")}
+    entered(runs, "one", "late", 0.5, authors=(NASTY, BAR, FORMULA), failed=failed)
+    return [build(made(name), DATA, runs) for name in CHALLENGES]
 
 
 def made(name: str) -> Challenge:
-    return load_challenge("selection_digits").model_copy(update={"name": name, "seeds": SEEDS, "title": f"Made {name}"})
+    one = load_challenge("selection_digits")
+    return one.model_copy(update={"name": name, "seeds": SEEDS, "draws": 1, "title": f"Made {name}"})
 
 
 @pytest.fixture(scope="module")
