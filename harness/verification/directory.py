@@ -82,8 +82,8 @@ def refused(challenge: str, report: Report) -> BoardRefused:
     more = f" And {len(problems) - 10} more; `harness verify` lists them." if len(problems) > 10 else ""
     return BoardRefused(
         f"The board of {challenge} is not built: {listed}{more}",
-        "Restore what was changed, let `harness sync` deliver again what MLflow has lost, or run the submission again with "
-        "--force; a board shows only what agrees everywhere.",
+        "Restore what was changed; `harness sync` delivers again what MLflow has lost, `harness sync --rebuild` makes its store "
+        "again from the records, and running the submission again with --force replaces its record.",
     )
 
 
