@@ -59,6 +59,11 @@ def run_id(name: str, authors: tuple[str, ...] = AUTHORS, of: Challenge | None =
     return run_id_of(of.name, of.fingerprint_under(DATA, commitment(of)), name, who, tier, "cpu")
 
 
+def short_run(runs_dir: Path, name: str, **changes: Any) -> Record:
+    """A made run under the short id ``made-NAME``, for tests to which a run is a directory with a record."""
+    return made_run(runs_dir, name, run_id=f"made-{name}", **changes)
+
+
 def made_run(
     runs_dir: Path,
     name: str,

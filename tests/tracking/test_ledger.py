@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError
 from harness.tracking.ledger import START, Ledger
 from harness.tracking.runs import RunsDir
-from tests.tracking.made import made_run
+from tests.tracking.made import short_run
 
 
 def test_lines_are_chained(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_lines_are_chained(tmp_path: Path) -> None:
 
 
 def test_a_run_line_carries_its_records_digest(tmp_path: Path) -> None:
-    record = made_run(tmp_path, "a", deliver=False)
+    record = short_run(tmp_path, "a", deliver=False)
     content = (tmp_path / record.run_id / "record.json").read_bytes()
     assert Ledger(tmp_path).recorded(record.run_id) == hashlib.sha256(content).hexdigest()
     assert Ledger(tmp_path).recorded("other") is None
@@ -42,7 +42,7 @@ def test_a_run_line_carries_its_records_digest(tmp_path: Path) -> None:
 def test_every_kind_of_tampering_is_named(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for name in "abc":
-        made_run(tmp_path, name, deliver=False)
+        short_run(tmp_path, name, deliver=False)
     whole = ledger.path.read_bytes()
     lines = whole.splitlines(keepends=True)
     record = tmp_path / "made-b" / "record.json"
@@ -139,7 +139,7 @@ def test_no_ledger_gives_a_traceback(tmp_path: Path, content: bytes) -> None:
 
 def test_a_run_that_is_being_written_is_not_accused(tmp_path: Path) -> None:
     """Its record is there before its line; without the writer it would be a record that nobody vouches for."""
-    made_run(tmp_path, "a", deliver=False)
+    short_run(tmp_path, "a", deliver=False)
     ledger, runs = Ledger(tmp_path), RunsDir(tmp_path)
     changed = runs.load_record("made-a").model_copy(update={"reason": "again"})
     with runs.lock("made-a"):

@@ -26,7 +26,7 @@ from harness.tracking.chain import BY_PERSONS, KINDS, parse_head
 from harness.tracking.ledger import START, Head, Ledger, SignedHead, standing
 from harness.tracking.runs import RunsDir
 from harness.tracking.signature import VARIABLE, Key, new_key, verified
-from tests.tracking.made import made_run
+from tests.tracking.made import short_run
 from tests.tracking.test_runs import _env
 
 Plain = dict[str, Any]
@@ -52,11 +52,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     key, path = new_key(place / "key.pem")
     ledger = Ledger(place / "runs")
     for name in "abc":
-        made_run(ledger.runs.path, name, deliver=False)
+        short_run(ledger.runs.path, name, deliver=False)
     ledger.append("release", "made-a", who="a judge", note="looked at it", key=key)
     ledger.append("reproduce", "made-b", note="reproduced: 4 of 4", key=key)
     ledger.append("publish", note="made", key=key)
-    made_run(ledger.runs.path, "d", deliver=False)
+    short_run(ledger.runs.path, "d", deliver=False)
     return Kept(ledger, key, path)
 
 
@@ -112,12 +112,12 @@ def test_a_signature_is_over_the_line_as_written(kept: Kept) -> None:
 
 
 def test_without_a_key_it_is_said_that_nothing_is_signed(tmp_path: Path) -> None:
-    made_run(tmp_path, "a", deliver=False)
+    short_run(tmp_path, "a", deliver=False)
     ledger = Ledger(tmp_path)
     assert ledger.append("release", "made-a").signature == ""
     assert ledger.public_key() is None
     assert ledger.verify() == []
-    assert ledger.remarks() == [f"ledger.jsonl is not signed: whoever can write {tmp_path} can add lines."]
+    assert ledger.remarks() == ["The ledger is not signed: whoever can write the runs directory can add lines to it."]
 
 
 def test_a_signed_ledger_takes_nothing_unsigned_from_persons(kept: Kept, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_release_and_a_verdict_end_when_the_record_changes(kept: Kept) -> None
 
     assert stand() == [("release", "made-a"), ("reproduce", "made-b")]
     for name, left in (("a", [("reproduce", "made-b")]), ("b", [])):
-        made_run(kept.ledger.runs.path, name, skill=0.9, deliver=False)
+        short_run(kept.ledger.runs.path, name, skill=0.9, deliver=False)
         assert stand() == left
     kept.ledger.append("release", "made-a", key=kept.key)
     assert stand() == [("release", "made-a")]
@@ -185,7 +185,7 @@ def test_the_last_verdict_counts_and_one_without_a_record_never_does(kept: Kept)
 
 def test_release_binds_what_was_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = RunsDir(tmp_path / "runs")
-    made_run(runs.path, "x", status=Status.SUSPICIOUS, deliver=False)
+    short_run(runs.path, "x", status=Status.SUSPICIOUS, deliver=False)
     command = ["release", "made-x", "--runs-dir", str(runs.path), "--who", "me", "--why", "looked"]
     assert main([*command[:-1], " "]) == 2
     assert main(command) == 0
@@ -200,7 +200,7 @@ def test_commands_sign_with_the_key_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = tmp_path / "runs"
-    made_run(runs, "x", status=Status.SUSPICIOUS, deliver=False)
+    short_run(runs, "x", status=Status.SUSPICIOUS, deliver=False)
     first, first_path = new_key(tmp_path / "1.pem")
     second, second_path = new_key(tmp_path / "2.pem")
     facts = ["--runs-dir", str(runs), "--who", "me", "--why", "because"]
@@ -340,7 +340,7 @@ def test_what_is_done_without_the_key_is_named(kept: Kept, kind: str) -> None:
 
 def test_without_a_key_a_forged_line_cannot_be_told(tmp_path: Path) -> None:
     """What `remarks` says is true: the chain alone is no proof of who added a line."""
-    made_run(tmp_path, "a", deliver=False)
+    short_run(tmp_path, "a", deliver=False)
     ledger = Ledger(tmp_path)
     unsigned(ledger, "release", "made-a")
     assert ledger.verify() == []
@@ -420,7 +420,7 @@ def test_publishing_twice_gives_the_same_head(kept: Kept) -> None:
 
 def test_the_first_signed_head_names_the_key_first(tmp_path: Path) -> None:
     key, _ = new_key(tmp_path / "k.pem")
-    made_run(tmp_path / "runs", "a", deliver=False)
+    short_run(tmp_path / "runs", "a", deliver=False)
     ledger = Ledger(tmp_path / "runs")
     first = ledger.signed_head(key)
     ledger.append("publish", key=key)
@@ -436,7 +436,7 @@ def _sign(ledger: Ledger, key: Key, started: Any, found: Any) -> None:
 def test_several_that_sign_first_at_once_name_the_key_once(tmp_path: Path) -> None:
     key, _ = new_key(tmp_path / "k.pem")
     ledger = Ledger(tmp_path / "runs")
-    made_run(ledger.runs.path, "a", deliver=False)
+    short_run(ledger.runs.path, "a", deliver=False)
     context = multiprocessing.get_context("fork")
     started, found = context.Barrier(4), context.SimpleQueue()
     workers = [context.Process(target=_sign, args=(ledger, key, started, found)) for _ in range(4)]
@@ -540,7 +540,7 @@ def test_a_time_that_goes_backwards_is_a_remark_and_no_tampering(kept: Kept) -> 
 
 def test_the_ledger_of_another_directory_is_few_words(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    made_run(there, "first", deliver=False)
+    short_run(there, "first", deliver=False)
     record = (there / "made-first" / "record.json").read_bytes()
     for i in range(40):
         for place in (here, there):
@@ -675,7 +675,7 @@ def test_a_ledger_of_an_older_version_is_signed_from_here_on(tmp_path: Path) -> 
     """Lines without key, signature and, at first, without a digest of their own or of a record."""
     key, _ = new_key(tmp_path / "k.pem")
     ledger = Ledger(tmp_path / "runs")
-    made_run(ledger.runs.path, "a", deliver=False)
+    short_run(ledger.runs.path, "a", deliver=False)
     lines = plain_lines(ledger)
     del lines[0]["sha256"]
     content = (json.dumps(lines[0]) + "\n").encode()
