@@ -105,7 +105,7 @@ class Memory:
         if digest not in self._archives:
             try:
                 folder = self.runs.submission_dir(digest)
-                self._archives[digest] = _signature(sorted(map(os.fspath, [folder, *folder.rglob("*")])))
+                self._archives[digest] = _signature(_all_of(folder))
             except HarnessError:
                 self._archives[digest] = _Seen("none", 0)
         return self._archives[digest]
@@ -114,7 +114,7 @@ class Memory:
         key = (record.challenge, record.fingerprint, record.device)
         if key not in self._rows:
             folders = [self.runs.run_dir(run_id) for run_id in reference_ids(*key)]
-            self._rows[key] = [_signature(sorted(map(os.fspath, [folder, *folder.rglob("*")]))) for folder in folders]
+            self._rows[key] = [_signature(_all_of(folder)) for folder in folders]
         return self._rows[key]
 
 
@@ -125,6 +125,12 @@ class _Seen:
 
 
 _Known = dict[str, tuple[str, list[str]]]  # run id -> signature, and the files in each of its cells
+
+
+def _all_of(folder: Path) -> list[str]:
+    """The folder and all below it. Faster than ``rglob``, which counts where it is done for thousands of runs."""
+    below = [f"{place}/{name}" for place, folders, files in os.walk(folder) for name in (*folders, *files)]
+    return [os.fspath(folder), *sorted(below)]
 
 
 def _signature(names: Sequence[str]) -> _Seen:
