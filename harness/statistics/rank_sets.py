@@ -67,14 +67,16 @@ def _many(rows: Mapping[str, Mapping[int, float]], direction: str, level: float)
     bound = float(t.isf(level / (k * (k - 1)), n - 1)) / sqrt(n * (n - 1))  # of |mean| over root of the sum of squares
     ahead, behind = np.zeros(k, np.int64), np.zeros(k, np.int64)
     for start in range(0, k, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        spread = square[part, None] + square - 2 * centred[part] @ centred.T  # of the differences, about their mean
-        varies = spread > _ROUNDING * (
-            square[part, None] + square
-        )  # the same on so few seeds proves nothing of so many pairs
-        lead = mean[part, None] - mean
+        part, rest, beyond = slice(start, start + _BLOCK), slice(start, k), slice(start + _BLOCK, k)
+        squares = square[part, None] + square[rest]
+        spread = squares - 2 * centred[part] @ centred[rest].T  # of the differences, about their mean
+        varies = spread > _ROUNDING * squares  # the same on so few seeds proves nothing of so many pairs
+        lead = mean[part, None] - mean[rest]
         apart = varies & (np.abs(lead) > bound * np.sqrt(np.maximum(spread, 0.0)))
-        behind[part] = (apart & (lead > 0)).sum(axis=1)
-        ahead[part] = (apart & (lead < 0)).sum(axis=1)
+        over, under = apart & (lead > 0), apart & (lead < 0)
+        behind[part] += over.sum(axis=1)
+        ahead[part] += under.sum(axis=1)
+        ahead[beyond] += over[:, _BLOCK:].sum(axis=0)  # pairs within a block were seen from both sides, these were not
+        behind[beyond] += under[:, _BLOCK:].sum(axis=0)
     better, worse = (ahead, behind) if direction == "max" else (behind, ahead)
     return {name: (1 + int(better[i]), k - int(worse[i])) for i, name in enumerate(rows)}

@@ -84,8 +84,11 @@ def test_rows_added_leave_the_order_of_others() -> None:
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])
-def test_many_rows_are_paired_t_tests_corrected_after_bonferroni(direction: Literal["max", "min"]) -> None:
+def test_many_rows_are_paired_t_tests_corrected_after_bonferroni(
+    direction: Literal["max", "min"], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a loop over scipy's tests has it; a board of many rows is held in blocks."""
+    monkeypatch.setattr(module, "_BLOCK", 7)
     rng = np.random.default_rng(7)
     k = 30
     scores = rng.normal(np.arange(k)[:, None] * 0.3, 0.3, (k, 6))
