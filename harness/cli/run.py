@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from harness.errors import Status, SubmissionError
+from harness.evaluation.admission import find_entry, load_entry
 from harness.evaluation.entrants import Entrant
-from harness.evaluation.run import find_entry, load_entry, run_folder
-from harness.evaluation.session import Session
+from harness.evaluation.run import sweep
+from harness.evaluation.session import OnCell, Session
+from harness.evaluation.sweep import Wanted
 from harness.protocol.catalogue import baseline_names
-from harness.protocol.compose import RunConfig, compose, sweep
+from harness.protocol.compose import RunConfig, combinations, compose
 from harness.protocol.folder import keep_apart
+from harness.protocol.launch import Launch
 from harness.sandbox.log import last_lines
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
@@ -27,33 +31,31 @@ from harness.tracking.runs import RunsDir, StoredCell
 
 def run(args: Namespace) -> int:
     """Exit 0 only if every cell of every run is ``ok``. Everything asked for is looked at before the first cell runs."""
-    combinations = sweep(args.overrides) if args.multirun else [args.overrides]
-    configs = [config for overrides in combinations for config in _each(compose(overrides, args.config_dir), args)]
+    asked = combinations(args.overrides) if args.multirun else [args.overrides]
+    configs = [config for overrides in asked for config in _each(compose(overrides, args.config_dir), args)]
     found = [find_entry(config.challenge, config.submission) for config in configs]
     for config, folder in zip(configs, found, strict=True):
         keep_apart(folder, RunsDir(config.runs_dir).path)
         with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
             load_entry(config.challenge, folder)
-    sessions: dict[str, Session] = {}  # one per challenge: a sweep over submissions loads data and model once
-    records: list[Record] = []
-    for config, folder in zip(configs, found, strict=True):
-        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
-        if key not in sessions:
-            sessions[key] = Session.open(
-                config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
-            )
-        record = _run_one(sessions[key], folder, config, args)
-        records.append(record)
-        if not args.json:
-            _print_line(record) if len(configs) > 1 else _print(record, sessions[key])
-        if sessions[key].engine.stopped.is_set():
+    wanted = _wanted(configs, found)
+    records: dict[Wanted, Record] = {}
+    for (launch, tracking_uri), runs in _together(configs, wanted):
+        with _progress(runs) as on_cell:
+            for one, record in sweep(runs, launch, tracking_uri=tracking_uri, force=args.force, on_cell=on_cell):
+                records[one] = record
+                if not args.json:
+                    _print_line(record) if len(configs) > 1 else _print(record, one.session)
+        if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
+    if not records:
+        raise KeyboardInterrupt
     if args.json:
-        contents = [record.model_dump(mode="json") for record in records]
+        contents = [records[one].model_dump(mode="json") for one in wanted if one in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
-        print(f"records  {sessions[key].runs.path}")
-    return 0 if len(records) == len(configs) and all(record.status is Status.OK for record in records) else 1
+        print(f"records  {wanted[0].session.runs.path}")
+    return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records.values()) else 1
 
 
 def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
@@ -66,24 +68,46 @@ def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
     return [replace(config, submission=name) for name in names]
 
 
-def _run_one(session: Session, folder: Path, config: RunConfig, args: Namespace) -> Record:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _wanted(configs: Sequence[RunConfig], folders: Sequence[Path]) -> list[Wanted]:
+    """The runs asked for; a sweep over submissions loads data and model of a challenge once."""
+    sessions: dict[str, Session] = {}
+    wanted = []
+    for config, folder in zip(configs, folders, strict=True):
+        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
+        if key not in sessions:
+            sessions[key] = Session.open(
+                config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
+            )
+        wanted.append(Wanted(sessions[key], folder))
+    return wanted
+
+
+def _together(
+    configs: Sequence[RunConfig], wanted: Sequence[Wanted]
+) -> Iterator[tuple[tuple[Launch, str | None], list[Wanted]]]:
+    """Runs by launcher and MLflow store: all of a command, unless it sweeps over these."""
+    groups: dict[tuple[Launch, str | None], list[Wanted]] = {}
+    for config, one in zip(configs, wanted, strict=True):
+        groups.setdefault((config.launch, config.tracking_uri), []).append(one)
+    yield from groups.items()
+
+
+@contextmanager
+def _progress(runs: Sequence[Wanted]) -> Iterator[OnCell]:
+    """A line that says how many cells have ended, of what the last one was, and how long the others will take."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        bars: dict[str, object] = {}
+        sessions = {id(one.session): one.session for one in runs}.values()
+        cells = sum(one.session.challenge.seeds for one in runs) + sum(2 * one.challenge.seeds for one in sessions)
+        bar = progress.add_task("", total=cells)
 
         def on_cell(name: str, stored: StoredCell) -> None:
-            if name not in bars:
-                bars[name] = progress.add_task(f"{session.challenge.name} {name}", total=session.challenge.seeds)
-            progress.advance(bars[name])  # type: ignore[arg-type]
+            progress.update(bar, advance=1, description=name)
 
-        return run_folder(
-            session,
-            folder,
-            workers=config.workers,
-            tracking_uri=config.tracking_uri,
-            force=args.force,
-            on_cell=on_cell,
-        )
+        yield on_cell
 
 
 def _print(record: Record, session: Session) -> None:

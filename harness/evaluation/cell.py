@@ -13,8 +13,7 @@ import numpy as np
 from harness import plugins, randomness, sandbox
 from harness.errors import Status, SubmissionError
 from harness.evaluation import draws
-from harness.evaluation.launchers.local import failed
-from harness.evaluation.session import Session
+from harness.evaluation.bench import Bench
 from harness.models.base import FitCount, counting_fits
 from harness.protocol.challenge import Challenge
 from harness.protocol.submission import Submission
@@ -25,22 +24,22 @@ from harness.tracks.base import Arrays, Reference, Score, View
 
 
 @np.errstate(all="ignore")  # a stranger's values may overflow: refused or scored, but never the harness's own warning
-def evaluate_cell(session: Session, entry: Submission, seed: int) -> StoredCell:
+def evaluate_cell(bench: Bench, entry: Submission, seed: int) -> StoredCell:
     """One cell: view and key, then a score for every draw of the submission's randomness.
 
     A submission whose second draw answers as the first did leaves nothing to chance: it is asked no more. The first
     draw that fails is what the cell comes to.
     """
     started = time.perf_counter()
-    with _turn(session) as prepared:
-        view, key = session.track.prepare(seed)
+    with _turn(bench) as prepared:
+        view, key = bench.track.prepare(seed)
         preparing = time.perf_counter() - started
     drawn: list[StoredCell] = []
-    for draw in range(session.challenge.draws):
-        stored = _one_draw(session, entry, seed, draw, view, key)
+    for draw in range(bench.challenge.draws):
+        stored = _one_draw(bench, entry, seed, draw, view, key)
         cell = stored.cell
         if cell.status is not Status.OK:
-            named = f"draw {draw}: {cell.reason}" if session.challenge.draws > 1 else cell.reason
+            named = f"draw {draw}: {cell.reason}" if bench.challenge.draws > 1 else cell.reason
             return replace(stored, cell=cell.model_copy(update={"reason": named}))
         if draw == 1 and cell.output_digest == drawn[0].cell.output_digest:
             break
@@ -53,9 +52,9 @@ def evaluate_cell(session: Session, entry: Submission, seed: int) -> StoredCell:
     return replace(whole, cell=whole.cell.model_copy(update=costs))
 
 
-def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: View, key: Any) -> StoredCell:
+def _one_draw(bench: Bench, entry: Submission, seed: int, draw: int, view: View, key: Any) -> StoredCell:
     """Sandbox, output or rejection, score."""
-    track, challenge = session.track, session.challenge
+    track, challenge = bench.track, bench.challenge
     dialogue = track.dialogue(view, key, seed) if track.rounds else None
     job = Job(
         view=view,
@@ -69,17 +68,17 @@ def _one_draw(session: Session, entry: Submission, seed: int, draw: int, view: V
         foreign=_foreign_model(challenge),
         quiet=not challenge.practice,
         reply=dialogue.reply if dialogue else None,
-        alone=session.alone,
+        alone=bench.alone,
         packages=entry.packages,
     )
-    with session.engine if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
-        outcome = sandbox.run(job, session.tier)
+    with bench.turn() if challenge.limits.gpu else nullcontext():  # the GPU has one user at a time: scoring or a cell
+        outcome = sandbox.run(job, bench.tier)
     if outcome.arrays is None:
         return failed(seed, outcome.status, outcome.reason, outcome.seconds, outcome.peak_memory_mb, outcome.log)
     started = time.perf_counter()
     try:
         output = track.read_output(dialogue.output() if dialogue else outcome.arrays, view)
-        with _turn(session) as scored:
+        with _turn(bench) as scored:
             score = track.score(output, view, key, seed)
     except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
@@ -95,21 +94,31 @@ def _foreign_model(challenge: Challenge) -> ForeignModel | None:
     return ForeignModel(f"{cls.__module__}:{cls.__name__}", *plugins.module_of(cls))
 
 
-def reference_cell(session: Session, which: Reference, seed: int) -> StoredCell:
+def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:
     """One cell of the harness's own floor or skyline: no sandbox, since no stranger's code runs."""
     started = time.perf_counter()
-    with _turn(session) as count:
-        view, key = session.track.prepare(seed)
-        score = session.track.reference(which, view, key, seed)
+    with _turn(bench) as count:
+        view, key = bench.track.prepare(seed)
+        score = bench.track.reference(which, view, key, seed)
     return _scored(seed, score, Seconds(scoring=time.perf_counter() - started), count.fits)
 
 
 @contextmanager
-def _turn(session: Session) -> Iterator[FitCount]:
+def _turn(bench: Bench) -> Iterator[FitCount]:
     """A turn at the fixed model, as new: a cell's last bits do not depend on those before it. Counts its trainings."""
-    with session.engine, counting_fits() as count:
-        session.track.model.reset()
+    with bench.turn(), counting_fits() as count:
+        bench.track.model.reset()
         yield count
+
+
+def failed(
+    seed: int, status: Status, reason: str, seconds: float = 0.0, peak_memory_mb: float | None = None, log: str = ""
+) -> StoredCell:
+    """A cell that did not end ``ok``: kept to be shown; a run that resumes takes over only those that did."""
+    cell = CellRecord(
+        seed=seed, status=status, reason=reason, seconds=Seconds(submission=seconds), peak_memory_mb=peak_memory_mb
+    )
+    return StoredCell(cell=cell, output={}, items={}, curve=None, log=log)
 
 
 def _scored(

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
-from harness.evaluation.cell import evaluate_cell, reference_cell
-from harness.evaluation.launchers.local import compute
+from harness.evaluation.launchers.base import compute
+from harness.evaluation.launchers.serial import Serial
 from harness.evaluation.session import Session
+from harness.evaluation.work import Work
 from harness.packages.provide import provide
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
@@ -23,6 +24,7 @@ from harness.sandbox.cell import Cell
 from harness.sandbox.log import last_lines
 from harness.sandbox.tiers import AUTO, resolve_tier
 from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracks.base import Reference
 
 _SEEDS = range(1_000_003, 1_000_023)  # beyond any seed of a challenge; many, as on some nothing may be measurable
 
@@ -104,10 +106,10 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
     yield _score(session, first)
 
 
-def _cell(session: Session, entry: Submission, seed: int) -> StoredCell:
-    """As in a run: in a thread, where Ctrl-C ends the sandbox."""
-    (stored,) = compute(lambda seed: evaluate_cell(session, entry, seed), [seed], 1, session.engine)
-    if session.engine.stopped.is_set():
+def _cell(session: Session, whose: Submission | Reference, seed: int) -> StoredCell:
+    """As in a run, where Ctrl-C ends the sandbox."""
+    ((_, stored),) = compute([Work(session, whose, seed)], Serial())
+    if stored.cell.status is Status.CANCELLED:
         raise KeyboardInterrupt
     return stored
 
@@ -164,7 +166,7 @@ def _affordable(session: Session, stored: StoredCell) -> Finding:
 
 def _score(session: Session, stored: StoredCell) -> Finding:
     """Informative: a low score is no fault of form, so this check always passes and says what it saw."""
-    floor = reference_cell(session, "random", stored.cell.seed).cell.score
-    skyline = reference_cell(session, "skyline", stored.cell.seed).cell.score
+    floor = _cell(session, "random", stored.cell.seed).cell.score
+    skyline = _cell(session, "skyline", stored.cell.seed).cell.score
     found = f"{session.track.metric} {stored.cell.score:.4f} on one seed (random {floor:.4f}, skyline {skyline:.4f})"
     return Finding("score", True, found)

@@ -57,7 +57,7 @@ def power(
     failed: dict[str, str] = {}
     for name in [name for name in dict.fromkeys((challenge.baseline, *fitting)) if name != "random"][:2]:
         record = run_submission(session, name)
-        if session.engine.stopped.is_set():
+        if record.status is Status.CANCELLED:
             raise KeyboardInterrupt
         if record.status in (Status.OK, Status.SUSPICIOUS):
             scores[name] = {cell.seed: cell.score for cell in record.measured}

@@ -15,11 +15,17 @@ from harness.tracking.runs import StoredCell
 
 
 def record(
-    session: Session, entrant: Entrant, cells: list[StoredCell], references: References | None, tracking_uri: str | None
+    session: Session,
+    entrant: Entrant,
+    cells: list[StoredCell],
+    references: References | None,
+    tracking_uri: str | None,
+    *,
+    stopped: bool = False,
 ) -> Record:
     """Summarise the cells, write the record, tell the ledger and MLflow.
 
-    After Ctrl-C nobody waits for MLflow: the next run, board or `harness sync` delivers.
+    After Ctrl-C (``stopped``) nobody waits for MLflow: the next run, board or `harness sync` delivers.
     """
     runs = session.runs
     if not runs.being_written(session.run_id(entrant)):
@@ -32,7 +38,7 @@ def record(
     delivery.mark(runs.run_dir(summary.run_id))  # first: a kill from here on leaves something to be done
     runs.save_record(summary, plots)
     ledger.append(runs.path, "run", summary.run_id)
-    if not session.engine.stopped.is_set():
+    if not stopped:
         delivery.deliver(runs.run_dir(summary.run_id), tracking_uri)
     return summary
 

@@ -47,8 +47,23 @@ def resolve_device(device: str) -> str:
     return "cpu"
 
 
+_granted: list[int] = []
+
+
+@contextlib.contextmanager
+def granted(count: int) -> Iterator[None]:
+    """The engine spreads over ``count`` cores inside, whatever this process may use: others are at work beside it."""
+    _granted.append(count)
+    try:
+        yield
+    finally:
+        _granted.pop()
+
+
 def cores() -> int:
-    """Cores this process may use; OMP_NUM_THREADS, where set, is obeyed."""
+    """Cores the engine may use: those granted, else all of this process; OMP_NUM_THREADS, where set, is obeyed."""
+    if _granted:
+        return _granted[-1]
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(allowed, int(wanted)) if wanted.isdigit() else allowed)
@@ -63,12 +78,12 @@ def _blas() -> Any:
 
 @contextlib.contextmanager
 def blas_threads(operations: float) -> Iterator[None]:
-    """One thread for BLAS calls inside, all cores where one call is more than 1e8 ``operations``.
+    """One thread for BLAS calls inside, however many ``operations`` they are.
 
-    Waking threads for small products costs more than they bring, and the engine keeps the cores busy with whole
-    chunks instead.
+    A product over several threads differs in its last bits with their number. Cores are kept busy by whole chunks, and
+    by the cells of other workers, so that neither workers nor cores change an answer.
     """
-    with _blas().limit(limits=cores() if operations > 1e8 else 1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas"):
         yield
 
 

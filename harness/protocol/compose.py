@@ -17,6 +17,7 @@ from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
 from harness.protocol import source
 from harness.protocol.challenge import Challenge, Homes, invalid, validated
+from harness.protocol.launch import Launch
 
 DEFAULT_CHALLENGE = "debugging_digits"
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
@@ -35,10 +36,6 @@ class _Tracking(_Part):
     uri: str | None
 
 
-class _Launcher(_Part):
-    workers: int | None = Field(ge=1, strict=True)
-
-
 class _RunSettings(_Part):
     """What a command line sets beside the challenge: how it is run, never what it scores."""
 
@@ -47,7 +44,7 @@ class _RunSettings(_Part):
     runs_dir: str = Field(min_length=1)
     sandbox: _Sandbox
     tracking: _Tracking
-    launcher: _Launcher
+    launcher: Launch
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class RunConfig:
     runs_dir: Path
     tier: str
     tracking_uri: str | None
-    workers: int | None
+    launch: Launch
 
 
 def load_challenge(
@@ -103,7 +100,7 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
         runs_dir=Path(run.runs_dir).expanduser(),
         tier=run.sandbox.tier,
         tracking_uri=run.tracking.uri,
-        workers=run.launcher.workers,
+        launch=run.launcher,
     )
 
 
@@ -114,7 +111,7 @@ def homes_of(name: str, config_dir: Path | str) -> Homes:
     return {group: source.home(group, choice, read, directory) for group, choice in read.groups.items()}
 
 
-def sweep(overrides: Sequence[str]) -> list[list[str]]:
+def combinations(overrides: Sequence[str]) -> list[list[str]]:
     """All combinations of comma-separated overrides: ``a=1,2 b=3`` gives ``[[a=1, b=3], [a=2, b=3]]``."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 

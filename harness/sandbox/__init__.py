@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.sandbox.base import Job, Limits, Outcome
-    from harness.sandbox.supervisor import cancel, run
+    from harness.sandbox.supervisor import cancel, cancelled, resume, run
     from harness.sandbox.tiers import TierReport, probe, resolve_tier
 
-__all__ = ["Job", "Limits", "Outcome", "TierReport", "cancel", "probe", "resolve_tier", "run"]
+__all__ = ["Job", "Limits", "Outcome", "TierReport", "cancel", "cancelled", "probe", "resolve_tier", "resume", "run"]
 
-_HOME = {"Job": "base", "Limits": "base", "Outcome": "base", "run": "supervisor", "cancel": "supervisor"}
+_HOME = {"Job": "base", "Limits": "base", "Outcome": "base"} | dict.fromkeys(
+    ("run", "cancel", "cancelled", "resume"), "supervisor"
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -27,12 +27,22 @@ from harness.tracks.base import Arrays, View
 _TICK = 0.05  # seconds between two looks of the watchdog
 _MAX_FILES, _MAX_DEPTH = 20_000, 100
 _STOPPED = "The run was stopped before this cell ended."
-_cancellations = [0]
+_cancelled = [False]  # no Event: it is set by signal handlers, too, which may not wait for its lock
 
 
 def cancel() -> None:
-    """End all cells that are running in this process, from whatever thread; they come out as ``cancelled``."""
-    _cancellations[0] += 1
+    """End all cells of this process as ``cancelled``, and let none begin before :func:`resume`; from any thread."""
+    _cancelled[0] = True
+
+
+def resume() -> None:
+    """Let cells begin again."""
+    _cancelled[0] = False
+
+
+def cancelled() -> bool:
+    """Whether :func:`cancel` was called, and nobody has resumed since."""
+    return _cancelled[0]
 
 
 def run(job: Job, tier: str = "auto") -> Outcome:
@@ -53,15 +63,14 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     if tier == "none":
         warnings.warn("sandbox tier none: the submission runs without isolation", stacklevel=2)
     began = time.monotonic()
-    cancellations = _cancellations[0]
 
     def stopped() -> None:
-        if cancellations != _cancellations[0]:
+        if cancelled():
             raise SubmissionError(_STOPPED, status=Status.CANCELLED)
 
     try:
         with Cell() as cell, turns.turn(turns.must_be_alone(tier, job.alone, job.limits.gpu), stopped):
-            return _run(job, tier, cell, cancellations)
+            return _run(job, tier, cell)
     except SubmissionError as error:
         status, reason = error.status, str(error)
     except BenchmarkError as error:
@@ -71,7 +80,7 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     return Outcome(status, clean(reason, 2000), None, time.monotonic() - began, 0.0, "", False, tier)
 
 
-def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
+def _run(job: Job, tier: str, cell: Cell) -> Outcome:
     if not job.folder.is_dir():
         raise SubmissionError("The submission's folder does not exist.", status=Status.INVALID_SUBMISSION)
     job = dataclasses.replace(job, folder=cell.admit(job.folder))
@@ -85,7 +94,7 @@ def _run(job: Job, tier: str, cell: Cell, cancellations: int) -> Outcome:
     before = gpu.foreign() if job.limits.gpu else ""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(started(job, tier, cell))
-        watch = _Watch(process, job, cell, cancellations)
+        watch = _Watch(process, job, cell)
         stack.callback(watch.close)
         ending = watch.until_end()
         dead = process.end()
@@ -139,7 +148,7 @@ def write_module(code: Path, foreign: ForeignModel) -> None:
 class _Watch:
     """Looks after one process until it ends or passes a limit."""
 
-    def __init__(self, process: Process, job: Job, cell: Cell, cancellations: int) -> None:
+    def __init__(self, process: Process, job: Job, cell: Cell) -> None:
         self.process, self.job, self.cell = process, job, cell
         self.log = Log(job.limits.log_kb * 1024)
         self.outputs = -1  # the output directory, handed over before any of the submission's code is loaded
@@ -147,7 +156,6 @@ class _Watch:
         self.paused = 0.0  # seconds spent in job.reply
         self._rounds = 0
         self._over = False  # the last round has been answered
-        self._cancellations = cancellations
         self._looked = 0.0
         self._looks = 0
         # Podman lives on a little after its container.
@@ -189,7 +197,7 @@ class _Watch:
         left = self._left()
         if left <= 0:
             raise _Over(Status.TIMEOUT, f"The submission ran into its time limit of {self.job.limits.seconds:g} s.")
-        if self._cancellations != _cancellations[0]:
+        if cancelled():
             raise _Over(Status.CANCELLED, _STOPPED)
         events = dict(self._poller.poll(max(1.0, min(_TICK, left) * 1000)))
         if self.process.log in events and not self._read_log():

@@ -48,6 +48,13 @@ def turn(alone: bool, stopped: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def device(stopped: Callable[[], None]) -> Iterator[None]:
+    """Wait for one's turn at the GPU, among all processes of this user on this machine; ``stopped`` as for :func:`turn`."""
+    with _locked("device", True, stopped):
+        yield
+
+
+@contextlib.contextmanager
 def _locked(name: str, alone: bool, stopped: Callable[[], None]) -> Iterator[list[int]]:
     path = _place() / f"harness-{name}-{os.getuid()}.lock"
     held = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)]

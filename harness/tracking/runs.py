@@ -84,6 +84,10 @@ def arrays_digest(arrays: Arrays) -> str:
     return sha.hexdigest()
 
 
+class Held(HarnessError):
+    """Another process is writing what was to be locked."""
+
+
 class RunsDir:
     """Paths and safe writing inside one runs directory. Creating the object touches nothing."""
 
@@ -250,7 +254,7 @@ class RunsDir:
     def lock(self, run_id: str, wait_seconds: float = 0.0) -> Iterator[None]:
         """Hold a run for writing. The lock's lease is the life of the process: after kill -9 the next one gets it.
 
-        Raises HarnessError naming the owner where another process still has it after ``wait_seconds``.
+        Raises Held naming the owner where another process still has it after ``wait_seconds``.
         """
         with exclusive(self.run_dir(run_id) / ".lock", f"run {run_id}", wait_seconds):
             for place in (".", "cells", "plots"):  # what a killed owner was writing
@@ -274,7 +278,7 @@ class RunsDir:
 
 @contextmanager
 def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
-    """Hold an flock on ``path``, with the owner's name in it. HarnessError after ``wait_seconds`` without it."""
+    """Hold an flock on ``path``, with the owner's name in it. Held is raised after ``wait_seconds`` without it."""
     with disk_errors(f"lock {what}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -287,7 +291,7 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     owner = os.pread(descriptor, 500, 0).decode(errors="replace").strip()
-                    raise HarnessError(
+                    raise Held(
                         f"Another harness is working on {what}: {owner or 'owner unknown'}.",
                         "Wait until it has finished; a process that has died holds no lock.",
                     ) from None
@@ -298,7 +302,8 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
         yield
     finally:
-        os.close(descriptor)  # gives the lock back
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it to a worker that was forked meanwhile
+        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import BenchmarkError, ProtocolError, Status, SubmissionError
-from harness.evaluation.cell import evaluate_cell, reference_cell
-from harness.evaluation.launchers.local import RunCell, compute
+from harness.evaluation.launchers.base import compute
+from harness.evaluation.launchers.local import Local
 from harness.evaluation.session import Session
+from harness.evaluation.work import Work
 from harness.packages.lock import Lock
 from harness.packages.overlay import overlay
 from harness.protocol import submission
 from harness.protocol.challenge import NOWHERE, Challenge
 from harness.protocol.compose import homes_of, load_challenge
+from harness.protocol.submission import Submission
 from harness.tracking import ledger, provenance
 from harness.tracking.record import CellRecord, Record, record_sha256
 from harness.tracking.runs import RunsDir
@@ -108,10 +110,11 @@ def _run_again(
     session = _session(record, runs, config_dir, device)
     if record.status is Status.INVALID_SUBMISSION or record.submission_digest is None:
         return _cannot(record, "the submission was refused before it ran; nothing of it was kept")
-    run_cell = _reference(record, session) if record.reference else _submission(record, session)
+    whose = _reference(record) if record.reference else _submission(record, session)
     seeds = [cell.seed for cell in record.cells]
-    ended = {stored.cell.seed: stored for stored in compute(run_cell, seeds, workers, session.engine)}
-    if session.engine.stopped.is_set():
+    works = [Work(session, whose, seed) for seed in seeds]
+    ended = {work.seed: stored for work, stored in compute(works, Local([session], workers))}
+    if any(stored.cell.status is Status.CANCELLED for stored in ended.values()):
         raise KeyboardInterrupt  # a verdict from half of the cells would be none
     for then in record.cells:
         cell = ended[then.seed].cell
@@ -140,13 +143,12 @@ def _session(record: Record, runs: RunsDir, config_dir: Path | str | None, devic
     return session
 
 
-def _reference(record: Record, session: Session) -> RunCell:
-    which: Reference = "random" if record.submission.endswith("random") else "skyline"
-    return lambda seed: reference_cell(session, which, seed)
+def _reference(record: Record) -> Reference:
+    return "random" if record.submission.endswith("random") else "skyline"
 
 
-def _submission(record: Record, session: Session) -> RunCell:
-    """Cells of the kept submission. Raises ProtocolError where it is not what the record says of it."""
+def _submission(record: Record, session: Session) -> Submission:
+    """The kept submission. Raises ProtocolError where it is not what the record says of it."""
     folder = session.runs.submission_dir(str(record.submission_digest))
     if not folder.is_dir():
         raise ProtocolError(f"the submission's folder is not kept at {folder}")
@@ -158,8 +160,7 @@ def _submission(record: Record, session: Session) -> RunCell:
         raise ProtocolError(f"the kept submission {folder} has been changed")
     if entry.requires and record.packages is None:
         raise ProtocolError("the record does not say which packages it ran with")
-    entry = replace(entry, packages=overlay(Lock.of(record.packages or ())))
-    return lambda seed: evaluate_cell(session, entry, seed)
+    return replace(entry, packages=overlay(Lock.of(record.packages or ())))
 
 
 def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import BenchmarkError
-from harness.protocol.compose import RunConfig, compose, sweep
+from harness.protocol.compose import RunConfig, combinations, compose
 from tests.fuzz.budget import inputs
 
 KEYS = st.one_of(
@@ -80,7 +80,7 @@ def test_overrides(overrides: list[str]) -> None:
 @inputs(0.02)
 def test_sweeps(overrides: list[str]) -> None:
     try:
-        combinations = sweep(overrides)
+        combinations = combinations(overrides)
     except BenchmarkError as error:
         assert str(error)  # noqa: PT017
     else:

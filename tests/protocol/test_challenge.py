@@ -13,7 +13,7 @@ from harness.models import model_names
 from harness.paths import CONF_DIR
 from harness.protocol import catalogue, source
 from harness.protocol.challenge import Challenge
-from harness.protocol.compose import compose, load_challenge, sweep
+from harness.protocol.compose import combinations, compose, load_challenge
 from harness.tracks import track_names
 
 NAMES = source.names(None)
@@ -61,7 +61,7 @@ def test_the_secret_is_not_in_what_is_hashed_openly() -> None:
 def test_where_and_on_what_it_runs_changes_nothing() -> None:
     config = compose(["challenge=debugging_digits", "device=cpu", "runs_dir=/tmp/x", "launcher=serial", "sandbox=none"])
     assert not config.challenge.modified
-    assert (config.workers, config.tier, config.runs_dir) == (1, "none", Path("/tmp/x"))
+    assert (config.launch.workers, config.tier, config.runs_dir) == (1, "none", Path("/tmp/x"))
 
 
 def test_all_problems_are_listed_together() -> None:
@@ -142,7 +142,7 @@ def test_a_missing_config_dir_is_said(tmp_path: Path) -> None:
 
 
 def test_sweep_combines_and_leaves_paths_alone() -> None:
-    combined = sweep(["challenge=a,b", "submission=x,/tmp/with space", "seeds=1"])
+    combined = combinations(["challenge=a,b", "submission=x,/tmp/with space", "seeds=1"])
     assert len(combined) == 4
     assert ["challenge=b", "submission=/tmp/with space", "seeds=1"] in combined
 

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Status
-from harness.evaluation.cell import evaluate_cell
-from harness.evaluation.launchers.local import Engine, compute
+from harness.evaluation.launchers.base import Launcher, compute
+from harness.evaluation.launchers.local import Local
 from harness.evaluation.session import Session
+from harness.evaluation.work import Work
 from harness.protocol import submission
 from harness.protocol.compose import load_challenge
 from harness.sandbox import cell as cells
 from harness.sandbox.base import Limits
-from harness.tracking.runs import StoredCell
 from tests.soak.place import NAME, placed, watched
 
 _GOOD = "def rank(task):\n    return task.rng.permutation(len(task.y))\n"
@@ -102,13 +102,12 @@ def run_many(count: int, *, seed: int = 0, workers: int = 2, said: Callable[[str
             found.tier = session.tier
             found.kinds = dict(Counter(kinds))
 
-            def run_cell(number: int) -> StoredCell:
-                kind = kinds[number]
-                where = {"loops": tight, "takes all memory": small}.get(kind, session)
-                stored = evaluate_cell(where, entries[kind], number % challenge.seeds)
-                return replace(stored, cell=stored.cell.model_copy(update={"seed": number}))
-
-            _run(run_cell, kinds, workers, found, said)
+            where = {"loops": tight, "takes all memory": small}
+            works = [
+                Work(where.get(kind, session), entries[kind], number % challenge.seeds)
+                for number, kind in enumerate(kinds)
+            ]
+            _run(works, Local([session, tight, small], workers), kinds, found, said)
         finally:
             tempfile.tempdir = before
             cells.sweep.cache_clear()
@@ -127,17 +126,18 @@ def drawn(count: int, seed: int) -> list[str]:
 
 
 def _run(
-    run_cell: Callable[[int], StoredCell],
+    works: list[Work],
+    launcher: Launcher,
     kinds: list[str],
-    workers: int,
     found: Cells,
     said: Callable[[str], None],
 ) -> None:
     count, warm, every = len(kinds), min(20, len(kinds) // 5), max(1, len(kinds) // 50)
     statuses: Counter[str] = Counter()
     began = time.monotonic()
-    for done, stored in enumerate(compute(run_cell, range(count), workers, Engine()), 1):
-        number, status = stored.cell.seed, stored.cell.status
+    numbers = {work: number for number, work in enumerate(works)}
+    for done, (work, stored) in enumerate(compute(works, launcher), 1):
+        number, status = numbers[work], stored.cell.status
         statuses[status.value] += 1
         if status is Status.HARNESS_ERROR:
             found.harness_faults.append(f"cell {number} ({kinds[number]}): {stored.cell.reason}\n{stored.log}")

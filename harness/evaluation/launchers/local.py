@@ -1,143 +1,199 @@
-"""Cells side by side in this process's threads; each thread waits for its own sandbox, all take turns at the engine."""
+"""Cells side by side in processes of this machine, forked from this one.
+
+A forked worker has the data and the fixed models of all benches already: nothing is loaded twice, and large data lie in
+memory once. What makes forking safe here is that a worker runs everything in a single thread of BLAS and OpenMP
+(harness/evaluation/work.py), as PyTorch's own data loaders do: no pool of threads that only its parent had is waited for.
+"""
 
 from __future__ import annotations
 
+import io
+import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any
 
 from harness import sandbox
-from harness.errors import BenchmarkError, NothingToMeasure, ProtocolError, Status, SubmissionError
-from harness.tracking.record import CellRecord, Seconds
-from harness.tracking.runs import StoredCell
+from harness.errors import Status
+from harness.evaluation.bench import Bench
+from harness.evaluation.cell import failed
+from harness.evaluation.launchers.base import Launcher
+from harness.evaluation.work import Answer, Work, perform
+from harness.models.backend import cores
 
-RunCell = Callable[[int], StoredCell]
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the command line makes all of them a Ctrl-C
-_TICK = 0.2  # seconds between two looks at whether the run was stopped
-_TWICE = 1.0  # seconds after which a second Ctrl-C is meant as one
-_STOPPED = "The run was stopped before this cell ended."
+_TRIES = 3  # workers that one cell may take with it
+_GRACE = 10.0  # seconds in which a worker whose head has gone ends its sandbox
+_IMPATIENCE = 2.0  # seconds in which a worker that is not wanted any more may end by itself
+_FORK = multiprocessing.get_context("fork")
 
 
-class Engine:
-    """The fixed model, used by one cell at a time; once the run was stopped, by none any more.
+@dataclass(eq=False)
+class _Worker:
+    """A forked process, the channel to it, and the cell it is at."""
 
-    ``with engine:`` raises SubmissionError (``cancelled``) from then on.
+    process: BaseProcess
+    channel: Connection
+    work: Work
+
+
+class Local(Launcher):
+    """``workers`` processes (None: one per core), started as they are needed.
+
+    Parameters
+    ----------
+    benches: of all cells that will come; workers have them because they are forked from a process that has.
     """
 
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self._turn = threading.Lock()
+    def __init__(self, benches: Sequence[Bench], workers: int | None = None) -> None:
+        self.workers = workers or cores()
+        self._benches = list(benches)
+        self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
+        self._deaths: dict[Work, int] = {}
 
-    def __enter__(self) -> None:
-        self._turn.acquire()
-        if self.stopped.is_set():
-            self._turn.release()
-            raise SubmissionError(_STOPPED, status=Status.CANCELLED)
+    def __enter__(self) -> Local:
+        return self
+
+    def room(self) -> int:
+        return self.workers - len(self._busy)
+
+    def submit(self, work: Work) -> None:
+        worker = self._idle.pop() if self._idle else self._started(work)
+        worker.work = work
+        self._busy.append(worker)
+        share = max(1, cores() // len(self._busy))
+        with suppress(BrokenPipeError):  # it has died while idle, which its channel will say
+            worker.channel.send_bytes(_packed((work, share), self._benches))
+
+    def ended(self, seconds: float) -> list[tuple[Work, Answer]]:
+        if not self._busy:
+            time.sleep(seconds)
+        ready = wait([worker.channel for worker in self._busy], seconds)
+        answers = []
+        for worker in [worker for worker in self._busy if worker.channel in ready]:
+            self._busy.remove(worker)
+            try:
+                answers.append((worker.work, worker.channel.recv()))
+                self._idle.append(worker)
+            except (EOFError, ConnectionResetError):
+                answers += self._died(worker)
+        return answers
+
+    def stop(self) -> None:
+        for worker in self._busy:
+            with suppress(BrokenPipeError):
+                worker.channel.send_bytes(b"stop")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._turn.release()
+        everybody = [*self._idle, *self._busy]
+        for worker in everybody:
+            worker.channel.close()  # it ends its sandbox and itself
+        deadline = time.monotonic() + (_IMPATIENCE if kind else _GRACE)
+        for worker in everybody:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._idle, self._busy = [], []
+
+    def _started(self, work: Work) -> _Worker:
+        ours, theirs = _FORK.Pipe()
+        ends = [ours, *(worker.channel for worker in (*self._idle, *self._busy))]
+        process = _FORK.Process(target=_serve, args=(theirs, ends, self._benches), daemon=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of other threads: see the head of this module
+            process.start()
+        theirs.close()
+        return _Worker(process, ours, work)
+
+    def _died(self, worker: _Worker) -> list[tuple[Work, Answer]]:
+        """A worker was killed, for its memory perhaps: its cell is tried by another one, a few times."""
+        worker.process.join()
+        worker.channel.close()
+        work = worker.work
+        if sandbox.cancelled():
+            return [(work, failed(work.seed, Status.CANCELLED, "The run was stopped before this cell ended."))]
+        self._deaths[work] = self._deaths.get(work, 0) + 1
+        if self._deaths[work] < _TRIES:
+            self.submit(work)
+            return []
+        reason = f"The process that computed this cell died {_TRIES} times, the last time with {_told(worker.process)}."
+        return [(work, failed(work.seed, Status.HARNESS_ERROR, reason))]
 
 
-def compute(
-    run_cell: RunCell, seeds: Sequence[int], workers: int | None, engine: Engine
-) -> Generator[StoredCell, None, None]:
-    """One cell a seed, yielded as they end; ``workers`` at a time (None: one per core).
+def _told(process: BaseProcess) -> str:
+    code = process.exitcode or 0
+    name = signal.Signals(-code).name if code < 0 else f"status {code}"
+    return f"{name} (is memory short?)" if name == "SIGKILL" else name
 
-    A fault of ours in one cell is that cell's ``harness_error`` and the others go on. Ctrl-C stops the engine: what is
-    being trained is finished, and all other cells come out as ``cancelled``. A second one does not wait for that, only
-    a moment for the sandboxes to end.
-    Raises ProtocolError where the challenge itself cannot be drawn; then, and when the caller closes the iterator
-    early, the cells in flight are ended.
-    """
-    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
-    with _signals_stop(engine) as hurry:
-        waiting = {pool.submit(_guarded, run_cell, seed, engine) for seed in seeds}
+
+@dataclass
+class _Inbox:
+    """What the head says to a worker, heard by a thread of its own: also while a cell runs."""
+
+    channel: Connection
+    benches: Sequence[Bench]
+    works: SimpleQueue[tuple[Work, int] | None] = field(default_factory=SimpleQueue)
+
+    def listen(self) -> None:
         try:
-            while waiting:
-                ended, waiting = _next(waiting, engine)
-                for future in ended:
-                    yield future.result()
-        finally:
-            if waiting:
-                engine.stopped.set()
-            began = time.monotonic()
-            while waiting and not (hurry.is_set() and time.monotonic() > began + _TWICE):
-                _, waiting = _next(waiting, engine)
-            pool.shutdown(wait=not waiting, cancel_futures=True)
+            while True:
+                message = self.channel.recv_bytes()
+                if message == b"stop":
+                    sandbox.cancel()
+                else:
+                    self.works.put(_unpacked(message, self.benches))
+        except (EOFError, OSError):  # the head has gone
+            sandbox.cancel()
+            self.works.put(None)
+            time.sleep(_GRACE)
+            os._exit(1)
 
 
-def failed(
-    seed: int, status: Status, reason: str, seconds: float = 0.0, peak_memory_mb: float | None = None, log: str = ""
-) -> StoredCell:
-    """A cell that did not end ``ok``: kept to be shown; a run that resumes takes over only those that did."""
-    cell = CellRecord(
-        seed=seed, status=status, reason=reason, seconds=Seconds(submission=seconds), peak_memory_mb=peak_memory_mb
-    )
-    return StoredCell(cell=cell, output={}, items={}, curve=None, log=log)
+def _serve(channel: Connection, others: Sequence[Connection], benches: Sequence[Bench]) -> None:
+    """A worker's life: one cell after the other, until the head closes the channel or is gone."""
+    for other in others:
+        other.close()  # else the head's end would stay open as long as any worker lives
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # the head hears them, too, and says what to do
+    warnings.simplefilter("ignore")  # the head has given them
+    inbox = _Inbox(channel, benches)
+    threading.Thread(target=inbox.listen, daemon=True).start()
+    while (order := inbox.works.get()) is not None:
+        with suppress(BrokenPipeError):
+            channel.send(perform(*order))
 
 
-def _next(waiting: set[Future[StoredCell]], engine: Engine) -> tuple[set[Future[StoredCell]], set[Future[StoredCell]]]:
-    """Wait a tick for cells to end: those that have, those that have not."""
-    if engine.stopped.is_set():
-        sandbox.cancel()  # again and again: one may just be entering its sandbox
-    return wait(waiting, _TICK, FIRST_COMPLETED)
+def _packed(order: tuple[Work, int], benches: Sequence[Bench]) -> bytes:
+    """Pickled, with benches by their numbers."""
+    numbers = {id(bench): number for number, bench in enumerate(benches)}
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, what: Any) -> int | None:
+            return numbers[id(what)] if isinstance(what, Bench) else None
+
+    buffer = io.BytesIO()
+    Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(order)
+    return buffer.getvalue()
 
 
-@contextmanager
-def _signals_stop(engine: Engine) -> Iterator[threading.Event]:
-    """While cells run, Ctrl-C ends them as ``cancelled`` instead of breaking into whatever is being written.
+def _unpacked(message: bytes, benches: Sequence[Bench]) -> tuple[Work, int]:
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, number: int) -> Bench:
+            return benches[number]
 
-    A second one is a KeyboardInterrupt, and sets the event yielded. Only signals that would be a KeyboardInterrupt are
-    caught: one that is ignored (nohup, a job in the background) or that somebody else handles stays as it is.
-    """
-    hurry = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield hurry
-        return
-    first = float("inf")
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal first
-        if not engine.stopped.is_set():
-            first = time.monotonic()
-            engine.stopped.set()
-            os.write(2, b"Stopping. Ctrl-C once more leaves without waiting for what is being scored.\n")
-        elif time.monotonic() > first + _TWICE:
-            hurry.set()
-            raise KeyboardInterrupt
-
-    caught = [number for number in _SIGNALS if signal.getsignal(number) is signal.default_int_handler]
-    for number in caught:
-        signal.signal(number, stop)
-    try:
-        yield hurry
-    finally:
-        for number in caught:
-            signal.signal(number, signal.default_int_handler)
-
-
-def _guarded(run_cell: RunCell, seed: int, engine: Engine) -> StoredCell:
-    if engine.stopped.is_set():
-        return failed(seed, Status.CANCELLED, "The run was stopped before this cell began.")
-    try:
-        return run_cell(seed)
-    except NothingToMeasure as error:
-        return failed(seed, Status.SKIPPED, str(error))
-    except ProtocolError:
-        raise
-    except SubmissionError as error:
-        return failed(seed, error.status, str(error))
-    except BenchmarkError as error:
-        return failed(seed, Status.HARNESS_ERROR, str(error), log=traceback.format_exc())
-    except Exception as error:  # noqa: BLE001 - a fault of ours becomes the cell's status
-        reason = f"Fault of the harness, not of the submission: {type(error).__name__}: {error}"
-        return failed(seed, Status.HARNESS_ERROR, reason, log=traceback.format_exc())
+    order: tuple[Work, int] = Unpickler(io.BytesIO(message)).load()
+    return order

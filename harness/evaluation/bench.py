@@ -1,0 +1,82 @@
+"""A challenge made ready: all that a cell is computed with, on whatever machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness import sandbox
+from harness.data import Dataset
+from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
+from harness.models.backend import resolve_device
+from harness.protocol.challenge import Challenge
+from harness.sandbox import gpu, turns
+from harness.tracks.base import Track
+
+_STOPPED = "The run was stopped before this cell ended."
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data loaded, protocol bound to the fixed model, isolation proved to work."""
+
+    challenge: Challenge
+    track: Track[Any, Any]
+    fingerprint: str
+    data_digest: str
+    tier: str
+    device: str
+
+    @classmethod
+    def ready(
+        cls, challenge: Challenge, *, device: str = "auto", tier: str = "auto", dataset: Dataset | None = None
+    ) -> Bench:
+        """Load data (unless they are given) and model of a challenge, and resolve device and tier.
+
+        Raises ProtocolError where this machine has not got the data, the device, the tier or a GPU for submissions.
+        """
+        try:
+            device = resolve_device(device)
+        except HarnessError as error:  # asking for what this machine lacks is a matter of usage
+            raise ProtocolError(error.reason, error.hint) from error
+        minimum = "none" if tier == "none" else challenge.minimum_isolation  # asked for by name: runs, never ranks
+        with ThreadPoolExecutor(1) as aside:  # where Ctrl-C cannot break into the trial of a tier
+            tier = aside.submit(sandbox.resolve_tier, tier, minimum).result()
+        if challenge.limits.gpu:
+            gpu.require(tier)
+        dataset = dataset or challenge.load_dataset()
+        return cls(
+            challenge=challenge,
+            track=challenge.load_track(dataset, device),
+            fingerprint=challenge.fingerprint(dataset),
+            data_digest=dataset.digest(),
+            tier=tier,
+            device=device,
+        )
+
+    @property
+    def alone(self) -> bool:
+        """Whether its cells never overlap with others in time."""
+        return turns.must_be_alone(self.tier, not self.challenge.practice, self.challenge.limits.gpu)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn at the fixed model. On a GPU one cell at a time has it, whichever process it is in.
+
+        Raises SubmissionError (``cancelled``) once the run was stopped.
+        """
+        self.go_on()
+        if self.device == "cpu" and not self.challenge.limits.gpu:
+            yield
+            return
+        with turns.device(self.go_on):
+            yield
+
+    @staticmethod
+    def go_on() -> None:
+        """Raises SubmissionError (``cancelled``) once the run was stopped."""
+        if sandbox.cancelled():
+            raise SubmissionError(_STOPPED, status=Status.CANCELLED)
