@@ -116,6 +116,21 @@ def module_of(cls: type[Any]) -> tuple[str, bytes]:
     return name, plugin.files[name]
 
 
+def receive(plugin: Plugin, folder: Path) -> None:
+    """Make another machine's plug-in importable here, from ``folder``, unless this machine has one of its name installed."""
+    if plugin.name in _LOADED:
+        return
+    if (path := _installed(plugin.name)) is not None:
+        _LOADED[plugin.name] = Plugin(plugin.name, _sources(path))
+        return
+    for name, content in plugin.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    _LOADED[plugin.name] = plugin
+
+
 def _admit(what: str, module: str, root: Path) -> str:
     """Import a directory's module under a name that tells its content; returns that name.
 

@@ -73,10 +73,14 @@ def _wanted(configs: Sequence[RunConfig], folders: Sequence[Path]) -> list[Wante
     sessions: dict[str, Session] = {}
     wanted = []
     for config, folder in zip(configs, folders, strict=True):
-        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}"
+        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}|{config.launch.elsewhere}"
         if key not in sessions:
             sessions[key] = Session.open(
-                config.challenge, runs_dir=config.runs_dir, device=config.device, tier=config.tier
+                config.challenge,
+                runs_dir=config.runs_dir,
+                device=config.device,
+                tier=config.tier,
+                elsewhere=config.launch.elsewhere,
             )
         wanted.append(Wanted(sessions[key], folder))
     return wanted

@@ -62,6 +62,7 @@ def admit(session: Session, folder: Path) -> tuple[Entrant, Submission | Refusal
         return Entrant.of(entry), Refusal(error.status, str(error))
     except HarnessError as error:  # no network, say: not the submission's fault, and tried again by the next run
         return Entrant.of(entry), Refusal(Status.HARNESS_ERROR, str(error))
-    entrant = Entrant.of(entry, provided.lock if provided else None)
     entry = session.runs.keep_submission(entry)  # cells run from this copy: the folder may change meanwhile
-    return entrant, replace(entry, packages=provided.folder if provided else None)
+    if provided:
+        entry = replace(entry, lock=provided.lock, packages=provided.folder)
+    return Entrant.of(entry), entry

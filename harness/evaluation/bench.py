@@ -32,20 +32,27 @@ class Bench:
 
     @classmethod
     def ready(
-        cls, challenge: Challenge, *, device: str = "auto", tier: str = "auto", dataset: Dataset | None = None
+        cls,
+        challenge: Challenge,
+        *,
+        device: str = "auto",
+        tier: str = "auto",
+        dataset: Dataset | None = None,
+        elsewhere: bool = False,
     ) -> Bench:
         """Load data (unless they are given) and model of a challenge, and resolve device and tier.
 
+        ``elsewhere``: cells run on other machines, which have the GPU, if one is asked for.
         Raises ProtocolError where this machine has not got the data, the device, the tier or a GPU for submissions.
         """
         try:
-            device = resolve_device(device)
+            device = device if elsewhere and device == "cuda" else resolve_device(device)
         except HarnessError as error:  # asking for what this machine lacks is a matter of usage
             raise ProtocolError(error.reason, error.hint) from error
         minimum = "none" if tier == "none" else challenge.minimum_isolation  # asked for by name: runs, never ranks
         with ThreadPoolExecutor(1) as aside:  # where Ctrl-C cannot break into the trial of a tier
             tier = aside.submit(sandbox.resolve_tier, tier, minimum).result()
-        if challenge.limits.gpu:
+        if challenge.limits.gpu and not elsewhere:
             gpu.require(tier)
         dataset = dataset or challenge.load_dataset()
         return cls(

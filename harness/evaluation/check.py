@@ -81,7 +81,8 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         found = ", ".join(f"{package.name} {package.version}" for package in provided.lock.packages)
         yield Finding("packages", True, found or "the harness has them all")
     entry = place.keep_submission(entry)  # as in a run
-    entry = replace(entry, packages=provided.folder if provided else None)
+    if provided:
+        entry = replace(entry, lock=provided.lock, packages=provided.folder)
     first = _measurable_cell(session, entry, _SEEDS[:10])
     if first.cell.status is Status.SKIPPED:
         yield Finding("measurable", False, f"the challenge has nothing to measure: {first.cell.reason}")

@@ -26,8 +26,8 @@ class Entrant:
     packages: Lock | None = None  # the wheels it runs with beside the harness's own; None where it asks for none
 
     @classmethod
-    def of(cls, entry: Submission, packages: Lock | None = None) -> Entrant:
-        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license, packages=packages)
+    def of(cls, entry: Submission) -> Entrant:
+        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license, packages=entry.lock)
 
     @property
     def identity(self) -> str:

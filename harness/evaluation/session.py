@@ -29,9 +29,18 @@ class Session(Bench):
     references: list[References] = field(default_factory=list)  # as soon as they are known, one
 
     @classmethod
-    def open(cls, challenge: Challenge, *, runs_dir: Path | str, device: str = "auto", tier: str = "auto") -> Session:
-        """Make a challenge ready; raises as :meth:`Bench.ready`."""
-        return cls(**vars(Bench.ready(challenge, device=device, tier=tier)), runs=RunsDir(runs_dir))
+    def open(
+        cls,
+        challenge: Challenge,
+        *,
+        runs_dir: Path | str,
+        device: str = "auto",
+        tier: str = "auto",
+        elsewhere: bool = False,
+    ) -> Session:
+        """Make a challenge ready; parameters and errors as for :meth:`Bench.ready`."""
+        bench = Bench.ready(challenge, device=device, tier=tier, elsewhere=elsewhere)
+        return cls(**vars(bench), runs=RunsDir(runs_dir))
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""

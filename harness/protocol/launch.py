@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ _Workers = Annotated[int | None, Field(ge=1, strict=True)]
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+    elsewhere: ClassVar[bool] = False  # on other machines than the head
 
 
 class SerialLaunch(_Settings):
@@ -27,5 +28,16 @@ class LocalLaunch(_Settings):
     workers: _Workers = None
 
 
-Launch = Annotated[SerialLaunch | LocalLaunch, Field(discriminator="kind")]
+class RayLaunch(_Settings):
+    """Tasks of a Ray cluster."""
+
+    elsewhere: ClassVar[bool] = True
+    kind: Literal["ray"] = "ray"
+    address: str | None = None  # auto, HOST:PORT or ray://HOST:PORT; None: RAY_ADDRESS, else one for this command alone
+    workers: _Workers = None  # cells at a time; None: as many as the cluster takes
+    cpus: int = Field(1, ge=1)  # of one cell
+    retries: int = Field(5, ge=0)  # of a cell whose node or process is lost
+
+
+Launch = Annotated[SerialLaunch | LocalLaunch | RayLaunch, Field(discriminator="kind")]
 LOCAL = LocalLaunch()

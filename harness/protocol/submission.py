@@ -12,6 +12,7 @@ from pathlib import Path
 from harness import plugins
 from harness.api import Task
 from harness.errors import ProtocolError
+from harness.packages.lock import Lock
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
@@ -35,7 +36,8 @@ class Submission:
     digest: str  # SHA-256 over relative paths and contents
     contents: Mapping[str, bytes] = field(repr=False)  # the bytes that were digested, by relative path
     requires: tuple[str, ...] = ()  # packages beside the harness's own, PEP 508
-    packages: Path | None = None  # where these are unpacked, once they are
+    lock: Lock | None = None  # what these came to, once they are resolved
+    packages: Path | None = None  # where those wheels are unpacked, once they are
 
 
 def places() -> list[Path]:

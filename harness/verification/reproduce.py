@@ -160,7 +160,8 @@ def _submission(record: Record, session: Session) -> Submission:
         raise ProtocolError(f"the kept submission {folder} has been changed")
     if entry.requires and record.packages is None:
         raise ProtocolError("the record does not say which packages it ran with")
-    return replace(entry, packages=overlay(Lock.of(record.packages or ())))
+    lock = Lock.of(record.packages or ())
+    return replace(entry, lock=lock, packages=overlay(lock))
 
 
 def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:

@@ -80,8 +80,8 @@ def test_overrides(overrides: list[str]) -> None:
 @inputs(0.02)
 def test_sweeps(overrides: list[str]) -> None:
     try:
-        combinations = combinations(overrides)
+        swept = combinations(overrides)
     except BenchmarkError as error:
         assert str(error)  # noqa: PT017
     else:
-        assert all(len(combination) == len(overrides) for combination in combinations)
+        assert all(len(combination) == len(overrides) for combination in swept)

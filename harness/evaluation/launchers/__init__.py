@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.protocol.launch import Launch, LocalLaunch
+from harness.protocol.launch import Launch, LocalLaunch, RayLaunch
 
 if TYPE_CHECKING:
     from harness.evaluation.bench import Bench
@@ -18,6 +18,10 @@ def launcher(launch: Launch, benches: Sequence[Bench]) -> Launcher:
         from harness.evaluation.launchers.local import Local
 
         return Local(benches, launch.workers)
+    if isinstance(launch, RayLaunch):
+        from harness.evaluation.launchers.ray import Ray
+
+        return Ray(benches, launch)
     from harness.evaluation.launchers.serial import Serial
 
     return Serial()
