@@ -107,5 +107,5 @@ def sweep(
 ) -> Iterator[tuple[Wanted, Record]]:
     """Runs on open sessions, all their cells in one pool, each yielded as it is recorded; ``launch`` says where."""
     sessions = list({id(one.session): one.session for one in wanted}.values())
-    with Pool(launcher(launch, sessions)).opened() as pool:
+    with Pool(launcher(launch, sessions, wanted[0].session.runs.path)).opened() as pool:
         yield from Sweep(wanted, pool, tracking_uri=tracking_uri, force=force, on_cell=on_cell).records()

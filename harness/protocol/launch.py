@@ -39,5 +39,22 @@ class RayLaunch(_Settings):
     retries: int = Field(5, ge=0)  # of a cell whose node or process is lost
 
 
-Launch = Annotated[SerialLaunch | LocalLaunch | RayLaunch, Field(discriminator="kind")]
+class SlurmLaunch(_Settings):
+    """Job arrays of a Slurm cluster, through submitit."""
+
+    elsewhere: ClassVar[bool] = True
+    kind: Literal["slurm"] = "slurm"
+    exchange: str | None = None  # a directory that all nodes share; None: ``exchange`` in the runs directory
+    workers: _Workers = None  # jobs at a time; None: as many as the cluster takes
+    cells: int = Field(10, ge=1)  # of one job: starting a job costs seconds
+    cpus: int = Field(1, ge=1)  # of one job
+    minutes: int = Field(60, ge=1)  # after which Slurm ends a job
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    gres: str | None = None  # such as gpu:1
+    retries: int = Field(5, ge=0)  # of a cell whose node is lost or whose job is preempted
+
+
+Launch = Annotated[SerialLaunch | LocalLaunch | RayLaunch | SlurmLaunch, Field(discriminator="kind")]
 LOCAL = LocalLaunch()

@@ -82,6 +82,11 @@ def write_json_atomic(path: Path, value: Any) -> None:
     _write(path, lambda file: file.write(content))
 
 
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write bytes. Raises HarnessError where the disk refuses."""
+    _write(path, lambda file: file.write(content))
+
+
 def write_text_atomic(path: Path, text: str) -> None:
     """Write UTF-8 text; lone surrogates (a log's undecodable bytes) become question marks."""
     _write(path, lambda file: file.write(text.encode("utf-8", errors="replace")))

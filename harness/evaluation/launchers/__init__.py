@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.protocol.launch import Launch, LocalLaunch, RayLaunch
+from harness.protocol.launch import Launch, LocalLaunch, RayLaunch, SlurmLaunch
 
 if TYPE_CHECKING:
     from harness.evaluation.bench import Bench
     from harness.evaluation.launchers.base import Launcher
 
 
-def launcher(launch: Launch, benches: Sequence[Bench]) -> Launcher:
-    """The launcher that settings describe, for the cells of these benches."""
+def launcher(launch: Launch, benches: Sequence[Bench], place: Path) -> Launcher:
+    """The launcher that settings describe, for the cells of these benches, whose runs are kept in ``place``."""
     if isinstance(launch, LocalLaunch):
         from harness.evaluation.launchers.local import Local
 
@@ -22,6 +23,10 @@ def launcher(launch: Launch, benches: Sequence[Bench]) -> Launcher:
         from harness.evaluation.launchers.ray import Ray
 
         return Ray(benches, launch)
+    if isinstance(launch, SlurmLaunch):
+        from harness.evaluation.launchers.slurm import Slurm
+
+        return Slurm(launch, place)
     from harness.evaluation.launchers.serial import Serial
 
     return Serial()

@@ -6,6 +6,7 @@ participant's fault is an answer like any other: nothing is retried for it.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,7 @@ class Ray(Launcher):
             raise ProtocolError(
                 "launcher=ray needs Ray, which is not installed.", "pip install 'harness[ray]'."
             ) from error
+        logging.getLogger("ray").setLevel(logging.ERROR)
         self._ray, self._ours = ray, not ray.is_initialized()
         if self._ours:
             self._connect()
