@@ -212,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(board)
     json(board)
 
+    results = command(
+        "results", "explore:results", "one row for every cell of the recorded runs, for scripts and tables"
+    )
+    results.add_argument("challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge")
+    results.add_argument("--format", choices=["csv", "json"], default="csv", help="default: csv")
+    runs_dir(results)
+
     verify = command(
         "verify", "verify:verify", "compute a runs directory, or a published board, again: does all agree?"
     )

@@ -1,8 +1,10 @@
-"""``harness list``, ``show``, ``doctor``, ``fetch``: looking around."""
+"""``harness list``, ``show``, ``results``, ``doctor``, ``fetch``: looking around."""
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -122,6 +124,31 @@ def view(args: Namespace) -> int:
         print(f"task.{name}[0] = {texts[0]!r:.200}")
     if args.out:
         print(f"written  {args.out}: numpy.load({args.out!r}) reads it")
+    return 0
+
+
+def results(args: Namespace) -> int:
+    """``harness results``: one row for every cell of every recorded run, as kept and not checked."""
+    from harness.tracking.runs import RunsDir
+
+    runs = RunsDir(args.runs_dir)
+    rows = [
+        {"challenge": record.challenge, "submission": record.submission, "run_id": record.run_id, "seed": cell.seed}
+        | {"status": cell.status.value, "score": cell.score, "output_digest": cell.output_digest, "reason": cell.reason}
+        for record in map(runs.load_record, runs.run_ids())
+        if not args.challenges or record.challenge in args.challenges
+        for cell in record.cells
+    ]
+    if not rows:
+        raise ProtocolError(
+            f"There are no recorded runs in {runs.path}.", "`harness run` makes some; --runs-dir names another place."
+        )
+    if args.format == "json":
+        print(json.dumps(rows, indent=2))
+        return 0
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return 0
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -62,6 +64,11 @@ class Ray(Launcher):
 
     def _connect(self) -> None:
         where = self.launch.address
+        if where and (why := _unreachable(where)):
+            raise ProtocolError(
+                f"No Ray cluster can be reached at launcher.address={where}: {why}.",
+                "`ray start --head` starts one; launcher.address=null starts one on this machine for one command.",
+            )
         with _signals_kept():
             try:
                 self._ray.init(
@@ -157,14 +164,28 @@ class Ray(Launcher):
                 self._ray.shutdown()
 
 
+def _unreachable(address: str) -> str:
+    """Why nothing listens at HOST:PORT, found out in seconds: Ray itself would try for minutes. Nothing where it does."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return ""  # auto, local and the like
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        return str(getattr(error, "strerror", None) or error).lower()
+    return ""
+
+
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; a run that is stopped has its own way to end."""
+    """Ray takes signals for itself; a run that is stopped has its own way to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
+            signal.signal(number, handler)  # whatever Python knows: Ray sets some behind its back

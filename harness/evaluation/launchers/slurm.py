@@ -67,6 +67,7 @@ class Slurm(Launcher):
         self._tried: dict[Work, int] = {}
         self._taken: list[Work] = []
         self._answers: list[tuple[Work, Answer]] = []
+        self._stopped = False
         self._over: dict[str, float] = {}  # jobs that have ended with cells missing: since when
         self._looked = 0.0
 
@@ -122,6 +123,7 @@ class Slurm(Launcher):
         return answers
 
     def stop(self) -> None:
+        self._stopped = True
         _slurm("scancel", f"--name={_name(self.exchange.own)}")
         self._answers += [(work, _cancelled(work)) for work in self._waiting]
         self._waiting = []
@@ -166,6 +168,8 @@ class Slurm(Launcher):
                     works.remove(work)
                     self._take(work, stored)
             state = states.get(job, "GONE")
+            if state in _GOING:
+                self._over.pop(job, None)
             if not works:
                 del self._jobs[job]
             elif state not in _GOING and self._late(job, state):
@@ -176,7 +180,7 @@ class Slurm(Launcher):
     def _late(self, job: str, state: str) -> bool:
         """Whether nothing more is to be waited for of a job that has ended."""
         since = self._over.setdefault(job, time.monotonic())
-        return state == "CANCELLED" or time.monotonic() - since > _LATE
+        return state == "CANCELLED" or self._stopped or time.monotonic() - since > _LATE
 
     def _take(self, work: Work, stored: StoredCell) -> None:
         self._answers.append((work, stored))
@@ -189,7 +193,7 @@ class Slurm(Launcher):
         self._taken = []
 
     def _missing(self, work: Work, job: str, state: str) -> None:
-        if state == "CANCELLED":
+        if state == "CANCELLED" or self._stopped:
             self._answers.append((work, _cancelled(work, f"The Slurm job {job} was cancelled.")))
             return
         self._tried[work] = self._tried.get(work, 0) + 1
@@ -219,6 +223,8 @@ def run_batch(cells: str, orders: Sequence[Order], cpus: int) -> None:
     for bench, whose, seed, key in orders:
         if sandbox.cancelled():
             return
+        if (kept.cell_dir(key, seed) / "cell.json").exists():  # Slurm has started this job again
+            continue
         for path in {bench, whose} - set(read):
             read[path] = _content(path)
         answer = perform_here(read[bench], read[whose], seed, cpus)

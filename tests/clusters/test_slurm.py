@@ -1,0 +1,137 @@
+"""Cells as Slurm jobs: two real slurmd, and jobs that are cancelled, run out of time, or lose their node or their head."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.clusters import place
+from tests.clusters.place import SMALL
+
+Environment = dict[str, str]
+pytestmark = pytest.mark.clusters
+
+
+def run(runs: Path, *words: str, environment: Environment) -> place.Head:
+    return place.start(runs, "launcher=slurm", *words, environment=environment)
+
+
+def slurm(environment: Environment, *words: str) -> str:
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def running(environment: Environment) -> list[str]:
+    return slurm(environment, "squeue", "-h", "--array", "-t", "R", "-o", "%F_%K").split()
+
+
+def test_the_same_cells(slurm_cluster: Environment, expected: SimpleNamespace, tmp_path: Path) -> None:
+    head = run(tmp_path / "runs", *expected.sweep, "launcher.cells=4", environment=slurm_cluster)
+    place.ended(head, code=1)
+    assert place.digests(tmp_path / "runs") == expected.digests
+    assert place.board(tmp_path / "runs", expected.config) == expected.board
+    assert not (tmp_path / "runs" / "exchange").exists()
+
+
+def test_a_job_that_somebody_cancels(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    """Its cells are `cancelled`, the others go on; the next run has only those to compute."""
+    words = [f"submission={submissions.slow}", "seeds=4", *SMALL, "launcher.cells=2"]
+    head = run(tmp_path / "runs", *words, environment=slurm_cluster)
+    place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
+    first = min(running(slurm_cluster))
+    slurm(slurm_cluster, "scancel", first)
+    place.ended(head, code=1)
+    rows = [row for row in place.results(tmp_path / "runs") if row["submission"] == "slow"]
+    statuses = [row["status"] for row in rows]
+    assert statuses[2:] == ["ok", "ok"]
+    assert "cancelled" in statuses[:2]
+    assert f"The Slurm job {first} was cancelled." in {row["reason"] for row in rows}
+    before = place.kept(tmp_path / "runs")
+    place.ended(run(tmp_path / "runs", *words, environment=slurm_cluster))
+    after = place.kept(tmp_path / "runs")
+    done = {path for path in before if f"/{statuses.index('cancelled')}/" not in path}
+    assert all(before[path] == after[path] for path in done if "cancelled" not in statuses[int(Path(path).parent.name)])
+
+
+def test_a_job_that_runs_out_of_time(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    """That is nobody's fault but ours: the cell is no `timeout` of the submission's."""
+    words = [f"submission={submissions.endless}", "seeds=1", *SMALL]
+    head = run(tmp_path / "runs", *words, environment=slurm_cluster)
+    place.until(lambda: running(slurm_cluster), "a job")
+    (job,) = {job.partition("_")[0] for job in running(slurm_cluster)}
+    slurm(slurm_cluster, "scontrol", "update", f"JobId={job}", "TimeLimit=00:00:01")
+    place.ended(head, code=1)
+    (row,) = [row for row in place.results(tmp_path / "runs") if row["submission"] == "endless"]
+    assert row["status"] == "harness_error"
+    assert "at its time limit: give it more than launcher.minutes=60" in row["reason"]
+
+
+def test_ctrl_c_leaves_no_job(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    words = [f"submission={submissions.endless}", "seeds=6", *SMALL, "launcher.cells=1"]
+    head = run(tmp_path / "runs", *words, environment=slurm_cluster)
+    place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
+    place.interrupt(head)
+    place.ended(head, code=1, seconds=60)
+    place.until(lambda: not slurm(slurm_cluster, "squeue", "-h"), "an empty queue", 30)
+    assert {row["status"] for row in place.results(tmp_path / "runs")} == {"cancelled"}
+    place.nothing_left(str(tmp_path), "harness-cell-")
+    assert not (tmp_path / "runs" / "exchange").exists()
+
+
+def test_a_head_that_dies(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    """The jobs go on without it; what they have finished is collected by the next head, which ends the rest."""
+    runs = tmp_path / "runs"
+    words = [f"submission={submissions.slow}", "seeds=6", *SMALL, "launcher.cells=3"]
+    head = run(runs, *words, environment=slurm_cluster)
+    place.until(lambda: running(slurm_cluster), "a job")
+    head.send_signal(signal.SIGKILL)
+    head.communicate()
+    there = place.kept(runs)
+    place.until(lambda: list(runs.glob("exchange/cells/*/cells/*/cell.json")), "a cell in the exchange")
+    finished = {path: path.read_bytes() for path in runs.glob("exchange/cells/*/cells/*/cell.json")}
+    place.ended(run(runs, *words, environment=slurm_cluster))
+    assert all(place.kept(runs)[path] == when for path, when in there.items())
+    seconds = [row for row in place.results(runs) if row["submission"] == "slow"]
+    assert [row["status"] for row in seconds] == ["ok"] * 6
+    spent = {content.split(b'"submission": ')[1].split(b",")[0] for content in finished.values()}
+    now = b"".join(Path(path).read_bytes() for path in place.kept(runs))
+    assert all(b'"submission": ' + value in now for value in spent), "a finished cell was computed again"
+    assert not (runs / "exchange").exists()
+
+
+def test_a_node_that_dies(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    """Slurm starts its job again on the other one, which goes on with the cells that are not there yet."""
+    runs = tmp_path / "runs"
+    words = [f"submission={submissions.slow}", "seeds=8", *SMALL, "launcher.cells=4"]
+    head = run(runs, *words, environment=slurm_cluster)
+    place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
+    place.until(lambda: len(place.kept(runs)) >= 2, "two cells")
+    kill_node(slurm_cluster, "n2")
+    place.ended(head)
+    place.ended(place.start(tmp_path / "calm", *words[:2], *SMALL, "seeds=8"))
+    assert place.digests(runs) == place.digests(tmp_path / "calm")
+
+
+def kill_node(environment: Environment, name: str) -> None:
+    """kill -9 of a slurmd and of all that runs below its directory."""
+    spool = str(Path(environment["SLURM_CONF"]).parent / f"spool-{name}")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = process.joinpath("cmdline").read_bytes().split(b"\0")
+            variables = process.joinpath("environ").read_bytes()
+        except OSError:
+            continue
+        of_node = words[:1] == [b"slurmd"] and name.encode() in words
+        if of_node or f"SLURMD_NODENAME={name}\0".encode() in variables or spool.encode() in b" ".join(words):
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_no_slurm_is_said(submissions: SimpleNamespace, tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    environment = {**os.environ, "PATH": "/usr/local/bin"}
+    head = place.start(tmp_path / "runs", "launcher=slurm", environment=environment)
+    assert "finds no Slurm on this machine (no srun on PATH)" in place.ended(head, code=2)
