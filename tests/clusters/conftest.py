@@ -14,7 +14,7 @@ CHALLENGES = {
     "small_digits": "defaults: [override /track: debugging, override /dataset: digits, override /model: logistic]\n"
     "title: Small\nbaseline: random\nseeds: 3\ntrack: {train: 60, validation: 20, test: 200}\n",
     "small_net": "defaults: [override /track: debugging, override /dataset: wine, override /model: mlp]\n"
-    "title: With torch\nbaseline: random\nseeds: 2\nmodel: {epochs: 8}\ntrack: {train: 60, validation: 10, test: 80, noise: 0.2}\n",
+    "title: With torch\nbaseline: random\nseeds: 2\nmodel: {updates: 60}\ntrack: {train: 60, validation: 10, test: 80, noise: 0.2}\n",
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     sources = {
         "quick": "def rank(task):\n    return task.rng.permutation(len(task.y))\n",
         "slow": place.SLOW.format(seconds=0.6),
-        "endless": place.SLOW.format(seconds=50),
+        "endless": place.SLOW.format(seconds=500),
         "fails": "def rank(task):\n    if task.y.sum() % 2:\n        raise ValueError('an odd seed')\n    return [0, 1]\n",
     }
     folder = tmp_path_factory.mktemp("submissions")
