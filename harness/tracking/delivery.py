@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Status
+from harness.tracking.addresses import is_own, is_server, shown, sqlite_path, tracking_uri
 from harness.tracking.archive import CELLS, SUBMISSION, pack_cells, pack_submission
+from harness.tracking.failures import StoreError, store_errors
 from harness.tracking.files import TEMPORARY, write_text_atomic
-from harness.tracking.mlflow_store import StoreError, is_own, open_store, sqlite_path, store_errors, tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.places import location
 from harness.tracking.reader import experiment_name, open_reader
 from harness.tracking.record import Record, record_sha256
@@ -63,10 +66,10 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
     except StoreError as error:
         _failed[where] = (time.monotonic(), str(error))
         mark(run_dir, str(error))
-        given = "" if uri is None else f" --tracking-uri {uri if '@' not in uri else 'URI'}"  # no password on a screen
+        given = "" if uri is None else f" --tracking-uri {quote(uri) if shown(uri) == uri else 'URI'}"
         warnings.warn(
             f"MLflow did not take run {record.run_id}: {error.reason} Results are kept in {run_dir.parent}; "
-            f"`harness sync --runs-dir {run_dir.parent}{given}` delivers this run, and any that follow it, later.",
+            f"`harness sync --runs-dir {quote(str(run_dir.parent))}{given}` delivers this run, and any that follow it, later.",
             UndeliveredWarning,
             stacklevel=2,
         )
@@ -212,7 +215,7 @@ def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) 
         database = sqlite_path(uri)
         place = location(runs_dir if database is None else database.parent, record.fingerprint)
         try:
-            return str(client.create_experiment(name, None if uri.startswith("http") else place, tags))
+            return str(client.create_experiment(name, None if is_server(uri) else place, tags))
         except MlflowException:  # another process was first
             experiment = client.get_experiment_by_name(name)
             if experiment is None:

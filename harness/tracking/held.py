@@ -16,9 +16,9 @@ from math import isclose
 from pathlib import Path
 
 from harness.errors import BenchmarkError, HarnessError
+from harness.tracking.addresses import DATABASE, sqlite_path, sqlite_uri, tracking_uri
 from harness.tracking.delivery import final_metrics, undelivered
 from harness.tracking.files import write_json_atomic
-from harness.tracking.mlflow_store import DATABASE, sqlite_path, sqlite_uri, tracking_uri
 from harness.tracking.places import local_path
 from harness.tracking.reader import FINAL, Held, Reader, experiment_name, open_reader
 from harness.tracking.record import Record

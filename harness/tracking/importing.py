@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, ProtocolError, SubmissionError
 from harness.protocol import folder as folders
 from harness.tracking import archive, delivery
+from harness.tracking.addresses import DATABASE, is_own, shown, sqlite_path, tracking_uri
 from harness.tracking.archive import CELLS, MAX_PACKED, SUBMISSION, Cells
 from harness.tracking.files import TEMPORARY, disk_errors, sync_directory, write_new, write_text_atomic
 from harness.tracking.ledger import Ledger
-from harness.tracking.mlflow_store import DATABASE, is_own, shown, sqlite_path, tracking_uri
 from harness.tracking.reader import Held, Reader, experiment_name, open_reader
 from harness.tracking.record import Record, parse_record, record_sha256
 from harness.tracking.runs import RunsDir, exclusive

@@ -17,8 +17,8 @@ from unittest.mock import patch
 
 from harness.leaderboard.board import build
 from harness.tracking import delivery, ledger
+from harness.tracking.addresses import tracking_uri
 from harness.tracking.held import Recorded, compare
-from harness.tracking.mlflow_store import tracking_uri
 from harness.tracking.places import local_path
 from harness.tracking.reader import Held, open_reader
 from harness.tracking.record import Record, parse_record

@@ -24,8 +24,9 @@ from harness.errors import HarnessError, ProtocolError, Status
 from harness.leaderboard.board import build
 from harness.protocol import folder as folders
 from harness.tracking import archive, delivery, ledger
+from harness.tracking.addresses import sqlite_uri, tracking_uri
 from harness.tracking.importing import import_runs
-from harness.tracking.mlflow_store import create_database, sqlite_uri, tracking_uri
+from harness.tracking.mlflow_store import create_database
 from harness.tracking.record import CellRecord, record_sha256
 from harness.tracking.runs import RunsDir
 from tests.tracking.made import DATA, FINGERPRINT, SEEDS, challenge, made_run, run_id

@@ -12,7 +12,9 @@ import pytest
 
 from harness.errors import HarnessError, Status
 from harness.tracking import delivery
-from harness.tracking.mlflow_store import StoreError, create_database, open_store, tracking_uri
+from harness.tracking.addresses import tracking_uri
+from harness.tracking.failures import StoreError
+from harness.tracking.mlflow_store import create_database, open_store
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir
 from tests.tracking.made import FINGERPRINT, SEEDS, made_run, run_id
