@@ -32,6 +32,7 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # an unreachable server is said after seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # a server's address, for every run
     "GIT_PYTHON_REFRESH": "quiet",
     "PGCONNECT_TIMEOUT": "10",  # seconds, read by PostgreSQL's own library
 }
