@@ -17,7 +17,8 @@ from pathlib import Path
 
 from harness.errors import BenchmarkError, HarnessError
 from harness.tracking.addresses import DATABASE, is_own, sqlite_path, sqlite_uri, tracking_uri
-from harness.tracking.delivery import final_metrics, undelivered
+from harness.tracking.delivery import undelivered
+from harness.tracking.description import final_metrics
 from harness.tracking.files import write_json_atomic
 from harness.tracking.places import local_path
 from harness.tracking.reader import FINAL, Held, Reader, experiment_name, open_reader

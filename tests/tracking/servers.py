@@ -111,6 +111,7 @@ class MlflowServer:
         line += ["--workers", "2", "--backend-store-uri", self._backend]
         line += ["--artifacts-destination", str(self._folder / "artifacts")]
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight more processes, none of them used here
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
