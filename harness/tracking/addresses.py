@@ -18,7 +18,7 @@ _DRIVERS = {  # by the name of a database: its drivers as SQLAlchemy and as Pyth
     "postgresql": {"psycopg": "psycopg", "psycopg2": "psycopg2"},
     "mysql": {"pymysql": "pymysql", "mysqldb": "MySQLdb"},
 }
-_USER = re.compile(r"(?<=//)[^\s'\"]*@")
+_USER = re.compile(r"\b([a-z][\w+.-]*:/{0,2})[^\s'\"/][^\s'\"]*@", re.IGNORECASE)  # where slashes are forgotten, too
 _SECRET = re.compile(r"([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|odbc_connect)[^=&;\s]*=)[^&;\s'\"]+", re.IGNORECASE)
 
 
@@ -40,7 +40,8 @@ def sqlite_uri(path: Path) -> str:
 def sqlite_path(uri: str) -> Path | None:
     """The database file of a SQLite URI, None for other stores.
 
-    Between a path as it was typed and the same one decoded, the file that exists decides, then the directory.
+    Of a path as it was typed and the same one decoded, that one is meant whose directory is there, the deeper one first,
+    as a ``?`` ends a decoded path; then that whose file is.
     """
     scheme, found, rest = uri.partition(":///")
     if not found or f"{scheme}:///" not in (_SQLITE, _WITH_DRIVER):
@@ -49,8 +50,7 @@ def sqlite_path(uri: str) -> Path | None:
     if f"{scheme}:///" == _WITH_DRIVER:  # as sqlite_uri writes it
         return decoded
     readings = [decoded, Path(rest.partition("?")[0]), Path(rest)]
-    whole = [path for path in readings if path.is_file()] or [path for path in readings if path.parent.is_dir()]
-    return (whole or readings)[0]
+    return max(readings, key=lambda path: (path.parent.is_dir() and len(path.parent.parts), path.is_file()))
 
 
 def is_server(uri: str) -> bool:
@@ -71,7 +71,7 @@ def is_own(uri: str, runs_dir: Path) -> bool:
 
 def shown(text: str) -> str:
     """A URI, or a text with one in it, as it may stand on a screen and in a ledger: without user and password."""
-    return text if sqlite_path(text) is not None else _SECRET.sub(r"\1...", _USER.sub("", text))
+    return text if sqlite_path(text) is not None else _SECRET.sub(r"\1...", _USER.sub(r"\1", text))
 
 
 def _with_driver(uri: str) -> str:

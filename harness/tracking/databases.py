@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.tracking.addresses import shown
-from harness.tracking.failures import StoreError, store_errors
+from harness.tracking.failures import AddressError, store_errors
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -25,7 +25,7 @@ _used: set[str] = set()  # stores that this process has opened
 def engine(uri: str) -> Engine:
     """SQLAlchemy's engine of a database, which keeps no connection. Nothing is connected yet.
 
-    Raises StoreError, naming the package, where its driver is not installed; and where the URI is none.
+    Raises AddressError, naming the package, where its driver is not installed; and where the URI is none.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -35,13 +35,13 @@ def engine(uri: str) -> Engine:
         made = create_engine(uri, poolclass=NullPool)
     except ModuleNotFoundError as error:
         package = _PACKAGES.get(error.name or "", error.name)
-        raise StoreError(
+        raise AddressError(
             f"The MLflow store {shown(uri)} needs the package {error.name}, which is not installed.",
             f"pip install {package}",
         ) from error
     except NoSuchModuleError as error:
         name = uri.partition("://")[0]
-        raise StoreError(
+        raise AddressError(
             f"The MLflow store {shown(uri)} names a driver that SQLAlchemy does not know, {name!r:.80}.",
             "Drivers are, for example, postgresql+psycopg, mysql+pymysql and mssql+pyodbc.",
         ) from error
@@ -69,8 +69,8 @@ def first_use(uri: str) -> Iterator[None]:
     _used.add(uri)
 
 
-def _no_uri(uri: str) -> StoreError:
-    return StoreError(
+def _no_uri(uri: str) -> AddressError:
+    return AddressError(
         f"{shown(uri)!r:.200} is not the URI of a database.",
         "Its form is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, where @ : / ? # and % in user and password are "
         "written as %40 %3A %2F %3F %23 and %25.",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProtocolError
 from harness.tracking.addresses import shown
 
 BROKEN = re.compile(r"not a database|malformed|no such (table|column)|disk image")
@@ -21,6 +21,10 @@ _DATABASE = re.compile(
 
 class StoreError(HarnessError):
     """The MLflow store is locked, unreachable, broken or not one; results stay local and are delivered later."""
+
+
+class AddressError(StoreError, ProtocolError):
+    """The URI names no store that could be used here: it is mistyped, or a package for it is missing."""
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def _told(error: Exception) -> tuple[str, str]:
     if server and "Max retries exceeded" in text:
         return f"{server.group()} cannot be reached", _CHECK
     if database := _DATABASE.search(text):
-        return f"its database says: {database[1][:300].rstrip('. ')}", REBUILD if BROKEN.search(text) else _CHECK
+        return f"its database says: {database[1][:300].rstrip('. ?')}", REBUILD if BROKEN.search(text) else _CHECK
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename2 or error.filename or 'no file named'})", _CHECK
     return f"it does not answer as it should: {type(error).__name__}: {text[:300]}", _CHECK

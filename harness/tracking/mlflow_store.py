@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.tracking.addresses import is_database, is_server, shown, sqlite_path, sqlite_uri
 from harness.tracking.databases import first_use
-from harness.tracking.failures import BROKEN, REBUILD, StoreError, store_errors
+from harness.tracking.failures import BROKEN, REBUILD, AddressError, StoreError, store_errors
 from harness.tracking.files import TEMPORARY, disk_errors
 from harness.tracking.places import relocate
 from harness.tracking.runs import exclusive
@@ -47,7 +47,7 @@ def open_store(uri: str) -> MlflowClient:
     _configure()
     path = sqlite_path(uri)
     if path is None and not is_server(uri) and not is_database(uri):
-        raise StoreError(
+        raise AddressError(
             f"{shown(uri)!r:.200} is not an MLflow store that can be used.",
             "Give an http(s) address, postgresql://USER:PASSWORD@HOST/DATABASE or another database's URI, or "
             "sqlite:////absolute/path/mlflow.db.",
