@@ -106,16 +106,18 @@ class MlflowServer:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def line(self) -> list[str]:
         line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         line += ["--workers", "2", "--backend-store-uri", self._backend]
-        line += ["--artifacts-destination", str(self._folder / "artifacts")]
+        return [*line, "--artifacts-destination", str(self._folder / "artifacts")]
+
+    def start(self) -> None:
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
         environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight more processes, none of them used here
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                line,
+                self.line(),
                 cwd=self._folder,
                 env=environment,
                 stdout=log,
