@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ def postgres() -> Iterator[Postgres]:
     who = _user()
     if who is not None:
         os.chown(folder, pwd.getpwnam(who).pw_uid, pwd.getpwnam(who).pw_gid)
-    as_who = {} if who is None else {"user": who, "group": pwd.getpwnam(who).pw_gid, "extra_groups": []}
+    as_who: dict[str, Any] = {} if who is None else {"user": who, "group": pwd.getpwnam(who).pw_gid, "extra_groups": []}
     port = free_port()
     secret = folder / "password"
     secret.write_text(PASSWORD)
@@ -76,7 +77,7 @@ def postgres() -> Iterator[Postgres]:
             capture_output=True,
             text=True,
             cwd=folder,
-            **as_who,  # type: ignore[call-overload]
+            **as_who,
         )
         assert made.returncode == 0, made.stderr
         settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}

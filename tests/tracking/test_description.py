@@ -68,7 +68,7 @@ def test_nothing_secret_is_told(tmp_path: Path) -> None:
     assert source == {
         "name": "table", "url": "https://example.org/x.csv", "label": "outcome", "store": {"rows": 7}
     }  # fmt: skip
-    assert json.loads(used.dataset.profile)["targets"] == "outcome"
+    assert json.loads(used.dataset.profile or "")["targets"] == "outcome"
 
 
 def test_settings_of_the_model_come_first_where_not_all_fit(tmp_path: Path) -> None:
@@ -118,6 +118,7 @@ def test_the_store_has_the_whole_curve_and_the_challenges_words(tmp_path: Path) 
     assert told.curve is not None
     assert {m.step: m.value for m in history} == {int(x): y for x, y in told.curve}
     experiment = client.get_experiment_by_name(f"made@{FINGERPRINT[:12]}")
+    assert experiment is not None
     assert challenge().title in experiment.tags["mlflow.note.content"]
 
 
