@@ -40,7 +40,6 @@ class Postgres:
     """A running cluster on a loopback port of its own, which asks for a password."""
 
     port: int
-    programs: Path
 
     def uri(self, database: str, scheme: str = "postgresql+psycopg") -> str:
         return f"{scheme}://{quote(USER)}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
@@ -65,31 +64,18 @@ def postgres() -> Iterator[Postgres]:
     if who is not None:
         os.chown(folder, pwd.getpwnam(who).pw_uid, pwd.getpwnam(who).pw_gid)
     as_who: dict[str, Any] = {} if who is None else {"user": who, "group": pwd.getpwnam(who).pw_gid, "extra_groups": []}
-    port = free_port()
-    secret = folder / "password"
-    secret.write_text(PASSWORD)
-    secret.chmod(0o644)
+    port, data = free_port(), str(folder / "data")
     try:
-        made = subprocess.run(
-            [programs / "initdb", "-D", folder / "data", "-U", USER, f"--pwfile={secret}"]
-            + ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            **as_who,
-        )
-        assert made.returncode == 0, made.stderr
+        _make_cluster(programs, folder, data, as_who)
         settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
         settings |= {"full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
-        line = [programs / "postgres", "-D", folder / "data", *(f"--{key}={value}" for key, value in settings.items())]
+        line = [str(programs / "postgres"), "-D", data, *(f"--{key}={value}" for key, value in settings.items())]
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                line, cwd=folder, stdout=log, stderr=log, preexec_fn=_dies_with_us(signal.SIGQUIT), **as_who
-            )
+            how: dict[str, Any] = {"cwd": folder, "stdout": log, "stderr": log, **as_who}
+            server = subprocess.Popen(line, preexec_fn=_dies_with_us(signal.SIGQUIT), **how)
         try:
             _wait(lambda: _accepts(port), server, folder / "log")
-            yield Postgres(port, programs)
+            yield Postgres(port)
         finally:
             server.send_signal(signal.SIGQUIT)  # at once
             server.wait()
@@ -152,6 +138,16 @@ def mlflow_server(backend: str, folder: Path) -> Iterator[MlflowServer]:
         yield server
     finally:
         server.kill()
+
+
+def _make_cluster(programs: Path, folder: Path, data: str, as_who: dict[str, Any]) -> None:
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    line = [str(programs / "initdb"), "-D", data, "-U", USER, f"--pwfile={secret}", "--no-sync"]
+    line += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]
+    made = subprocess.run(line, check=False, capture_output=True, text=True, cwd=folder, **as_who)
+    assert made.returncode == 0, made.stderr
 
 
 def _programs() -> Path:
