@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_PARAMS = 100  # of MLflow, in one call
 CURVE_POINTS = 50
-_DIGEST = 32  # hexadecimal digits of a data set's digest; MLflow takes 36
+_DIGEST = 12  # hexadecimal digits of a data set's digest, which fit into MLflow's table; it takes 36
 _TAG, _PARAM = 4000, 500  # characters
 _FIRST = ("model", "track", "dataset")  # settings that are kept where there are more than MAX_PARAMS
 _SECRET = re.compile(r"secret|passw|credential|api_?key|token$", re.IGNORECASE)

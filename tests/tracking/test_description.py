@@ -39,7 +39,7 @@ def points(of: Record) -> list[tuple[int, float]]:
 def test_a_run_names_its_data_set_and_is_found_by_it(tmp_path: Path) -> None:
     made_run(tmp_path, "a")
     made_run(tmp_path, "b")
-    for query in ("name = 'digits'", f"digest = '{DATA[:32]}'", "context = 'selection'"):
+    for query in ("name = 'digits'", f"digest = '{DATA[:12]}'", "context = 'selection'"):
         assert {run.info.run_name for run in search(tmp_path, f"dataset.{query}")} == {"a", "b"}
     assert search(tmp_path, "dataset.name = 'wine'") == []
     (one,) = search(tmp_path, "dataset.name = 'digits' and tags.submission = 'a'")
