@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 import warnings
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -171,7 +172,7 @@ def _deliver(run_dir: Path, record: Record, uri: str, *, anew: bool = False) -> 
     earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
     for run in earlier:
         if not anew and run.data.tags.get("record_sha256") == digest and _whole(client, run):
-            return str(run.info.run_id)
+            return _alone(client, str(run.info.run_id), earlier)
     started = int(datetime.fromisoformat(record.created).timestamp() * 1000)
     tags = list(description.tags(record, digest).items())
     run = client.create_run(experiment_id, start_time=started, tags=dict(tags[:90]), run_name=record.submission)
@@ -194,7 +195,12 @@ def _deliver(run_dir: Path, record: Record, uri: str, *, anew: bool = False) -> 
     client.set_terminated(mlflow_id, status, end_time=started + int(1000 * seconds))
     if is_server(uri):  # a request whose answer was lost is sent again, so that a run may be there twice
         earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
-    for run in earlier:  # only now: a kill before this line loses nothing
+    return _alone(client, mlflow_id, earlier)  # only now: a kill before this line loses nothing
+
+
+def _alone(client: MlflowClient, mlflow_id: str, runs: Iterable[Run]) -> str:
+    """The id of a whole delivery, when the others of the same run are deleted: older ones, torn ones, restored ones."""
+    for run in runs:
         if run.info.run_id != mlflow_id:
             client.delete_run(run.info.run_id)
     return mlflow_id

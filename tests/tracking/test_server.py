@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.leaderboard.board import build
 from harness.tracking import delivery
 from harness.tracking.addresses import shown, tracking_uri
 from harness.tracking.importing import import_runs
 from harness.tracking.mlflow_store import open_store
 from harness.tracking.reader import Held, open_reader
 from harness.tracking.runs import RunsDir
-from tests.tracking.made import made_run
+from harness.verification.directory import BoardRefused
+from tests.tracking.made import DATA, challenge, made_run
 from tests.tracking.servers import PASSWORD, MlflowServer, Postgres, mlflow_server, postgres
 from tests.tracking.test_held import compared
 
@@ -167,20 +169,24 @@ def test_a_database_that_goes_away_and_comes_back(cluster: Postgres, tmp_path: P
     check_whole({place}, uri, 2)
 
 
-def test_what_a_server_brings_back(cluster: Postgres, tmp_path: Path) -> None:
-    """Another machine's runs through the server alone, with cells and submissions, into the board of all."""
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+def test_a_board_of_two_directories(cluster: Postgres, tmp_path: Path) -> None:
+    """Another machine's runs through the server alone, with cells and submissions; both have the references."""
+    ours, theirs, of = tmp_path / "ours", tmp_path / "theirs", challenge("team")
     with mlflow_server(cluster.new("brought"), tmp_path / "server") as server:
-        made_run(ours, "good", deliver=False)
-        made_run(theirs, "fair", deliver=False)
-        for place in (ours, theirs):
+        for place, own, month in ((ours, "good", 1), (theirs, "fair", 2)):
+            created = f"2026-0{month}-02T03:04:05+00:00"
+            for name, skill in (("reference-random", 0.2), ("reference-skyline", 0.99), (own, 0.8)):
+                made_run(place, name, skill, of=of, created=created, deliver=False)
             assert delivery.sync(place, server.url)[1] == {}
-        ((_, what),) = compared(ours, server.url)
-        assert "`harness import" in what
+        with pytest.raises(BoardRefused, match="`harness import` brings it here"):
+            build(of, DATA, ours, server.url)
         shutil.rmtree(theirs)
-        assert len(import_runs(ours, server.url).brought) == 1
+        done = import_runs(ours, server.url)
+        assert (len(done.brought), len(done.known), done.refused) == (1, 3, {})
         assert delivery.sync(ours, server.url)[1] == {}
-        check_whole({ours}, server.url, 2)
+        board = build(of, DATA, ours, server.url)
+        assert {row.submission for row in board.ranked} == {"good", "fair"}
+        assert len(live(server.url)) == 4
         _unreachable(server, ours)
 
 
