@@ -6,23 +6,24 @@ unreachable), the run is marked ``undelivered`` and :func:`sync` delivers it lat
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from shlex import quote
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, Status
+from harness.tracking import description
+from harness.tracking.addresses import is_own, is_server, shown, sqlite_path, tracking_uri
 from harness.tracking.archive import CELLS, SUBMISSION, pack_cells, pack_submission
+from harness.tracking.failures import StoreError, store_errors
 from harness.tracking.files import TEMPORARY, write_text_atomic
-from harness.tracking.mlflow_store import StoreError, is_own, open_store, sqlite_path, store_errors, tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.places import location
 from harness.tracking.reader import experiment_name, open_reader
 from harness.tracking.record import Record, record_sha256
@@ -36,7 +37,7 @@ UNDELIVERED = "undelivered"
 _PATIENCE = 60.0  # seconds in which a store that has failed is not asked again
 _failed: dict[str, tuple[float, str]] = {}  # store -> when it failed in this process, and why
 _LOG_TAIL = 4000  # characters of every cell's log that go along
-T = TypeVar("T")
+_BATCH = 900  # metrics in one call
 
 
 class UndeliveredWarning(UserWarning):
@@ -63,10 +64,10 @@ def deliver(run_dir: Path, uri: str | None = None) -> str | None:
     except StoreError as error:
         _failed[where] = (time.monotonic(), str(error))
         mark(run_dir, str(error))
-        given = "" if uri is None else f" --tracking-uri {uri if '@' not in uri else 'URI'}"  # no password on a screen
+        given = "" if uri is None else f" --tracking-uri {quote(uri) if shown(uri) == uri else 'URI'}"
         warnings.warn(
             f"MLflow did not take run {record.run_id}: {error.reason} Results are kept in {run_dir.parent}; "
-            f"`harness sync --runs-dir {run_dir.parent}{given}` delivers this run, and any that follow it, later.",
+            f"`harness sync --runs-dir {quote(str(run_dir.parent))}{given}` delivers this run, and any that follow it, later.",
             UndeliveredWarning,
             stacklevel=2,
         )
@@ -171,12 +172,12 @@ def _deliver(run_dir: Path, record: Record, uri: str, *, anew: bool = False) -> 
     earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
     for run in earlier:
         if not anew and run.data.tags.get("record_sha256") == digest and _whole(client, run):
-            return str(run.info.run_id)
+            return _alone(client, str(run.info.run_id), earlier)
     started = int(datetime.fromisoformat(record.created).timestamp() * 1000)
-    tags = _tags(record, digest)
-    first = dict(list(tags.items())[:90])
-    run = client.create_run(experiment_id, start_time=started, tags=first, run_name=record.submission)
+    tags = list(description.tags(record, digest).items())
+    run = client.create_run(experiment_id, start_time=started, tags=dict(tags[:90]), run_name=record.submission)
     mlflow_id = str(run.info.run_id)
+    _log_data(client, mlflow_id, record)
     with tempfile.TemporaryDirectory(
         prefix=f"{TEMPORARY}deliver-", dir=run_dir
     ) as staging:  # swept by lock() after a kill
@@ -184,16 +185,35 @@ def _deliver(run_dir: Path, record: Record, uri: str, *, anew: bool = False) -> 
         if not is_own(uri, run_dir.parent):
             _stage_archives(run_dir, record, Path(staging))
         client.log_artifacts(mlflow_id, staging)
-    batches = list(_batches(_metrics(record, started), 900))
-    for i, metrics in enumerate(batches or [[]]):
-        rest = [RunTag(k, v) for k, v in list(tags.items())[90:190]] if i == 0 else []
-        client.log_batch(mlflow_id, metrics=metrics, params=_params(record) if i == 0 else [], tags=rest)
+    metrics, params = description.metrics(record, started), description.params(record)
+    for start in range(0, max(1, len(metrics)), _BATCH):
+        rest = [RunTag(key, value) for key, value in tags[90:190]] if start == 0 else []
+        batch = metrics[start : start + _BATCH]
+        client.log_batch(mlflow_id, metrics=batch, params=params if start == 0 else [], tags=rest)
     seconds = sum(cell.seconds.submission + cell.seconds.scoring for cell in record.cells)
     status = "FINISHED" if record.status is Status.OK else "FAILED"
     client.set_terminated(mlflow_id, status, end_time=started + int(1000 * seconds))
-    for run in earlier:  # only now: a kill before this line loses nothing
-        client.delete_run(run.info.run_id)
+    if is_server(uri):  # a request whose answer was lost is sent again, so that a run may be there twice
+        earlier = client.search_runs([experiment_id], f"tags.run_id = '{record.run_id}'")
+    return _alone(client, mlflow_id, earlier)  # only now: a kill before this line loses nothing
+
+
+def _alone(client: MlflowClient, mlflow_id: str, runs: Iterable[Run]) -> str:
+    """The id of a whole delivery, when the others of the same run are deleted: older ones, torn ones, restored ones."""
+    for run in runs:
+        if run.info.run_id != mlflow_id:
+            client.delete_run(run.info.run_id)
     return mlflow_id
+
+
+def _log_data(client: MlflowClient, mlflow_id: str, record: Record) -> None:
+    from mlflow.exceptions import MlflowException
+
+    inputs = description.datasets(record)
+    try:
+        client.log_inputs(mlflow_id, datasets=inputs)
+    except MlflowException:  # another process was first to name the same data set in this experiment
+        client.log_inputs(mlflow_id, datasets=inputs)
 
 
 def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) -> str:
@@ -202,17 +222,12 @@ def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) 
     name = experiment_name(record.challenge, record.fingerprint)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        tags = {
-            "challenge": record.challenge,
-            "fingerprint": record.fingerprint,
-            "challenge_version": str(record.challenge_version),
-            "track": record.track,
-            "modified": str(record.modified).lower(),
-        }
         database = sqlite_path(uri)
         place = location(runs_dir if database is None else database.parent, record.fingerprint)
         try:
-            return str(client.create_experiment(name, None if uri.startswith("http") else place, tags))
+            return str(
+                client.create_experiment(name, None if is_server(uri) else place, description.experiment_tags(record))
+            )
         except MlflowException:  # another process was first
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
@@ -220,64 +235,6 @@ def _experiment(client: MlflowClient, record: Record, runs_dir: Path, uri: str) 
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
-
-
-def final_metrics(record: Record) -> dict[str, float]:
-    """The metrics that speak for the whole run, as MLflow holds them; what the board checks against the record."""
-    low, high = record.ci95 or (None, None)
-    seconds = sum(cell.seconds.submission for cell in record.cells) if record.measured else None
-    found = {"score": record.score, "ci_low": low, "ci_high": high, "normalised": record.normalised, "seconds": seconds}
-    return {key: float(value) for key, value in found.items() if value is not None}
-
-
-def _metrics(record: Record, timestamp: int) -> list[Any]:
-    from mlflow.entities import Metric
-
-    values = [(key, value, 0) for key, value in final_metrics(record).items()]
-    for cell in record.measured:
-        of_seed = {
-            "score": cell.score,
-            **cell.metrics,
-            "seconds_submission": cell.seconds.submission,
-            "seconds_scoring": cell.seconds.scoring,
-            "fits": cell.fits,
-            "peak_memory_mb": cell.peak_memory_mb,
-        }
-        values += [(f"seed/{_key(key)}", value, cell.seed) for key, value in of_seed.items() if value is not None]
-    return [Metric(key, float(value), timestamp, step) for key, value, step in values]
-
-
-def _params(record: Record) -> list[Any]:
-    from mlflow.entities import Param
-
-    flat = {"metric": record.metric, "direction": record.direction, "seeds_measured": str(len(record.measured))}
-    flat |= {key: str(value)[:500] for key, value in _flatten(record.settings) if "secret" not in key}
-    return [Param(_key(key), value) for key, value in list(flat.items())[:100]]
-
-
-def _tags(record: Record, digest: str) -> dict[str, str]:
-    tags = {
-        "run_id": record.run_id,
-        "record_sha256": digest,
-        "status": record.status.value,
-        "reason": record.reason,
-        "challenge": record.challenge,
-        "fingerprint": record.fingerprint,
-        "challenge_version": str(record.challenge_version),
-        "track": record.track,
-        "submission": record.submission,
-        "submission_digest": record.submission_digest or "",
-        "authors": ", ".join(record.authors),
-        "isolation": record.isolation,
-        "device": record.device,
-        "modified": str(record.modified).lower(),
-        "reference": str(record.reference).lower(),
-        "system.platform": platform.platform(),
-        "system.cpus": str(len(os.sched_getaffinity(0))),
-    }
-    tags |= {f"data.{_key(name)}": value for name, value in record.data_digests.items()}
-    tags |= {f"version.{_key(name)}": value for name, value in record.versions.items()}
-    return {key: value[:4000] for key, value in tags.items()}
 
 
 def _stage(run_dir: Path, record: Record, staging: Path) -> None:
@@ -315,20 +272,3 @@ def _stage_archives(run_dir: Path, record: Record, staging: Path) -> None:
             packed = pack(file)
         if not packed:
             (staging / name).unlink()
-
-
-def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_./ -]", "_", name)[:200]
-
-
-def _batches(values: list[T], size: int) -> Iterator[list[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

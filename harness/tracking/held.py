@@ -16,9 +16,10 @@ from math import isclose
 from pathlib import Path
 
 from harness.errors import BenchmarkError, HarnessError
-from harness.tracking.delivery import final_metrics, undelivered
+from harness.tracking.addresses import DATABASE, is_own, sqlite_path, sqlite_uri, tracking_uri
+from harness.tracking.delivery import undelivered
+from harness.tracking.description import final_metrics
 from harness.tracking.files import write_json_atomic
-from harness.tracking.mlflow_store import DATABASE, sqlite_path, sqlite_uri, tracking_uri
 from harness.tracking.places import local_path
 from harness.tracking.reader import FINAL, Held, Reader, experiment_name, open_reader
 from harness.tracking.record import Record
@@ -77,7 +78,7 @@ def compare(
     for board in sorted(fingerprints):
         rows = [] if reader is None else list(_rows(reader, board))
         read += [folder / "record.json" for row in rows if (folder := local_path(row.artifacts)) is not None]
-        current, found = _matched(rows, wanted, board)
+        current, found = _matched(rows, wanted, board, own=is_own(where, runs.path))
         problems += found
         if reader is not None:
             problems += _contents(reader, current, wanted)
@@ -109,14 +110,17 @@ def _rows(reader: Reader, board: Board) -> Iterator[Held]:
             yield from (row for row in reader.rows(experiment) if row.ended)
 
 
-def _matched(rows: Sequence[Held], wanted: Mapping[str, Recorded], board: Board) -> tuple[list[Held], list[Problem]]:
+def _matched(
+    rows: Sequence[Held], wanted: Mapping[str, Recorded], board: Board, *, own: bool
+) -> tuple[list[Held], list[Problem]]:
     """The rows of the records that the ledger holds now, and what is wrong with those that are of none."""
     current: list[Held] = []
     problems: list[Problem] = []
     for row in rows:
         recorded = wanted.get(row.run_id)
         if recorded is None:
-            problems.append((row.run_id, f"{row} has no line in the ledger: a row without a run."))
+            hint = "" if own else " If another runs directory's, `harness import` brings it here."
+            problems.append((row.run_id, f"{row} has no line in the ledger: a row without a run.{hint}"))
         elif recorded.board != board:
             what = f"Run {row.run_id} has another fingerprint than the board: {row} is in its experiment."
             problems.append((row.run_id, what))

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, ProtocolError, SubmissionError
 from harness.protocol import folder as folders
 from harness.tracking import archive, delivery
+from harness.tracking.addresses import DATABASE, is_own, shown, sqlite_path, tracking_uri
 from harness.tracking.archive import CELLS, MAX_PACKED, SUBMISSION, Cells
 from harness.tracking.files import TEMPORARY, disk_errors, sync_directory, write_new, write_text_atomic
 from harness.tracking.ledger import Ledger
-from harness.tracking.mlflow_store import DATABASE, is_own, shown, sqlite_path, tracking_uri
 from harness.tracking.reader import Held, Reader, experiment_name, open_reader
 from harness.tracking.record import Record, parse_record, record_sha256
 from harness.tracking.runs import RunsDir, exclusive
@@ -35,7 +35,7 @@ class Imported:
     """What was brought."""
 
     brought: tuple[str, ...] = ()  # run ids
-    known: tuple[str, ...] = ()  # those that were there, with the same record
+    known: tuple[str, ...] = ()  # those that were there, with the same record or the same results
     refused: Mapping[str, str] = field(default_factory=dict)  # run id -> why: damaged, or another record is there
 
 
@@ -132,9 +132,11 @@ class _Importer:
         folder = self._runs.run_dir(row.run_id)
         record, content = self._record(row)
         if (folder / "record.json").exists():
-            if record_sha256(folder) != row.record_sha256:
-                raise HarnessError("Another record is here under the same id; it was not overwritten.")
-            return self._tell(row)
+            if record_sha256(folder) == row.record_sha256:
+                return self._tell(row)
+            if _results(self._runs.load_record(row.run_id)) == _results(record):
+                return False  # the same work done here as well, as that of the references is in every directory
+            raise HarnessError("Another record is here under the same id; it was not overwritten.")
         if self._ledger.recorded(row.run_id) not in (None, row.record_sha256):
             raise HarnessError("The ledger here has another record under the same id.")
         found = _Found(record, content, self._cells(row, record), self._submission(row, record))
@@ -220,6 +222,11 @@ class _Importer:
                 _rename(building, final)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
+
+
+def _results(record: Record) -> list[tuple[object, ...]]:
+    """What the same work gives wherever it is done."""
+    return [(cell.seed, cell.status, cell.result) for cell in record.cells]
 
 
 def _write_submission(contents: Mapping[str, bytes], building: Path, digest: str) -> None:

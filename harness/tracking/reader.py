@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError
-from harness.tracking.mlflow_store import StoreError, open_store, sqlite_path, store_errors
+from harness.tracking.addresses import is_database, is_server, sqlite_path
+from harness.tracking.databases import engine
+from harness.tracking.failures import StoreError, store_errors
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.places import local_path, resolved
 from harness.tracking.record import MAX_RECORD_BYTES
 
@@ -233,6 +236,13 @@ class DatabaseReader(Reader):
                     found[run][step] = float("nan") if is_nan else value
         return found
 
+    def made(self) -> bool:
+        """Whether the database has MLflow's tables."""
+        with self._connected() as connection:
+            from sqlalchemy import inspect
+
+            return inspect(connection).has_table("alembic_version")  # the last that MLflow makes
+
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with store_errors():
@@ -241,13 +251,13 @@ class DatabaseReader(Reader):
 
             path = sqlite_path(self.uri)
             if path is None:
-                engine = create_engine(self.uri, poolclass=NullPool)
+                reading = engine(self.uri)
             else:  # as a file's own address: SQLAlchemy before 2.1 takes % in a path as it stands
                 address = f"{path.as_uri()}?mode=rw"  # read-only where the file is
-                engine = create_engine(
+                reading = create_engine(
                     "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(address, uri=True, timeout=10)
                 )
-            with engine.connect() as connection:
+            with reading.connect() as connection:
                 yield connection
 
 
@@ -256,15 +266,16 @@ FINAL = ("score", "ci_low", "ci_high", "normalised", "seconds")
 
 
 def open_reader(uri: str) -> Reader | None:
-    """A reader of the store; None where it is a SQLite file that nobody has made."""
+    """A reader of the store; None where it is a SQLite file, or are tables of a database, that nobody has made."""
     path = sqlite_path(uri)
     if path is not None and not (path.exists() and path.stat().st_size):
         return None
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         return ServerReader(uri)
-    if path is None and not uri.startswith(("postgresql", "mysql", "mssql")):
+    if path is None and not is_database(uri):
         open_store(uri)  # says what it would have to be
-    return DatabaseReader(uri)
+    reader = DatabaseReader(uri)
+    return reader if path is not None or reader.made() else None
 
 
 def experiment_name(challenge: str, fingerprint: str) -> str:

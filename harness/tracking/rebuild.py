@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.tracking import delivery, ledger
+from harness.tracking.addresses import DATABASE, is_own, shown, tracking_uri
 from harness.tracking.archive import CELLS
 from harness.tracking.files import disk_errors, sync_directory
 from harness.tracking.held import Recorded, compare
-from harness.tracking.mlflow_store import DATABASE, is_own, shown, tracking_uri
 from harness.tracking.places import ARTIFACTS
 from harness.tracking.reader import open_reader
 from harness.tracking.record import record_sha256

@@ -16,9 +16,9 @@ from typing import Any
 from unittest.mock import patch
 
 from harness.leaderboard.board import build
-from harness.tracking import delivery, ledger
+from harness.tracking import description, ledger
+from harness.tracking.addresses import tracking_uri
 from harness.tracking.held import Recorded, compare
-from harness.tracking.mlflow_store import tracking_uri
 from harness.tracking.places import local_path
 from harness.tracking.reader import Held, open_reader
 from harness.tracking.record import Record, parse_record
@@ -64,7 +64,7 @@ def _insert(database: Any, columns: Any, content: Any, record: Record, row: Held
         "record_sha256": hashlib.sha256(record.json_bytes()).hexdigest(),
         "submission": record.submission,
     }
-    final = delivery.final_metrics(record)
+    final = description.final_metrics(record)
     seeds = {cell.seed: cell.score for cell in record.cells}
     for name, found in content.items():
         for values in found:

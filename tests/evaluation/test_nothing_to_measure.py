@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.tracking.addresses import tracking_uri
 from harness.tracking.delivery import runs_of
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.mlflow_store import open_store
 
 NOTHING = """\
 # @package _global_

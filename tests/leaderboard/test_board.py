@@ -16,7 +16,8 @@ from harness.errors import Status
 from harness.leaderboard.board import LUCKY, Board, build
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery, held, ledger
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.addresses import tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.runs import RunsDir, StoredCell
 from tests.tracking import made
 from tests.tracking.made import DATA, made_run

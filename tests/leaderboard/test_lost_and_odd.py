@@ -16,7 +16,8 @@ from harness.errors import HarnessError
 from harness.leaderboard.board import build
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery
-from harness.tracking.mlflow_store import open_store, sqlite_path, sqlite_uri, tracking_uri
+from harness.tracking.addresses import sqlite_path, sqlite_uri, tracking_uri
+from harness.tracking.mlflow_store import open_store
 from tests.tracking import made
 from tests.tracking.made import DATA, FINGERPRINT, made_run
 

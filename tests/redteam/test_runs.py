@@ -28,7 +28,8 @@ from harness.leaderboard.published import write_board
 from harness.sandbox import probe
 from harness.tracking import ledger
 from harness.tracking import delivery
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.addresses import tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir
 from tests.protocol.test_manifests import REFUSED

@@ -33,7 +33,7 @@ POINTS = [
     "harness.tracking.runs.write_json_atomic",  # plots are there, the record is not
     "harness.tracking.ledger.append",  # the record is there, the ledger has no line
     "harness.tracking.delivery.deliver",  # the ledger has a line, MLflow no run
-    "harness.tracking.delivery._metrics",  # MLflow has a run without its metrics
+    "harness.tracking.description.metrics",  # MLflow has a run without its metrics
 ]
 
 

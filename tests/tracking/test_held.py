@@ -15,8 +15,9 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.tracking import delivery, ledger
+from harness.tracking.addresses import sqlite_uri, tracking_uri
 from harness.tracking.held import Problem, Recorded, compare
-from harness.tracking.mlflow_store import create_database, open_store, sqlite_uri, tracking_uri
+from harness.tracking.mlflow_store import create_database, open_store
 from harness.tracking.reader import DatabaseReader, Held, ServerReader
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir

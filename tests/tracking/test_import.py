@@ -6,12 +6,9 @@ import io
 import json
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import time
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +21,13 @@ from harness.errors import HarnessError, ProtocolError, Status
 from harness.leaderboard.board import build
 from harness.protocol import folder as folders
 from harness.tracking import archive, delivery, ledger
+from harness.tracking.addresses import sqlite_uri, tracking_uri
 from harness.tracking.importing import import_runs
-from harness.tracking.mlflow_store import create_database, sqlite_uri, tracking_uri
+from harness.tracking.mlflow_store import create_database
 from harness.tracking.record import CellRecord, record_sha256
 from harness.tracking.runs import RunsDir
 from tests.tracking.made import DATA, FINGERPRINT, SEEDS, challenge, made_run, run_id
+from tests.tracking.servers import mlflow_server
 from tests.tracking.test_held import ALL, REFERENCES, compared
 
 FAIR = run_id("fair")
@@ -429,28 +428,10 @@ def test_names_that_a_submission_may_have(tmp_path: Path) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A real MLflow server that keeps the artifacts itself."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     place = tmp_path / "server"
-    place.mkdir()
     create_database(place / "mlflow.db")
-    line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    line += ["--backend-store-uri", sqlite_uri(place / "mlflow.db"), "--artifacts-destination", str(place / "kept")]
-    with (place / "log").open("wb") as log:
-        process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
-    try:
-        for _ in range(240):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                    break
-            except OSError:
-                assert process.poll() is None, (place / "log").read_text()
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+    with mlflow_server(sqlite_uri(place / "mlflow.db"), place) as running:
+        yield running.url
 
 
 @pytest.mark.slow
@@ -460,7 +441,7 @@ def test_through_a_server_and_back(server: str, source: Path, tmp_path: Path) ->
     assert delivery.sync(source, server) == ([], {})
     assert compared(source, server) == []
     before, files = shown(source, server), kept(source)
-    (cells,) = [p for p in (tmp_path / "server" / "kept").rglob("cells.zip") if _of(p) == "fair"]
+    (cells,) = [p for p in (tmp_path / "server" / "artifacts").rglob("cells.zip") if _of(p) == "fair"]
     good = cells.read_bytes()
     cells.write_bytes(score(good))
     assert "not the one in the record" in import_runs(tmp_path / "bad", server).refused[FAIR]

@@ -12,7 +12,8 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.tracking import delivery, places
-from harness.tracking.mlflow_store import create_database, open_store, sqlite_uri, tracking_uri
+from harness.tracking.addresses import sqlite_uri, tracking_uri
+from harness.tracking.mlflow_store import create_database, open_store
 from harness.tracking.places import local_path, location, resolved
 from tests.tracking.made import FINGERPRINT, made_run, run_id
 from tests.tracking.test_held import artifact, compared, edit, rows, wanted

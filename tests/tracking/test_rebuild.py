@@ -16,14 +16,9 @@ import pytest
 from harness.cli import main
 from harness.leaderboard.board import build
 from harness.tracking import delivery, ledger
-from harness.tracking.mlflow_store import (
-    StoreError,
-    create_database,
-    open_store,
-    sqlite_uri,
-    store_errors,
-    tracking_uri,
-)
+from harness.tracking.addresses import sqlite_uri, tracking_uri
+from harness.tracking.failures import StoreError, store_errors
+from harness.tracking.mlflow_store import create_database, open_store
 from harness.tracking.rebuild import rebuild
 from tests.tracking.made import DATA, challenge, made_run, run_id
 from tests.tracking.test_held import ALL, LATEST, REFERENCES, artifact, compared, edit, forge, sql

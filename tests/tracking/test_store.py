@@ -12,7 +12,9 @@ import pytest
 
 from harness.errors import HarnessError, Status
 from harness.tracking import delivery
-from harness.tracking.mlflow_store import StoreError, create_database, open_store, tracking_uri
+from harness.tracking.addresses import tracking_uri
+from harness.tracking.failures import StoreError
+from harness.tracking.mlflow_store import create_database, open_store
 from harness.tracking.record import CellRecord
 from harness.tracking.runs import RunsDir
 from tests.tracking.made import FINGERPRINT, SEEDS, made_run, run_id
@@ -68,6 +70,19 @@ def test_a_second_run_replaces_and_the_same_record_is_delivered_once(tmp_path: P
     (second,) = runs_in(tmp_path)
     assert second.info.run_id != first.info.run_id
     assert second.data.metrics["score"] == changed.score
+
+
+def test_what_a_restored_experiment_brings_back_is_not_doubled(tmp_path: Path) -> None:
+    """With an experiment MLflow restores all of its runs, those that were deleted before, too."""
+    made_run(tmp_path, "a")
+    client = open_store(tracking_uri(tmp_path))
+    (first,) = runs_in(tmp_path)
+    client.delete_run(first.info.run_id)
+    assert delivery.sync(tmp_path) == ([run_id("a")], {})
+    client.delete_experiment(first.info.experiment_id)
+    assert delivery.sync(tmp_path) == ([run_id("a")], {})
+    assert len(runs_in(tmp_path)) == 1
+    assert delivery.sync(tmp_path) == ([], {})
 
 
 def test_a_failed_run_is_there_with_status_and_reason(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 from harness.errors import Status
 from harness.evaluation.tally import References, tally
 from harness.tracking import delivery
+from harness.tracking.addresses import tracking_uri
 from harness.tracking.chain import Entry
 from harness.tracking.files import json_bytes
 from harness.tracking.ledger import LEDGER, START, Ledger
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.record import record_sha256, run_id_of
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Array

@@ -19,8 +19,9 @@ import pytest
 from harness.leaderboard.board import Board, BoardRefused, build
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery
+from harness.tracking.addresses import tracking_uri
 from harness.tracking.ledger import LEDGER, Ledger
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.tracking.runs import RunsDir
 from harness.tracking.signature import Key
 from harness.verification.directory import verify

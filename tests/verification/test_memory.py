@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from harness.tracking import delivery
-from harness.tracking.mlflow_store import open_store, tracking_uri
+from harness.tracking.addresses import tracking_uri
+from harness.tracking.mlflow_store import open_store
 from harness.verification.directory import verify
 from tests.tracking.made import FINGERPRINT
 from tests.verification.lies import record_path
