@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from harness.errors import ProtocolError
+from harness.paths import expanded
 
 _ROLES = ("label", "text", "id", "group", "time", "part")
 
@@ -24,13 +25,11 @@ def new(args: Namespace) -> int:
     from harness.protocol.sizes import TITLES
 
     track = args.track or _asked("--track", f"Track ({', '.join(TITLES)})", lambda said: said in TITLES)
-    data = Path(
-        args.data or _asked("--data", "Data (a file, or a folder)", lambda said: Path(said).expanduser().exists())
-    )
+    data = Path(args.data or _asked("--data", "Data (a file, or a folder)", lambda said: expanded(said).exists()))
     if args.label is None and data.suffix.lower() in SUFFIXES:
         args.label = _asked("--label", "Column of classes", bool)
     keys = {role: value for role in _ROLES if (value := getattr(args, role)) is not None}
-    wish = Wish(args.name, track, data.expanduser(), keys | _further(args.set), args.title)
+    wish = Wish(args.name, track, expanded(data), keys | _further(args.set), args.title)
     made = found(wish, Path(args.config_dir))
     counts = np.bincount(made.dataset.y, minlength=made.dataset.n_classes)
     classes = {name: int(count) for name, count in zip(made.dataset.class_names, counts, strict=True)}

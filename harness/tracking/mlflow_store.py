@@ -106,6 +106,8 @@ def open_store(uri: str) -> MlflowClient:
 
 
 def _configure() -> None:
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - mlflow wants a home when it is imported: a container's
+        os.environ["HOME"] = "/"
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 

@@ -35,7 +35,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.api import FloatArray
-from harness.errors import HarnessError, Status, SubmissionError
+from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
+from harness.paths import expanded
 from harness.protocol import folder as folders
 from harness.protocol.submission import Submission
 from harness.tracking.files import (
@@ -85,10 +86,20 @@ def arrays_digest(arrays: Arrays) -> str:
 
 
 class RunsDir:
-    """Paths and safe writing inside one runs directory. Creating the object touches nothing."""
+    """Paths and safe writing inside one runs directory. Creating the object touches nothing.
+
+    Raises ProtocolError for a path that is not UTF-8: no JSON and no database can name it.
+    """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = expanded(path).absolute()
+        try:
+            os.fspath(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise ProtocolError(
+                f"The runs directory {os.fspath(self.path)!r} has bytes in its path that are not UTF-8.",
+                "Choose another one (runs_dir=DIR, --runs-dir DIR), or rename the folder.",
+            ) from error
 
     def run_dir(self, run_id: str) -> Path:
         """Directory of a run. Raises HarnessError for an id that is no plain name."""
