@@ -1,10 +1,11 @@
 """Where the shipped configs and baselines are (inside an installed wheel, or beside the package in a checkout), and
-what a path that a user wrote means.
+what a path that a user wrote means and who may read what is written.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from harness.errors import ProtocolError
@@ -14,6 +15,9 @@ _SHIPPED = _PACKAGE / "_shipped" if (_PACKAGE / "_shipped").is_dir() else _PACKA
 
 CONF_DIR = _SHIPPED / "conf"
 SUBMISSIONS_DIR = _SHIPPED / "submissions"
+
+_UMASK = os.umask(0o077)  # cannot be read without being set, so once, before there are threads
+os.umask(_UMASK)
 
 
 def expanded(path: Path | str) -> Path:
@@ -27,3 +31,12 @@ def expanded(path: Path | str) -> Path:
             f"{text} cannot be found: this user has no home directory.", "Set HOME, or give the whole path."
         )
     return Path(text)
+
+
+def permit(path: Path, mode: int = 0o666) -> None:
+    """Give what was made as a temporary file or folder the mode it would have had without that detour.
+
+    The umask decides, as for any other file: 077 keeps a runs directory to oneself, 002 shares it with a group. A folder
+    keeps its set-group-id bit. Raises OSError.
+    """
+    path.chmod(mode & ~_UMASK | path.stat().st_mode & stat.S_ISGID)

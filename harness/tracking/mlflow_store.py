@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from harness.errors import HarnessError
+from harness.paths import permit
 from harness.tracking.files import TEMPORARY, disk_errors
 from harness.tracking.places import relocate
 from harness.tracking.runs import exclusive
@@ -168,7 +169,7 @@ def _copy(source: Path, target: Path) -> None:
     os.close(descriptor)
     try:
         shutil.copyfile(source, temporary)
-        Path(temporary).chmod(0o644)
+        permit(Path(temporary))
         Path(temporary).replace(target)
     finally:
         Path(temporary).unlink(missing_ok=True)

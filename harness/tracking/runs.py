@@ -36,7 +36,7 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
-from harness.paths import expanded
+from harness.paths import expanded, permit
 from harness.protocol import folder as folders
 from harness.protocol.submission import Submission
 from harness.tracking.files import (
@@ -288,7 +288,7 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
     """Hold an flock on ``path``, with the owner's name in it. HarnessError after ``wait_seconds`` without it."""
     with disk_errors(f"lock {what}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         deadline = time.monotonic() + wait_seconds
         while True:
@@ -342,7 +342,7 @@ def _copy(submission: Submission, final: Path) -> None:
 
 
 def _replace_directory(building: Path, final: Path) -> None:
-    building.chmod(0o755)
+    permit(building, 0o777)
     for folder in [building, *(path for path in building.iterdir() if path.is_dir())]:
         sync_directory(folder)
     old = building.with_name(f"{building.name}.old")
