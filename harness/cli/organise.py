@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -34,8 +35,8 @@ def new(args: Namespace) -> int:
     counts = np.bincount(made.dataset.y, minlength=made.dataset.n_classes)
     classes = {name: int(count) for name, count in zip(made.dataset.class_names, counts, strict=True)}
     commands = [
-        f"harness show {args.name} --config-dir {args.config_dir} --power",
-        f"harness run challenge={args.name} --config-dir {args.config_dir}",
+        f"harness show {args.name} --config-dir {shlex.quote(args.config_dir)} --power",
+        f"harness run challenge={args.name} --config-dir {shlex.quote(args.config_dir)}",
     ]
     if args.json:
         facts = {"challenge": args.name, "rows": len(made.dataset.y), "classes": classes, "next": commands}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def test_odd_directories_work_everywhere(tmp_path: Path) -> None:
     )
     assert said.codes == [0] * 8, said.err + said.out
     assert "warning" not in said.err
+    assert f"  harness check {shlex.quote(str(odd / 'new'))}\n" in said.out  # to be copied into a shell
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
     assert {path.name for path in odd.iterdir()} == {ODD, "new", "conf", "runs", "boards", "key.pem", "view.npz"}
 

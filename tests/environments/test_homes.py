@@ -47,7 +47,10 @@ def test_everything_runs_without_a_home(home: str | None, place: Path) -> None:
         PIP_CONFIG_FILE="/dev/null",
         PIP_NO_INDEX="1",
         PIP_FIND_LINKS=str(place / "index"),
-        **dict.fromkeys(["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "USER", "LOGNAME"]),
+        XDG_CACHE_HOME=None,
+        XDG_CONFIG_HOME=None,
+        USER=None,
+        LOGNAME=None,
     )
     assert said.codes == [0, 2 if home is None else 1, 0, 0, 0, 0, 0], said.err + said.out
     assert "MLflow did not take" not in said.err
