@@ -183,7 +183,7 @@ def full_memory(setting: Setting) -> Figures:
     import torch
 
     members, hidden, updates = (6, 32, 5) if setting.quick else (128, 2048, 20)
-    X, y, X_test, y_test = digits(300)
+    X, y, X_test, _ = digits(300)
     W = coalitions(members, len(X), 0.5)
 
     def fit() -> np.ndarray:
@@ -209,7 +209,9 @@ def full_memory(setting: Setting) -> Figures:
             cramped = fit()
     assert refused, f"memory never ran out: parts of {tried} were trained"
     assert max(refused) == members
-    return {"members": members, "refused": refused, "parts": tried} | compared(cramped, roomy.value, y_test, True)
+    apart = float(abs(cramped - roomy.value).max(axis=-1).mean())
+    assert apart <= NET_TOLERANCE, f"rows are {apart:.3f} from those with room, allowed {NET_TOLERANCE:g}"
+    return {"members": members, "refused": refused, "parts": tried, "apart": apart}
 
 
 _SUBMISSION = """
