@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy as np
 from harness.models import nets
 from harness.models.backend import Backend
 
-T = TypeVar("T")
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -43,12 +42,12 @@ class Timed:
     device_mb: float | None = None
 
 
-def timed(work: Callable[[], T], device: str = "cpu") -> Timed:
-    """Once to warm up, then against the clock, waiting for the device before and after.
+def timed(work: Callable[[], object], device: str = "cpu", *, warm_up: Callable[[], object] | None = None) -> Timed:
+    """Once to warm up (or ``warm_up``, where less does), then against the clock, waiting for the device on both sides.
 
     Raises AssertionError where the work is to run on CUDA and takes no memory there: libraries fall back in silence.
     """
-    work()
+    (warm_up or work)()
     if device != "cuda":
         began = time.perf_counter()
         return Timed(work(), time.perf_counter() - began)
