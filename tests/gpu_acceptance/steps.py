@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -89,8 +90,6 @@ def _is_marked(path: Path) -> bool:
 
 def against_sklearn(setting: Setting) -> Figures:
     """512 coalitions of 1,000 digits in one call; scikit-learn's fastest solver in as many processes as cores."""
-    from joblib import Parallel, delayed
-
     models, rows = (24, 300) if setting.quick else (512, 1000)
     X, y, X_test, _ = digits(rows)
     W = coalitions(models, rows, 0.7)
@@ -101,12 +100,9 @@ def against_sklearn(setting: Setting) -> Figures:
     with the_gpus_way(setting.device):
         here = timed(lambda: ours(setting.device), setting.device)
     beside = timed(lambda: ours("cpu"))
-    with Parallel(n_jobs=cores()) as pool:
-
-        def fits(weights: np.ndarray) -> np.ndarray:
-            return np.stack(pool(delayed(_sklearn)(X, y, w, X_test) for w in weights))
-
-        theirs = timed(lambda: fits(W), warm_up=lambda: fits(W[: cores()]))
+    with multiprocessing.get_context("spawn").Pool(cores()) as pool:  # not forked: this process has used the device
+        tasks = [(X, y, w, X_test) for w in W]
+        theirs = timed(lambda: np.stack(pool.starmap(_sklearn, tasks)))
     apart = float(abs(here.value - beside.value).max())
     assert apart <= TOLERANCE, f"a probability is {apart:.1e} from the CPU's, allowed {TOLERANCE:g}"
     from_theirs = float(abs(here.value - theirs.value).max())

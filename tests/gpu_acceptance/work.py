@@ -42,12 +42,12 @@ class Timed:
     device_mb: float | None = None
 
 
-def timed(work: Callable[[], object], device: str = "cpu", *, warm_up: Callable[[], object] | None = None) -> Timed:
-    """Once to warm up (or ``warm_up``, where less does), then against the clock, waiting for the device on both sides.
+def timed(work: Callable[[], object], device: str = "cpu") -> Timed:
+    """Once to warm up, then against the clock, waiting for the device before and after.
 
     Raises AssertionError where the work is to run on CUDA and takes no memory there: libraries fall back in silence.
     """
-    (warm_up or work)()
+    work()
     if device != "cuda":
         began = time.perf_counter()
         return Timed(work(), time.perf_counter() - began)
