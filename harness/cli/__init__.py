@@ -47,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         where = f" ({error.filename})" if error.filename else ""
         print(
-            f"harness {args.command}: this machine does not allow it: {error.strerror or error}{where}. Make room where "
-            "it is needed (TMPDIR names the directory for temporary files); finished cells are kept.",
+            f"harness {args.command}: this machine does not allow it: {error.strerror or error}{where}. Make room there, "
+            "or choose a directory that can be written (TMPDIR names the one for temporary files, XDG_CACHE_HOME the "
+            "one above the cache); finished cells are kept.",
             file=sys.stderr,
         )
         return _NOT_OK

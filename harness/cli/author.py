@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
 
 from rich.console import Console
@@ -19,8 +20,8 @@ def new(args: Namespace) -> int:
 
     written = scaffold(args.track, Path(args.path))
     print(f"{written} is a working submission. Next:")
-    print(f"  harness check {written}")
-    print(f"  harness run challenge={quick_challenge(args.track)} submission={written}")
+    print(f"  harness check {shlex.quote(str(written))}")
+    print(f"  harness run challenge={quick_challenge(args.track)} {shlex.quote(f'submission={written}')}")
     return 0
 
 

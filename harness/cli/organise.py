@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import yaml
 
 from harness.errors import ProtocolError
+from harness.paths import expanded
 
 _ROLES = ("label", "text", "id", "group", "time", "part")
 
@@ -24,19 +26,17 @@ def new(args: Namespace) -> int:
     from harness.protocol.sizes import TITLES
 
     track = args.track or _asked("--track", f"Track ({', '.join(TITLES)})", lambda said: said in TITLES)
-    data = Path(
-        args.data or _asked("--data", "Data (a file, or a folder)", lambda said: Path(said).expanduser().exists())
-    )
+    data = Path(args.data or _asked("--data", "Data (a file, or a folder)", lambda said: expanded(said).exists()))
     if args.label is None and data.suffix.lower() in SUFFIXES:
         args.label = _asked("--label", "Column of classes", bool)
     keys = {role: value for role in _ROLES if (value := getattr(args, role)) is not None}
-    wish = Wish(args.name, track, data.expanduser(), keys | _further(args.set), args.title)
+    wish = Wish(args.name, track, expanded(data), keys | _further(args.set), args.title)
     made = found(wish, Path(args.config_dir))
     counts = np.bincount(made.dataset.y, minlength=made.dataset.n_classes)
     classes = {name: int(count) for name, count in zip(made.dataset.class_names, counts, strict=True)}
     commands = [
-        f"harness show {args.name} --config-dir {args.config_dir} --power",
-        f"harness run challenge={args.name} --config-dir {args.config_dir}",
+        f"harness show {args.name} --config-dir {shlex.quote(args.config_dir)} --power",
+        f"harness run challenge={args.name} --config-dir {shlex.quote(args.config_dir)}",
     ]
     if args.json:
         facts = {"challenge": args.name, "rows": len(made.dataset.y), "classes": classes, "next": commands}

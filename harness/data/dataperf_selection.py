@@ -19,6 +19,7 @@ from harness.data.base import TEST, TRAIN, Dataset, DatasetSettings
 from harness.data.fetch import cache_dir
 from harness.data.parquet import read_columns
 from harness.errors import ProtocolError
+from harness.paths import expanded
 
 
 class DataperfSpeech(DatasetSettings):
@@ -153,7 +154,7 @@ def _present(path: Path) -> Path:
 
 def _folder(name: str, inner: str) -> Path:
     own = os.environ.get("HARNESS_DATA_DIR")
-    places = [*([Path(own).expanduser()] if own else []), cache_dir() / "data"]
+    places = [*([expanded(own)] if own else []), cache_dir() / "data"]
     for place in places:
         if (place / name / inner).is_dir():
             return place / name / inner

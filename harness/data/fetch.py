@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ProtocolError
+from harness.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,22 @@ class DataFile:
 def cache_dir() -> Path:
     """The user's cache of downloaded files and of arrays made from them.
 
-    A user without a home directory has one among the temporary files. Raises ProtocolError where somebody else has it.
+    A user without a home directory, or with one that is not there (`docker run --user`), has one among the temporary
+    files. Raises ProtocolError where somebody else has it.
     """
     from platformdirs import user_cache_path
 
-    try:
-        return user_cache_path("harness", appauthor=False)
-    except RuntimeError:  # neither HOME nor XDG_CACHE_HOME, and no entry for this user id
-        return _homeless_cache(Path(tempfile.gettempdir()) / f"harness-cache-{os.getuid()}")
+    with suppress(RuntimeError):  # neither HOME nor XDG_CACHE_HOME, and no entry for this user id
+        place = user_cache_path("harness", appauthor=False)
+        if os.environ.get("XDG_CACHE_HOME") or _can_be_made(place):
+            return place
+    return _homeless_cache(Path(tempfile.gettempdir()) / f"harness-cache-{os.getuid()}")
+
+
+def _can_be_made(path: Path) -> bool:
+    """Whether it is there, if only to be read, or the nearest directory above it can be written."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return there == path or os.access(there, os.W_OK | os.X_OK)
 
 
 def _homeless_cache(path: Path) -> Path:
@@ -141,7 +150,7 @@ def cached_array(key: str, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[
 
 def _folders(folder: str) -> list[Path]:
     own = os.environ.get("HARNESS_DATA_DIR")
-    return [*([Path(own).expanduser() / folder] if own else []), cache_dir() / "data" / folder]
+    return [*([expanded(own) / folder] if own else []), cache_dir() / "data" / folder]
 
 
 def _verify(path: Path, sha256: str, content_sha256: str) -> None:

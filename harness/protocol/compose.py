@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import registry
 from harness.errors import ProtocolError
-from harness.paths import CONF_DIR
+from harness.paths import CONF_DIR, expanded
 from harness.protocol import source
 from harness.protocol.challenge import Challenge, Homes, invalid, validated
 from harness.protocol.launch import Launch
@@ -97,7 +97,7 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
         challenge=challenge,
         submission=run.submission,
         device=run.device,
-        runs_dir=Path(run.runs_dir).expanduser(),
+        runs_dir=expanded(run.runs_dir),
         tier=run.sandbox.tier,
         tracking_uri=run.tracking.uri,
         launch=run.launcher,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from harness.errors import ProtocolError, Status, SubmissionError
+from harness.paths import permit
 
 MAX_FILES, MAX_MB = 1000, 64  # files and folders together; of all files together
 MAX_DEPTH, MAX_PATH = 32, 400  # folders below each other; bytes of a path inside the folder
@@ -52,17 +53,16 @@ def read(folder: Path, *, everything: bool = False) -> Files:
 
 
 def write(contents: Mapping[str, bytes], into: Path) -> None:
-    """Write files into an empty directory, readable by all and writable by nobody. OSError as it comes."""
+    """Write files into an empty directory; nobody writes them again. OSError as it comes."""
     for relative, content in contents.items():
         path = into / os.fsdecode(relative.encode())
         for parent in reversed(path.relative_to(into).parents[:-1]):
             (into / parent).mkdir(exist_ok=True)
-            (into / parent).chmod(0o755)
         with path.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        path.chmod(0o444)
+        permit(path, 0o444)
 
 
 def keep_apart(folder: Path, runs: Path) -> None:

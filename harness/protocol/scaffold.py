@@ -11,6 +11,7 @@ import yaml
 
 from harness.api import Task
 from harness.errors import ProtocolError
+from harness.paths import expanded
 from harness.protocol.manifest import MANIFEST
 from harness.protocol.submission import places
 from harness.tracks import task_kinds
@@ -37,7 +38,7 @@ def scaffold(task: str, path: Path) -> Path:
         near = difflib.get_close_matches(task, kinds, n=2)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
         raise ProtocolError(f"There is no track {task!r}.", f"{hint}Known: {', '.join(kinds)}.")
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ProtocolError(
             f"{path} exists already and is not an empty folder.", "Choose a new path; nothing was written."

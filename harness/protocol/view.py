@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import ProtocolError
+from harness.paths import permit
 from harness.protocol.challenge import Challenge
 from harness.tracks.base import Array, View
 
@@ -39,7 +40,7 @@ def save(view: View, path: Path) -> None:
             try:
                 np.savez(stream, **arrays)
                 stream.close()
-                Path(stream.name).chmod(0o644)
+                permit(Path(stream.name))
                 Path(stream.name).replace(path)
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)

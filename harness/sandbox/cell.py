@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -53,6 +54,13 @@ class Cell:
         """Remember a cgroup, so that a sweep can remove it with the directory."""
         with (self.path / "cgroups").open("a") as file:
             file.write(f"{directory}\n")
+
+
+def failure(error: OSError) -> tuple[str, str]:
+    """Why a cell's directory cannot be made or filled, and what to set where there is no room for it."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = f"Make room in {tempfile.gettempdir()}, or let TMPDIR name another directory." if full else ""
+    return f"{error.strerror or error}.", hint
 
 
 def remove(path: Path) -> None:

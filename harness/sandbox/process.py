@@ -110,8 +110,9 @@ def started(job: Job, tier: str, cell: Cell) -> Iterator[Process]:
         else:
             first = _first_pid(info) if tier == "bubblewrap" else popen.pid
         if first:  # else bubblewrap or Podman failed, and its message is in the log
-            process.root = fds.own(os.pidfd_open(first))
-            group.add(first)
+            with contextlib.suppress(ProcessLookupError):  # or fails now, having just made it
+                process.root = fds.own(os.pidfd_open(first))
+                group.add(first)
             if door is None:
                 os.write(go_write, b"go\n")
             else:

@@ -18,7 +18,7 @@ import numpy as np
 from harness.errors import BenchmarkError, HarnessError, Status, SubmissionError
 from harness.sandbox import gpu, names, tiers, turns, verdict, walls
 from harness.sandbox.base import ForeignModel, Job, Outcome
-from harness.sandbox.cell import Cell
+from harness.sandbox.cell import Cell, failure
 from harness.sandbox.inside import wire
 from harness.sandbox.log import Log, clean
 from harness.sandbox.process import Process, started
@@ -76,7 +76,8 @@ def run(job: Job, tier: str = "auto") -> Outcome:
     except BenchmarkError as error:
         status, reason = Status.HARNESS_ERROR, str(error)
     except OSError as error:
-        status, reason = Status.HARNESS_ERROR, f"The sandbox could not be set up: {error.strerror or error}."
+        why, hint = failure(error)
+        status, reason = Status.HARNESS_ERROR, f"The sandbox could not be set up: {why} {hint}".strip()
     return Outcome(status, clean(reason, 2000), None, time.monotonic() - began, 0.0, "", False, tier)
 
 

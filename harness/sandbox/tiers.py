@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError, ProtocolError
 from harness.sandbox import podman, trial, walls
+from harness.sandbox.cell import failure
 from harness.sandbox.inside import landlock, seccomp
 
 STRENGTH = {"none": 0, "landlock": 1, "container": 2, "bubblewrap": 2}
@@ -68,9 +69,10 @@ def _tried(name: str) -> TierReport:
         with _lock:
             return _try(name)
     except OSError as error:
+        why, hint = failure(error)
         raise HarnessError(
-            f"The isolation tier {name} cannot be tried: no room for temporary files (TMPDIR): {error.strerror}.",
-            "Make room, or name another directory.",
+            f"The isolation tier {name} cannot be tried, for want of temporary files: {why}",
+            hint or "Let TMPDIR name a directory that can be written.",
         ) from error
 
 

@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.paths import permit
 from harness.tracks.base import Array
 
 TEMPORARY = ".tmp-"
@@ -173,7 +174,7 @@ def _write(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
+            permit(Path(temporary))
             Path(temporary).replace(path)
             sync_directory(path.parent)
         except BaseException:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, ProtocolError, SubmissionError
+from harness.paths import permit
 from harness.protocol import folder as folders
 from harness.tracking import archive, delivery
 from harness.tracking.addresses import DATABASE, is_own, shown, sqlite_path, tracking_uri
@@ -251,7 +252,7 @@ def _place(files: Mapping[str, bytes], final: Path) -> None:
 
 def _rename(building: Path, final: Path) -> None:
     """Let a directory appear whole."""
-    building.chmod(0o755)
+    permit(building, 0o777)
     for folder in [building, *(path for path in building.rglob("*") if path.is_dir())]:
         sync_directory(folder)
     building.rename(final)

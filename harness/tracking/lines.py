@@ -34,7 +34,7 @@ def lines_backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def extend(path: Path, length: int, content: bytes) -> None:
     """Cut the file to ``length`` and add lines, or leave it at ``length`` where the disk refuses."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         os.ftruncate(descriptor, length)
         try:

@@ -15,6 +15,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.paths import permit
 from harness.tracking.addresses import is_database, is_server, shown, sqlite_path, sqlite_uri
 from harness.tracking.databases import first_use
 from harness.tracking.failures import BROKEN, REBUILD, AddressError, StoreError, store_errors
@@ -70,6 +71,8 @@ def open_store(uri: str) -> MlflowClient:
 
 
 def _configure() -> None:
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - mlflow wants a home when it is imported: a container's
+        os.environ["HOME"] = "/"
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 
@@ -130,7 +133,7 @@ def _copy(source: Path, target: Path) -> None:
     os.close(descriptor)
     try:
         shutil.copyfile(source, temporary)
-        Path(temporary).chmod(0o644)
+        permit(Path(temporary))
         Path(temporary).replace(target)
     finally:
         Path(temporary).unlink(missing_ok=True)

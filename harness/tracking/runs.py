@@ -35,7 +35,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.api import FloatArray
-from harness.errors import HarnessError, Status, SubmissionError
+from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
+from harness.paths import expanded, permit
 from harness.protocol import folder as folders
 from harness.protocol.submission import Submission
 from harness.tracking.files import (
@@ -89,10 +90,20 @@ class Held(HarnessError):
 
 
 class RunsDir:
-    """Paths and safe writing inside one runs directory. Creating the object touches nothing."""
+    """Paths and safe writing inside one runs directory. Creating the object touches nothing.
+
+    Raises ProtocolError for a path that is not UTF-8: no JSON and no database can name it.
+    """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = expanded(path).absolute()
+        try:
+            os.fspath(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise ProtocolError(
+                f"The runs directory {os.fspath(self.path)!r} has bytes in its path that are not UTF-8.",
+                "Choose another one (runs_dir=DIR, --runs-dir DIR), or rename the folder.",
+            ) from error
 
     def run_dir(self, run_id: str) -> Path:
         """Directory of a run. Raises HarnessError for an id that is no plain name."""
@@ -281,7 +292,7 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
     """Hold an flock on ``path``, with the owner's name in it. Held is raised after ``wait_seconds`` without it."""
     with disk_errors(f"lock {what}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         deadline = time.monotonic() + wait_seconds
         while True:
@@ -336,7 +347,7 @@ def _copy(submission: Submission, final: Path) -> None:
 
 
 def _replace_directory(building: Path, final: Path) -> None:
-    building.chmod(0o755)
+    permit(building, 0o777)
     for folder in [building, *(path for path in building.iterdir() if path.is_dir())]:
         sync_directory(folder)
     old = building.with_name(f"{building.name}.old")

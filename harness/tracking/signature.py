@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ProtocolError
+from harness.errors import HarnessError, ProtocolError
+from harness.paths import expanded
 from harness.tracking.files import TEMPORARY, disk_errors, sync_directory
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def load_key(path: Path | str | None = None) -> Key | None:
     """
     named = path or os.environ.get(VARIABLE)
     if named:
-        return _read(_path(named))
+        return _read(expanded(named))
     place = default_place()
     return _read(place) if place and os.path.lexists(place) else None
 
@@ -72,7 +73,7 @@ def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    place = _path(path).absolute() if path else default_place()
+    place = expanded(path).absolute() if path else default_place()
     if place is None:
         raise ProtocolError(
             "There is no home directory to keep a key in.", "`harness key new PATH` takes another place."
@@ -82,8 +83,13 @@ def new_key(path: Path | str | None = None) -> tuple[Key, Path]:
     content = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    with disk_errors(f"write the key {place}"):
+    try:
         _write_once(place, content)
+    except OSError as error:
+        raise HarnessError(
+            f"Cannot write the key {place}: {error.strerror or error}.",
+            f"`harness key new PATH` takes another place; {VARIABLE} then names it.",
+        ) from error
     return _key(private), place
 
 
@@ -102,13 +108,6 @@ def verified(public: str, signature: str, content: bytes) -> bool:
 def is_public(text: str) -> bool:
     """Whether ``text`` is a public key as this module writes it: 64 small hexadecimal digits."""
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
-
-
-def _path(text: Path | str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # "~somebody" whom this machine does not know
-        return Path(text)
 
 
 def _key(private: Ed25519PrivateKey) -> Key:
