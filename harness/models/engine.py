@@ -28,11 +28,10 @@ Precondition = Callable[[Tensor, Tensor], Tensor]
 class Chunk:
     """B problems that step together. All arrays of one dtype, on one device.
 
-    ``design`` [n, d] is shared, or [B, n, d] holds each model's own rows. K is C, or 1 for two classes, where the
+    ``design_t`` [d, n] is shared, or [B, d, n] holds each model's own rows. K is C, or 1 for two classes, where the
     logit of class 0 is fixed at 0 (``reference``).
     """
 
-    design: Tensor
     design_t: Tensor  # [d, n] or [B, d, n]
     weights: Tensor  # [B, n]
     target: Tensor  # [B, K, d]: sum_i w_i onehot(y_i) x_i
@@ -57,7 +56,8 @@ def gradient(backend: Backend, chunk: Chunk, theta: Tensor, buffer: Tensor) -> T
     xp = backend.xp
     B, K, d = theta.shape
     n = buffer.shape[2]
-    if chunk.design.ndim == 2:
+    design = chunk.design_t.swapaxes(-1, -2)
+    if design.ndim == 2:
         xp.matmul(theta.reshape(B * K, d), chunk.design_t, out=buffer.reshape(B * K, n))
     else:
         xp.matmul(theta, chunk.design_t, out=buffer)
@@ -69,10 +69,10 @@ def gradient(backend: Backend, chunk: Chunk, theta: Tensor, buffer: Tensor) -> T
         total += 1
     xp.divide(chunk.weights, total, out=total)
     buffer *= total[:, None, :]
-    if chunk.design.ndim == 2:
-        found = (buffer.reshape(B * K, n) @ chunk.design).reshape(B, K, d)
+    if design.ndim == 2:
+        found = (buffer.reshape(B * K, n) @ design).reshape(B, K, d)
     else:
-        found = xp.matmul(buffer, chunk.design)
+        found = xp.matmul(buffer, design)
     found -= chunk.target
     found += theta * chunk.penalty
     return found
@@ -106,6 +106,7 @@ def minimise(
     gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
     best = answer.decrement + 0  # decrement when it last halved, and at which evaluation
     since = backend.zeros((B,), dtype)
+    length = backend.zeros((B,), dtype) + 1
     k = 0
 
     def conditioned(g: Tensor) -> Tensor:
@@ -125,12 +126,11 @@ def minimise(
             a = (r.swapaxes(1, 2) @ (ru + (y_z @ ru[:, :, None])[:, :, 0] - dots[:, 1::2])[:, :, None])[:, :, 0]
             mix = xp.stack([a, -ru], 2).reshape(len(ids), 1, 2 * k)
             step += (mix @ used)[:, 0]
-        slope = -(flat_g * step).sum(1)  # minus the squared decrement
+        slope = -_dot(flat_g, step)  # minus the squared decrement
         uphill = slope > 0
         if bool(uphill.any()):  # rounding spoilt the history of these models: take the plain step
             step = xp.where(uphill[:, None], h.reshape(len(ids), -1), step)
-            slope = -(flat_g * step).sum(1)
-        norm = xp.sqrt((flat_g * flat_g).sum(1))
+            slope = -_dot(flat_g, step)
         decrement = xp.sqrt(abs(slope))
         done = (decrement <= tolerance) | ~xp.isfinite(decrement)
         halved = decrement < 0.5 * best
@@ -139,44 +139,46 @@ def minimise(
         if answer.evaluations >= max_evaluations:
             done = done | True
         finished = int(done.sum())
-        if finished and (finished == len(ids) or finished * 4 >= len(ids)):
+        if finished and finished * 4 >= len(ids):
             where = ids[done]
             answer.theta[where], answer.decrement[where] = theta[done], decrement[done]
-            answer.gradient_norm[where] = norm[done]
+            answer.gradient_norm[where] = xp.sqrt(_dot(flat_g[done], flat_g[done]))
             if finished == len(ids):
                 return answer
             keep = ~done
             chunk = _select(chunk, keep)
-            ids, theta, g, h, step, slope = (x[keep] for x in (ids, theta, g, h, step, slope))
+            ids, theta, g, h, step, slope, length = (x[keep] for x in (ids, theta, g, h, step, slope, length))
             tolerance, best, since = tolerance[keep], best[keep], since[keep]
             pairs, inverse_r, gram = pairs[keep], inverse_r[keep], gram[keep]
             buffer = buffer[: len(ids)]
-            flat_g, done = g.reshape(len(ids), -1), done[keep]
-        # a step is good when the slope at its end is not steep uphill; otherwise shorten it towards the slope's zero
-        length = backend.zeros((len(ids),), dtype) + 1
-        for _ in range(30):
-            trial = theta - (length[:, None] * step).reshape(theta.shape)
-            new_g = gradient(backend, chunk, trial, buffer)
-            answer.evaluations += 1
-            end = -(new_g.reshape(len(ids), -1) * step).sum(1)
-            good = (end <= 0.5 * abs(slope)) | done
-            if bool(good.all()):
-                break
-            secant = xp.where(xp.isfinite(end), slope / (slope - end), 0 * slope)
-            length = xp.where(good, length, length * xp.clip(secant, 0.1, 0.7))
+        s = -length[:, None] * step
+        trial = theta + s.reshape(theta.shape)
+        new_g = gradient(backend, chunk, trial, buffer)
         new_h = conditioned(new_g)
+        answer.evaluations += 1
+        y, z = (new_g - g).reshape(len(ids), -1), (new_h - h).reshape(len(ids), -1)
+        curvature = _dot(s, y)
+        valid = xp.isfinite(curvature) & (curvature > 1e-6 * length * abs(slope))
+        # a step is good when the slope at its end is not steep uphill; otherwise the model stays where it is, and
+        # the curvature just seen shortens its next step
+        good = -_dot(new_g.reshape(len(ids), -1), step) <= 0.5 * abs(slope)
+        length = xp.where(good | valid, 1 + 0 * length, 0.1 * length)
+        bad = ~good
+        if bool(bad.any()):
+            trial[bad], new_g[bad], new_h[bad] = theta[bad], g[bad], h[bad]
+        if not bool(valid.all()):
+            curvature = xp.where(valid, curvature, 1 + 0 * curvature)
+            for x in (s, y, z):
+                x[~valid] = 0
         if k == memory:
             pairs[:, :-2] = pairs[:, 2:] + 0
             inverse_r[:, :-1, :-1] = inverse_r[:, 1:, 1:] + 0
             gram[:, :-1, :-1] = gram[:, 1:, 1:] + 0
             k -= 1
-        s, y = -length[:, None] * step, (new_g - g).reshape(len(ids), -1)
-        curvature = (s * y).sum(1)
-        valid = curvature > 1e-6 * length * abs(slope)
-        size = xp.where(valid, 1 / xp.sqrt(xp.where(valid, curvature, 1 + 0 * curvature)), 0 * curvature)[:, None]
+        size = (1 / xp.sqrt(curvature))[:, None]
         y *= size
         pairs[:, 2 * k] = s * size
-        pairs[:, 2 * k + 1] = (new_h - h).reshape(len(ids), -1) * size
+        pairs[:, 2 * k + 1] = z * size
         dots = (pairs[:, : 2 * k + 2] @ y[:, :, None])[:, :, 0]
         gram[:, : k + 1, k] = dots[:, 1::2]
         gram[:, k, : k + 1] = dots[:, 1::2]
@@ -185,6 +187,11 @@ def minimise(
             inverse_r[:, :k, k] = -(inverse_r[:, :k, :k] @ dots[:, 0 : 2 * k : 2, None])[:, :, 0]
         k += 1
         theta, g, h = trial, new_g, new_h
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """[b] from [b, m] and [b, m]."""
+    return (a[:, None, :] @ b[:, :, None])[:, 0, 0]
 
 
 def _centred(theta: Tensor, chunk: Chunk) -> Tensor:
@@ -198,10 +205,8 @@ def _centred(theta: Tensor, chunk: Chunk) -> Tensor:
 
 def _select(chunk: Chunk, keep: Tensor) -> Chunk:
     """The chunk's models where ``keep`` [B] is true."""
-    own = chunk.design.ndim == 3
     return Chunk(
-        design=chunk.design[keep] if own else chunk.design,
-        design_t=chunk.design_t[keep] if own else chunk.design_t,
+        design_t=chunk.design_t[keep] if chunk.design_t.ndim == 3 else chunk.design_t,
         weights=chunk.weights[keep],
         target=chunk.target[keep],
         penalty=chunk.penalty,

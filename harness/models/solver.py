@@ -26,7 +26,7 @@ ACCURACY = 6e-4
 """Newton decrement asked for, over max(1, sqrt(C) * typical row norm): probabilities are then within about 1e-4."""
 FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
 GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
-CHUNK_FLOATS = 320_000  # logits of a chunk on the CPU: 1.3 MB, about a core's second-level cache
+CHUNK_FLOATS = 1_000_000  # working memory of a chunk on the CPU: 4 MB, so that it stays in the caches
 NEWTON_UP_TO = 4096  # coefficients up to which a model is solved by Newton's method as a last resort
 
 
@@ -143,7 +143,7 @@ class _Pool:
         put = partial(host.put, dtype=dtype)
         scale = put(np.ones(1))
         weights = put(self.weights[None])
-        chunk = Chunk(Z, Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
+        chunk = Chunk(Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
         # twice: the preconditioner made at zero serves until a better one can be made near the optimum
         for limit, near in ((0.03 * float(np.sqrt(self.weights.sum())), False), (0.01, True)):
             with blas_threads(2.0 * Z.size * K):
@@ -199,7 +199,8 @@ class _Pool:
     def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
         K, d = self.requests.K, self.requests.Z.shape[1]
         if not self.backend.is_torch:
-            return int(np.clip(CHUNK_FLOATS // max(rows * K, 1), 4, 32))
+            floats = rows * K + 24 * K * d + (rows * d if gather else 0)
+            return int(np.clip(CHUNK_FLOATS // floats, 4, 128))
         per_model = (8 if dtype == "float64" else 4) * (4 * rows * K + 40 * K * d + (2 * rows * d if gather else 0))
         return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
 
@@ -216,8 +217,8 @@ class _Pool:
             rows = max(int(np.count_nonzero(weights, axis=1).max()), 1)
             index = np.argsort(weights == 0, axis=1, kind="stable")[:, :rows]
             weights, labels = np.take_along_axis(weights, index, 1), np.take_along_axis(labels, index, 1)
-            design = put(self.Z32 if dtype == "float32" else requests.Z, dtype)[put(index)]
-            design_t = design.swapaxes(1, 2)
+            design = self.backend.rows(put(self.Z32 if dtype == "float32" else requests.Z, dtype), put(index))
+            design_t = self.backend.contiguous(design.swapaxes(1, 2))  # products with a view are up to 4 times slower
         else:
             design, design_t = shared
         w, classes = put(weights, dtype), put(self.onehot[-requests.K :])
@@ -227,7 +228,6 @@ class _Pool:
         else:
             target = (mass.reshape(-1, mass.shape[2]) @ design).reshape(len(part), requests.K, -1)
         return Chunk(
-            design=design,
             design_t=design_t,
             weights=w,
             target=target,
