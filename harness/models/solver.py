@@ -22,7 +22,7 @@ from harness.models.engine import Chunk, Precondition, minimise
 from harness.models.newton import damped_newton
 from harness.models.preconditioners import BLOCK_ROWS, blocks, kronecker, probabilities
 
-ACCURACY = 6e-4
+ACCURACY = 1e-3
 """Newton decrement asked for, over max(1, sqrt(C) * typical row norm): probabilities are then within about 1e-4."""
 FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
 GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
@@ -117,6 +117,13 @@ def _groups(totals: FloatArray, ratio: float = 1.6) -> list[IntArray]:
     return groups
 
 
+def _projections(present: BoolArray) -> FloatArray:
+    """[B, K, K] on to coefficients that are 0 for absent classes and sum to zero over the present ones [B, K]."""
+    mask = present.astype(np.float64)
+    own: FloatArray = mask[:, :, None] * np.eye(present.shape[1])
+    return own - mask[:, :, None] * mask[:, None, :] / mask.sum(axis=1)[:, None, None]
+
+
 class _Pool:
     """A group's pooled problem: where its models start, what preconditions them."""
 
@@ -139,18 +146,19 @@ class _Pool:
         self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
         theta = np.zeros((1, K, Z.shape[1]), dtype)
         host = Backend.of("cpu")
-        present = np.atleast_2d(requests.present[group].any(axis=0))[:, -K:].astype(np.float64)
+        present = requests.present[group].any(axis=0)[-K:]
         put = partial(host.put, dtype=dtype)
         scale = put(np.ones(1))
         weights = put(self.weights[None])
-        chunk = Chunk(Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
+        projection = None if requests.reference else put(_projections(present[None]))
+        chunk = Chunk(Z.T, weights, target[None], put(penalty), put(present[None]), projection, scale, requests.reference)
         # twice: the preconditioner made at zero serves until a better one can be made near the optimum
         for limit, near in ((0.03 * float(np.sqrt(self.weights.sum())), False), (0.01, True)):
             with blas_threads(2.0 * Z.size * K):
                 theta = minimise(host, chunk, theta, self._preconditioner(dtype, host, near), scale * limit, 200).theta
                 if not np.isfinite(theta).all():
                     theta = np.zeros_like(theta)
-                self.p = probabilities(Z, theta[0], requests.reference) * present.T
+                self.p = probabilities(Z, theta[0], requests.reference) * present[:, None]
         self.theta = theta[0].astype(np.float64)
 
     def _preconditioner(self, dtype: str, backend: Backend, near: bool) -> Precondition:
@@ -221,6 +229,7 @@ class _Pool:
             design_t = self.backend.contiguous(design.swapaxes(1, 2))  # products with a view are up to 4 times slower
         else:
             design, design_t = shared
+        present = requests.present[part]
         w, classes = put(weights, dtype), put(self.onehot[-requests.K :])
         mass = xp.where(put(labels)[:, None, :] == classes, w[:, None, :], 0 * w[:, None, :])
         if shared is None:
@@ -232,7 +241,8 @@ class _Pool:
             weights=w,
             target=target,
             penalty=put(requests.penalty, dtype),
-            present=put(requests.present[part][:, -requests.K :], dtype),
+            present=None if requests.reference or present.all() else put(present, dtype),
+            projection=None if requests.reference else put(_projections(present), dtype),
             scale=put(requests.weights[part].sum(axis=1, dtype=np.float64) / self.weights.sum(), dtype),
             reference=requests.reference,
         )
