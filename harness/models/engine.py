@@ -88,7 +88,7 @@ class _History:
 
     def __init__(self, backend: Backend, B: int, size: int, memory: int, dtype: str) -> None:
         self.backend, self.memory, self.k = backend, memory, 0
-        self.pairs = backend.zeros((B, 2 * memory, size), dtype)  # s_0, z_0, s_1, z_1, ...
+        self.pairs = backend.empty((B, 2 * memory, size), dtype)  # s_0, z_0, s_1, z_1, ...
         self.inverse_r = backend.zeros((B, memory, memory), dtype)  # inverse of R, upper triangle of S'Y
         self.gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
         self.dots: Tensor = backend.zeros((B, 0), dtype)  # of all pairs with the gradient
@@ -135,8 +135,10 @@ class _History:
 
     def select(self, keep: Tensor) -> None:
         """Only the models where ``keep`` [b] is true."""
-        self.pairs, self.inverse_r = self.pairs[keep], self.inverse_r[keep]
-        self.gram, self.dots = self.gram[keep], self.dots[keep]
+        used = self.pairs[:, : 2 * self.k][keep]
+        self.pairs = self.pairs[: len(used)]
+        self.pairs[:, : 2 * self.k] = used
+        self.inverse_r, self.gram, self.dots = self.inverse_r[keep], self.gram[keep], self.dots[keep]
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a step too long is seen by its slope and shortened
