@@ -6,9 +6,11 @@ All models of a chunk step together, so that the work is matrix products on larg
 * the residual's constant part, sum_i w_i onehot(y_i) x_i, is computed once, so an iteration needs neither labels
   nor a softmax: three passes over the logits (exp, sum, scale);
 * the direction is the compact form of L-BFGS (Byrd, Nocedal and Schnabel 1994, Mathematical Programming 63) around
-  a preconditioner shared by all models: two matrix-vector products with the history instead of a recursion;
+  a preconditioner shared by all models: the history is read twice a step, and there is no recursion;
 * the objective is convex and its optimum is all that is asked for, so steps are judged by slopes alone:
-  no loss is ever computed.
+  no loss is ever computed;
+* no model waits for another's line search: one that went too far stays where it is for a turn, with the curvature
+  it saw on its way.
 """
 
 from __future__ import annotations
@@ -36,15 +38,19 @@ class Chunk:
     weights: Tensor  # [B, n]
     target: Tensor  # [B, K, d]: sum_i w_i onehot(y_i) x_i
     penalty: Tensor  # [d]: 1/C, 0 for the intercept
-    present: Tensor | None  # [B, K] 1.0 for classes with a row of positive weight, others stay out; None: all have one
-    projection: Tensor | None  # [B, K, K] on to coefficients that sum to zero over the present classes; None: no such freedom
+    present: Tensor  # [B, K] 1.0 for classes with a row of positive weight; others stay out of the model
+    projection: Tensor | None  # [B, K, K] on to coefficients that sum to 0 over the present classes; None: reference
     scale: Tensor  # [B] total weight over the total weight the preconditioner was made for
     reference: bool
 
 
 @dataclass
 class Found:
-    """Where a chunk ended. ``decrement`` is the Newton decrement estimated by L-BFGS: sqrt(2 (f - f*)) near f*."""
+    """Where a chunk ended. ``decrement`` is the Newton decrement estimated by L-BFGS: sqrt(2 (f - f*)) near f*.
+
+    Where it is at most the tolerance, ``theta`` is one step beyond the point at which it and the gradient's norm
+    were found: the step is known by then, needs no evaluation and leaves about a third of the distance.
+    """
 
     theta: Tensor  # [B, K, d]
     decrement: Tensor  # [B]
@@ -63,19 +69,14 @@ def gradient(backend: Backend, chunk: Chunk, theta: Tensor, buffer: Tensor) -> T
     else:
         xp.matmul(theta, chunk.design_t, out=buffer)
     xp.exp(buffer, out=buffer)
-    if chunk.present is not None:
-        buffer *= chunk.present[:, :, None]
-    total = buffer.sum(1)
-    if chunk.reference:
-        total += 1
+    total = buffer[:, 0] + 1 if chunk.reference else (chunk.present[:, None, :] @ buffer)[:, 0]
     xp.divide(chunk.weights, total, out=total)
     buffer *= total[:, None, :]
-    if design.ndim == 2:
-        found = (buffer.reshape(B * K, n) @ design).reshape(B, K, d)
-    else:
-        found = xp.matmul(buffer, design)
+    found = (buffer.reshape(B * K, n) @ design).reshape(B, K, d) if design.ndim == 2 else xp.matmul(buffer, design)
     found -= chunk.target
     found += theta * chunk.penalty
+    if not chunk.reference:
+        found *= chunk.present[:, :, None]
     return found
 
 
@@ -91,6 +92,7 @@ class _History:
         self.pairs = backend.empty((B, 2 * memory, size), dtype)  # s_0, z_0, s_1, z_1, ...
         self.inverse_r = backend.zeros((B, memory, memory), dtype)  # inverse of R, upper triangle of S'Y
         self.gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
+        self.two = backend.empty((B, 2, size), dtype)  # what the pairs are multiplied with: y and the gradient
         self.dots: Tensor = backend.zeros((B, 0), dtype)  # of all pairs with the gradient
 
     def direction(self, h: Tensor) -> Tensor:
@@ -111,14 +113,17 @@ class _History:
         """One more pair, [b, m] each, with ``curvature`` s'y > 0 [b]; g is the gradient of the next direction."""
         xp, pairs = self.backend.xp, self.pairs
         if self.k == self.memory:
-            for kept in (pairs, self.inverse_r, self.gram):
-                self._forget_oldest(kept)
+            pairs[:, :-2] = pairs[:, 2:] + 0
+            for square in (self.inverse_r, self.gram):
+                square[:, :-1, :-1] = square[:, 1:, 1:] + 0
             self.k -= 1
         k = self.k
         size = (1 / xp.sqrt(curvature))[:, None]
         xp.multiply(s, size, out=pairs[:, 2 * k])
         xp.multiply(z, size, out=pairs[:, 2 * k + 1])
-        both = pairs[:, : 2 * k + 2] @ xp.stack([y * size, g], 1).swapaxes(1, 2)
+        xp.multiply(y, size, out=self.two[: len(y), 0])
+        self.two[: len(y), 1] = g
+        both = pairs[:, : 2 * k + 2] @ self.two[: len(y)].swapaxes(1, 2)
         dots, self.dots = both[:, :, 0], both[:, :, 1]
         self.gram[:, : k + 1, k] = dots[:, 1::2]
         self.gram[:, k, : k + 1] = dots[:, 1::2]
@@ -126,12 +131,6 @@ class _History:
         if k:
             self.inverse_r[:, :k, k] = -(self.inverse_r[:, :k, :k] @ dots[:, 0 : 2 * k : 2, None])[:, :, 0]
         self.k += 1
-
-    def _forget_oldest(self, kept: Tensor) -> None:
-        if kept is self.pairs:
-            kept[:, :-2] = kept[:, 2:] + 0
-        else:
-            kept[:, :-1, :-1] = kept[:, 1:, 1:] + 0
 
     def select(self, keep: Tensor) -> None:
         """Only the models where ``keep`` [b] is true."""
@@ -168,6 +167,7 @@ def minimise(
     best = answer.decrement + 0  # decrement when it last halved, and at which evaluation
     since = backend.zeros((B,), dtype)
     length = backend.zeros((B,), dtype) + 1
+    again = length < 0  # models whose last step was not good
 
     def at(flat: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient and preconditioned gradient [b, K * d] at theta [b, K * d]."""
@@ -201,7 +201,7 @@ def minimise(
             chunk = _select(chunk, keep)
             history.select(keep)
             ids, theta, g, h, step, slope, length = (x[keep] for x in (ids, theta, g, h, step, slope, length))
-            tolerance, best, since = tolerance[keep], best[keep], since[keep]
+            tolerance, best, since, again = tolerance[keep], best[keep], since[keep], again[keep]
             buffer = buffer[: len(ids)]
         s = step * -length[:, None]
         trial = theta + s
@@ -211,9 +211,10 @@ def minimise(
         curvature = _dot(s, y)
         valid = xp.isfinite(curvature) & (curvature > 1e-6 * length * abs(slope))
         # a step is good when the slope at its end is not steep uphill; otherwise the model stays where it is, and
-        # the curvature just seen shortens its next step
+        # the curvature just seen shortens its next step, or a factor where there is none or it was not enough
         bad = ~(-_dot(new_g, step) <= 0.5 * abs(slope))
-        length = xp.where(bad & ~valid, 0.1 * length, 1 + 0 * length)
+        length = xp.where(bad, xp.where(valid & ~again, length, 0.3 * length), 1 + 0 * length)
+        again = bad
         if bool(bad.any()):
             trial[bad], new_g[bad], new_h[bad] = theta[bad], g[bad], h[bad]
         if not bool(valid.all()):  # a pair of zeros changes nothing
@@ -240,7 +241,7 @@ def _select(chunk: Chunk, keep: Tensor) -> Chunk:
         weights=chunk.weights[keep],
         target=chunk.target[keep],
         penalty=chunk.penalty,
-        present=None if chunk.present is None else chunk.present[keep],
+        present=chunk.present[keep],
         projection=None if chunk.projection is None else chunk.projection[keep],
         scale=chunk.scale[keep],
         reference=chunk.reference,
