@@ -123,7 +123,8 @@ def _projections(present: BoolArray) -> FloatArray:
     """[B, K, K] on to coefficients that are 0 for absent classes and sum to zero over the present ones [B, K]."""
     mask = present.astype(np.float64)
     own: FloatArray = mask[:, :, None] * np.eye(present.shape[1])
-    return own - mask[:, :, None] * mask[:, None, :] / mask.sum(axis=1)[:, None, None]
+    own -= mask[:, :, None] * mask[:, None, :] / mask.sum(axis=1)[:, None, None]
+    return own
 
 
 class _Pool:
@@ -148,7 +149,7 @@ class _Pool:
         self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
         theta = np.zeros((1, K, Z.shape[1]), dtype)
         host = Backend.of("cpu")
-        present = requests.present[group].any(axis=0)[-K:]
+        present: BoolArray = np.logical_or.reduce(requests.present[group], axis=0)[-K:]
         put = partial(host.put, dtype=dtype)
         scale = put(np.ones(1))
         weights = put(self.weights[None])
