@@ -171,7 +171,7 @@ class _Pool:
     def _preconditioner(self, dtype: str) -> Precondition:
         """Class blocks where the evaluations they save (hundreds) outweigh making them, else the Kronecker form."""
         n, d = self.requests.Z.shape
-        pays = 3600 * n * len(self.group) >= d * (2 * min(n, BLOCK_ROWS) + 2 * d)
+        pays = 50 * n * len(self.group) >= d * (2 * min(n, BLOCK_ROWS) + 2 * d)
         if pays and d <= ROTATE_UP_TO:
             return blocks(self.backend, self.Z32, self.p, self.weights, self.requests.penalty, dtype)
         return kronecker(self.backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
