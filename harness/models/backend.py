@@ -128,6 +128,14 @@ class Backend:
             return array
         return self.xp.from_numpy(array if array.flags.writeable else array.copy()).to(self.device)
 
+    def contiguous(self, array: Tensor) -> Tensor:
+        """The array in the order of its axes in memory; copied if it is a view that is not."""
+        return array.contiguous() if self.is_torch else np.ascontiguousarray(array)
+
+    def rows(self, array: Tensor, index: Tensor) -> Tensor:
+        """``array[index]`` along the first axis, [..., d] from [n, d] and an index of any shape."""
+        return array[index] if self.is_torch else array.take(index, axis=0)
+
     def get(self, array: Tensor) -> npt.NDArray[Any]:
         """An array of this device as numpy."""
         return array.cpu().numpy() if self.is_torch else np.asarray(array)

@@ -56,6 +56,10 @@ class Batch:
 
     def present(self) -> BoolArray:
         """[B, C]: classes with a row of positive weight."""
+        if len(self.labels) == 1:
+            onehot = (np.arange(self.classes) == self.labels.T).astype(np.float32)
+            found: BoolArray = self.weights @ onehot > 0
+            return found
         present = np.zeros((self.size, self.classes), bool)
         for c in range(self.classes):
             present[:, c] = ((self.labels == c) & (self.weights > 0)).any(axis=1)

@@ -59,8 +59,9 @@ class Design:
         if X.shape[1] != len(self.mean):
             raise ProtocolError(f"X has {X.shape[1]} features, the model was fitted on {len(self.mean)}.")
         Z = np.ones((len(X), self.Z.shape[1]), np.float32)
-        for rows in _blocks(len(X)):
-            Z[rows, :-1] = _turned(X[rows], self.mean, self.axes)
+        with blas_threads(2.0 * X.size * Z.shape[1]):
+            for rows in _blocks(len(X)):
+                Z[rows, :-1] = _turned(X[rows], self.mean, self.axes)
         return Z
 
 

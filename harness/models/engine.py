@@ -6,9 +6,11 @@ All models of a chunk step together, so that the work is matrix products on larg
 * the residual's constant part, sum_i w_i onehot(y_i) x_i, is computed once, so an iteration needs neither labels
   nor a softmax: three passes over the logits (exp, sum, scale);
 * the direction is the compact form of L-BFGS (Byrd, Nocedal and Schnabel 1994, Mathematical Programming 63) around
-  a preconditioner shared by all models: two matrix-vector products with the history instead of a recursion;
+  a preconditioner shared by all models: the history is read twice a step, and there is no recursion;
 * the objective is convex and its optimum is all that is asked for, so steps are judged by slopes alone:
-  no loss is ever computed.
+  no loss is ever computed;
+* no model waits for another's line search: one that went too far stays where it is for a turn, with the curvature
+  it saw on its way.
 """
 
 from __future__ import annotations
@@ -28,23 +30,27 @@ Precondition = Callable[[Tensor, Tensor], Tensor]
 class Chunk:
     """B problems that step together. All arrays of one dtype, on one device.
 
-    ``design`` [n, d] is shared, or [B, n, d] holds each model's own rows. K is C, or 1 for two classes, where the
+    ``design_t`` [d, n] is shared, or [B, d, n] holds each model's own rows. K is C, or 1 for two classes, where the
     logit of class 0 is fixed at 0 (``reference``).
     """
 
-    design: Tensor
     design_t: Tensor  # [d, n] or [B, d, n]
     weights: Tensor  # [B, n]
     target: Tensor  # [B, K, d]: sum_i w_i onehot(y_i) x_i
     penalty: Tensor  # [d]: 1/C, 0 for the intercept
     present: Tensor  # [B, K] 1.0 for classes with a row of positive weight; others stay out of the model
+    projection: Tensor | None  # [B, K, K] on to coefficients that sum to 0 over the present classes; None: reference
     scale: Tensor  # [B] total weight over the total weight the preconditioner was made for
     reference: bool
 
 
 @dataclass
 class Found:
-    """Where a chunk ended. ``decrement`` is the Newton decrement estimated by L-BFGS: sqrt(2 (f - f*)) near f*."""
+    """Where a chunk ended. ``decrement`` is the Newton decrement estimated by L-BFGS: sqrt(2 (f - f*)) near f*.
+
+    Where it is at most the tolerance, ``theta`` is one step beyond the point at which it and the gradient's norm
+    were found: the step is known by then, needs no evaluation and leaves about a third of the distance.
+    """
 
     theta: Tensor  # [B, K, d]
     decrement: Tensor  # [B]
@@ -57,25 +63,81 @@ def gradient(backend: Backend, chunk: Chunk, theta: Tensor, buffer: Tensor) -> T
     xp = backend.xp
     B, K, d = theta.shape
     n = buffer.shape[2]
-    if chunk.design.ndim == 2:
+    design = chunk.design_t.swapaxes(-1, -2)
+    if design.ndim == 2:
         xp.matmul(theta.reshape(B * K, d), chunk.design_t, out=buffer.reshape(B * K, n))
     else:
         xp.matmul(theta, chunk.design_t, out=buffer)
     xp.exp(buffer, out=buffer)
-    if not chunk.reference:
-        buffer *= chunk.present[:, :, None]
-    total = buffer.sum(1)
-    if chunk.reference:
-        total += 1
+    total = buffer[:, 0] + 1 if chunk.reference else (chunk.present[:, None, :] @ buffer)[:, 0]
     xp.divide(chunk.weights, total, out=total)
     buffer *= total[:, None, :]
-    if chunk.design.ndim == 2:
-        found = (buffer.reshape(B * K, n) @ chunk.design).reshape(B, K, d)
-    else:
-        found = xp.matmul(buffer, chunk.design)
+    found = (buffer.reshape(B * K, n) @ design).reshape(B, K, d) if design.ndim == 2 else xp.matmul(buffer, design)
     found -= chunk.target
     found += theta * chunk.penalty
+    if not chunk.reference:
+        found *= chunk.present[:, :, None]
     return found
+
+
+class _History:
+    """Pairs (s, z) of steps and preconditioned changes of the gradient, scaled so that s'y = 1, oldest first.
+
+    The direction is h + [S Z] times a small vector that depends on S'g and Z'g alone (the compact form), so a step
+    reads the pairs twice: once for both products, once for the direction.
+    """
+
+    def __init__(self, backend: Backend, B: int, size: int, memory: int, dtype: str) -> None:
+        self.backend, self.memory, self.k = backend, memory, 0
+        self.pairs = backend.empty((B, 2 * memory, size), dtype)  # s_0, z_0, s_1, z_1, ...
+        self.inverse_r = backend.zeros((B, memory, memory), dtype)  # inverse of R, upper triangle of S'Y
+        self.gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
+        self.two = backend.empty((B, 2, size), dtype)  # what the pairs are multiplied with: y and the gradient
+        self.dots: Tensor = backend.zeros((B, 0), dtype)  # of all pairs with the gradient
+
+    def direction(self, h: Tensor) -> Tensor:
+        """Approximate inverse Hessian times the gradient [b, m], from the preconditioned gradient h [b, m]."""
+        k = self.k
+        if not k:
+            return h
+        r, dots = self.inverse_r[:, :k, :k], self.dots
+        ru = (r @ dots[:, 0::2, None])[:, :, 0]
+        inner = ru + (self.gram[:, :k, :k] @ ru[:, :, None])[:, :, 0] - dots[:, 1::2]
+        a = (r.swapaxes(1, 2) @ inner[:, :, None])[:, :, 0]
+        mix = self.backend.xp.stack([a, -ru], 2).reshape(len(h), 1, 2 * k)
+        step: Tensor = (mix @ self.pairs[:, : 2 * k])[:, 0]
+        step += h
+        return step
+
+    def add(self, s: Tensor, y: Tensor, z: Tensor, curvature: Tensor, g: Tensor) -> None:
+        """One more pair, [b, m] each, with ``curvature`` s'y > 0 [b]; g is the gradient of the next direction."""
+        xp, pairs = self.backend.xp, self.pairs
+        if self.k == self.memory:
+            pairs[:, :-2] = pairs[:, 2:] + 0
+            for square in (self.inverse_r, self.gram):
+                square[:, :-1, :-1] = square[:, 1:, 1:] + 0
+            self.k -= 1
+        k = self.k
+        size = (1 / xp.sqrt(curvature))[:, None]
+        xp.multiply(s, size, out=pairs[:, 2 * k])
+        xp.multiply(z, size, out=pairs[:, 2 * k + 1])
+        xp.multiply(y, size, out=self.two[: len(y), 0])
+        self.two[: len(y), 1] = g
+        both = pairs[:, : 2 * k + 2] @ self.two[: len(y)].swapaxes(1, 2)
+        dots, self.dots = both[:, :, 0], both[:, :, 1]
+        self.gram[:, : k + 1, k] = dots[:, 1::2]
+        self.gram[:, k, : k + 1] = dots[:, 1::2]
+        self.inverse_r[:, k, k] = 1
+        if k:
+            self.inverse_r[:, :k, k] = -(self.inverse_r[:, :k, :k] @ dots[:, 0 : 2 * k : 2, None])[:, :, 0]
+        self.k += 1
+
+    def select(self, keep: Tensor) -> None:
+        """Only the models where ``keep`` [b] is true."""
+        used = self.pairs[:, : 2 * self.k][keep]
+        self.pairs = self.pairs[: len(used)]
+        self.pairs[:, : 2 * self.k] = used
+        self.inverse_r, self.gram, self.dots = self.inverse_r[keep], self.gram[keep], self.dots[keep]
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a step too long is seen by its slope and shortened
@@ -91,121 +153,96 @@ def minimise(
 ) -> Found:
     """Batched L-BFGS from theta [B, K, d] until every model's decrement is at most its ``tolerance`` [B].
 
-    Models leave the batch as they converge. What has not converged after ``max_evaluations``, or has not halved its
-    decrement within ``patience`` of them (rounding, mostly), comes back with the decrement it reached.
+    Models leave the batch as they converge, each by the step that its last direction proposes. What has not
+    converged after ``max_evaluations``, or has not halved its decrement within ``patience`` of them (rounding,
+    mostly), comes back with the decrement it reached.
     """
     xp = backend.xp
     B, K, d = theta.shape
     dtype = "float64" if theta.dtype == backend.dtype("float64") else "float32"
-    n = chunk.design_t.shape[-1]
     answer = Found(theta + 0, backend.zeros((B,), dtype) + float("inf"), backend.zeros((B,), dtype), 0)
     ids = backend.put(np.arange(B))
-    buffer = backend.empty((B, K, n), dtype)
-    pairs = backend.zeros((B, 2 * memory, K * d), dtype)  # s_0, z_0, s_1, z_1, ...; z = preconditioned y
-    inverse_r = backend.zeros((B, memory, memory), dtype)  # inverse of R, upper triangle of S'Y
-    gram = backend.zeros((B, memory, memory), dtype)  # Y'Z
+    buffer = backend.empty((B, K, chunk.design_t.shape[-1]), dtype)
+    history = _History(backend, B, K * d, memory, dtype)
     best = answer.decrement + 0  # decrement when it last halved, and at which evaluation
     since = backend.zeros((B,), dtype)
-    k = 0
+    length = backend.zeros((B,), dtype) + 1
+    again = length < 0  # models whose last step was not good
 
-    def conditioned(g: Tensor) -> Tensor:
-        return _centred(precondition(g, chunk.scale), chunk)
+    def at(flat: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient and preconditioned gradient [b, K * d] at theta [b, K * d]."""
+        g = gradient(backend, chunk, flat.reshape(len(flat), K, d), buffer)
+        return g.reshape(len(flat), -1), _centred(precondition(g, chunk.scale), chunk).reshape(len(flat), -1)
 
-    theta = _centred(theta + 0, chunk)
-    g = gradient(backend, chunk, theta, buffer)
+    theta = _centred(theta, chunk).reshape(B, -1) + 0
+    g, h = at(theta)
     answer.evaluations = 1
-    h = conditioned(g)
     while True:
-        flat_g = g.reshape(len(ids), -1)
-        step = h.reshape(len(ids), -1) + 0
-        if k:
-            used, r, y_z = pairs[:, : 2 * k], inverse_r[:, :k, :k], gram[:, :k, :k]
-            dots = (used @ flat_g[:, :, None])[:, :, 0]
-            ru = (r @ dots[:, 0::2, None])[:, :, 0]
-            a = (r.swapaxes(1, 2) @ (ru + (y_z @ ru[:, :, None])[:, :, 0] - dots[:, 1::2])[:, :, None])[:, :, 0]
-            mix = xp.stack([a, -ru], 2).reshape(len(ids), 1, 2 * k)
-            step += (mix @ used)[:, 0]
-        slope = -(flat_g * step).sum(1)  # minus the squared decrement
+        step = history.direction(h)
+        slope = -_dot(g, step)  # minus the squared decrement
         uphill = slope > 0
         if bool(uphill.any()):  # rounding spoilt the history of these models: take the plain step
-            step = xp.where(uphill[:, None], h.reshape(len(ids), -1), step)
-            slope = -(flat_g * step).sum(1)
-        norm = xp.sqrt((flat_g * flat_g).sum(1))
+            step = xp.where(uphill[:, None], h, step)
+            slope = -_dot(g, step)
         decrement = xp.sqrt(abs(slope))
-        done = (decrement <= tolerance) | ~xp.isfinite(decrement)
         halved = decrement < 0.5 * best
         best, since = xp.where(halved, decrement, best), xp.where(halved, answer.evaluations + 0 * since, since)
-        done = done | (since < answer.evaluations - patience)
+        done = (decrement <= tolerance) | ~xp.isfinite(decrement) | (since < answer.evaluations - patience)
         if answer.evaluations >= max_evaluations:
             done = done | True
         finished = int(done.sum())
-        if finished and (finished == len(ids) or finished * 4 >= len(ids)):
-            where = ids[done]
-            answer.theta[where], answer.decrement[where] = theta[done], decrement[done]
-            answer.gradient_norm[where] = norm[done]
+        if finished and finished * 4 >= len(ids):
+            where, last = ids[done], decrement <= tolerance
+            answer.theta[where] = (theta - xp.where(last[:, None], step, 0 * step))[done].reshape(-1, K, d)
+            answer.decrement[where], answer.gradient_norm[where] = decrement[done], xp.sqrt(_dot(g, g))[done]
             if finished == len(ids):
                 return answer
             keep = ~done
             chunk = _select(chunk, keep)
-            ids, theta, g, h, step, slope = (x[keep] for x in (ids, theta, g, h, step, slope))
-            tolerance, best, since = tolerance[keep], best[keep], since[keep]
-            pairs, inverse_r, gram = pairs[keep], inverse_r[keep], gram[keep]
+            history.select(keep)
+            ids, theta, g, h, step, slope, length = (x[keep] for x in (ids, theta, g, h, step, slope, length))
+            tolerance, best, since, again = tolerance[keep], best[keep], since[keep], again[keep]
             buffer = buffer[: len(ids)]
-            flat_g, done = g.reshape(len(ids), -1), done[keep]
-        # a step is good when the slope at its end is not steep uphill; otherwise shorten it towards the slope's zero
-        length = backend.zeros((len(ids),), dtype) + 1
-        for _ in range(30):
-            trial = theta - (length[:, None] * step).reshape(theta.shape)
-            new_g = gradient(backend, chunk, trial, buffer)
-            answer.evaluations += 1
-            end = -(new_g.reshape(len(ids), -1) * step).sum(1)
-            good = (end <= 0.5 * abs(slope)) | done
-            if bool(good.all()):
-                break
-            secant = xp.where(xp.isfinite(end), slope / (slope - end), 0 * slope)
-            length = xp.where(good, length, length * xp.clip(secant, 0.1, 0.7))
-        new_h = conditioned(new_g)
-        if k == memory:
-            pairs[:, :-2] = pairs[:, 2:] + 0
-            inverse_r[:, :-1, :-1] = inverse_r[:, 1:, 1:] + 0
-            gram[:, :-1, :-1] = gram[:, 1:, 1:] + 0
-            k -= 1
-        s, y = -length[:, None] * step, (new_g - g).reshape(len(ids), -1)
-        curvature = (s * y).sum(1)
-        valid = curvature > 1e-6 * length * abs(slope)
-        size = xp.where(valid, 1 / xp.sqrt(xp.where(valid, curvature, 1 + 0 * curvature)), 0 * curvature)[:, None]
-        y *= size
-        pairs[:, 2 * k] = s * size
-        pairs[:, 2 * k + 1] = (new_h - h).reshape(len(ids), -1) * size
-        dots = (pairs[:, : 2 * k + 2] @ y[:, :, None])[:, :, 0]
-        gram[:, : k + 1, k] = dots[:, 1::2]
-        gram[:, k, : k + 1] = dots[:, 1::2]
-        inverse_r[:, k, k] = 1
-        if k:
-            inverse_r[:, :k, k] = -(inverse_r[:, :k, :k] @ dots[:, 0 : 2 * k : 2, None])[:, :, 0]
-        k += 1
+        s = step * -length[:, None]
+        trial = theta + s
+        new_g, new_h = at(trial)
+        answer.evaluations += 1
+        y, z = new_g - g, new_h - h
+        curvature = _dot(s, y)
+        valid = xp.isfinite(curvature) & (curvature > 1e-6 * length * abs(slope))
+        # a step is good when the slope at its end is not steep uphill; otherwise the model stays where it is, and
+        # the curvature just seen shortens its next step, or a factor where there is none or it was not enough
+        bad = ~(-_dot(new_g, step) <= 0.5 * abs(slope))
+        length = xp.where(bad, xp.where(valid & ~again, length, 0.3 * length), 1 + 0 * length)
+        again = bad
+        if bool(bad.any()):
+            trial[bad], new_g[bad], new_h[bad] = theta[bad], g[bad], h[bad]
+        if not bool(valid.all()):  # a pair of zeros changes nothing
+            curvature = xp.where(valid, curvature, 1 + 0 * curvature)
+            s[~valid], y[~valid], z[~valid] = 0, 0, 0
         theta, g, h = trial, new_g, new_h
+        history.add(s, y, z, curvature, g)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """[b] from [b, m] and [b, m]."""
+    return (a[:, None, :] @ b[:, :, None])[:, 0, 0]
 
 
 def _centred(theta: Tensor, chunk: Chunk) -> Tensor:
-    """In place: absent classes out, the coefficients of the present ones sum to zero (no freedom left over)."""
-    if not chunk.reference:
-        mask = chunk.present[:, :, None]
-        theta *= mask
-        theta -= mask * (theta.sum(1) / chunk.present.sum(1)[:, None])[:, None, :]
-    return theta
+    """Absent classes out, the coefficients of the present ones sum to zero (no freedom left over)."""
+    return theta if chunk.projection is None else chunk.projection @ theta
 
 
 def _select(chunk: Chunk, keep: Tensor) -> Chunk:
     """The chunk's models where ``keep`` [B] is true."""
-    own = chunk.design.ndim == 3
     return Chunk(
-        design=chunk.design[keep] if own else chunk.design,
-        design_t=chunk.design_t[keep] if own else chunk.design_t,
+        design_t=chunk.design_t[keep] if chunk.design_t.ndim == 3 else chunk.design_t,
         weights=chunk.weights[keep],
         target=chunk.target[keep],
         penalty=chunk.penalty,
         present=chunk.present[keep],
+        projection=None if chunk.projection is None else chunk.projection[keep],
         scale=chunk.scale[keep],
         reference=chunk.reference,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.api import FloatArray, IntArray
-from harness.models.backend import Backend, resolve_device
+from harness.models.backend import Backend, blas_threads, resolve_device
 from harness.models.base import Batch, BoolArray, FittedModels, FixedModel, ModelSettings, flat_rows, rows_array
 from harness.models.design import Design, Designs, Solution
 from harness.models.solver import Requests, solve
@@ -63,7 +63,8 @@ class FittedLogistic(FittedModels):
         """[b, C, m] for the models of ``part``; -inf for absent classes."""
         theta, b = self.theta[part], self._shift[part]
         # a product per model, not one for all: a model's last bits then do not depend on its neighbours
-        logits = self.backend.get(self.backend.xp.matmul(self.backend.put(theta), self.backend.put(Z.T)))
+        with blas_threads(2.0 * Z.size * self.classes):
+            logits = self.backend.get(self.backend.xp.matmul(self.backend.put(theta), self.backend.put(Z.T)))
         return logits + b[:, :, None]
 
     def _parts(self, rows: int) -> list[slice]:

@@ -22,11 +22,13 @@ from harness.models.engine import Chunk, Precondition, minimise
 from harness.models.newton import damped_newton
 from harness.models.preconditioners import BLOCK_ROWS, blocks, kronecker, probabilities
 
-ACCURACY = 6e-4
-"""Newton decrement asked for, over max(1, sqrt(C) * typical row norm): probabilities are then within about 1e-4."""
+ACCURACY = 8e-4
+"""Newton decrement asked for before the last step, over max(1, sqrt(C) * typical row norm): probabilities are then
+within about 1e-4."""
 FLOAT32_LIMIT = 1.5e-5  # decrements below this are rounding in float32
-GATHER_BELOW = 0.5  # share of live rows under which each model gets its own rows
-CHUNK_FLOATS = 320_000  # logits of a chunk on the CPU: 1.3 MB, about a core's second-level cache
+GATHER_BELOW = 0.66  # share of live rows under which each model gets its own rows
+GATHER_BELOW_FOR_TWO = 0.25  # the same for two classes, whose products are of matrix and vector and gain less
+CHUNK_FLOATS = 1_000_000  # working memory of a chunk on the CPU: 4 MB, so that it stays in the caches
 NEWTON_UP_TO = 4096  # coefficients up to which a model is solved by Newton's method as a last resort
 
 
@@ -106,7 +108,7 @@ def solve(requests: Requests, backend: Backend, polish: bool = False) -> tuple[F
     return theta, norms
 
 
-def _groups(totals: FloatArray, ratio: float = 1.6) -> list[IntArray]:
+def _groups(totals: FloatArray, ratio: float = 3.0) -> list[IntArray]:
     """Indices of models whose total weights differ by at most ``ratio``, lightest group first."""
     order = np.argsort(totals, kind="stable")
     groups, start = [], 0
@@ -115,6 +117,14 @@ def _groups(totals: FloatArray, ratio: float = 1.6) -> list[IntArray]:
             groups.append(np.sort(order[start:i]))
             start = i
     return groups
+
+
+def _projections(present: BoolArray) -> FloatArray:
+    """[B, K, K] on to coefficients that are 0 for absent classes and sum to zero over the present ones [B, K]."""
+    mask = present.astype(np.float64)
+    own: FloatArray = mask[:, :, None] * np.eye(present.shape[1])
+    own -= mask[:, :, None] * mask[:, None, :] / mask.sum(axis=1)[:, None, None]
+    return own
 
 
 class _Pool:
@@ -139,27 +149,32 @@ class _Pool:
         self.p = np.full((K, len(Z)), 1 / (K + requests.reference))
         theta = np.zeros((1, K, Z.shape[1]), dtype)
         host = Backend.of("cpu")
-        present = np.atleast_2d(requests.present[group].any(axis=0))[:, -K:].astype(np.float64)
+        present: BoolArray = np.logical_or.reduce(requests.present[group], axis=0)[-K:]
         put = partial(host.put, dtype=dtype)
         scale = put(np.ones(1))
         weights = put(self.weights[None])
-        chunk = Chunk(Z, Z.T, weights, target[None], put(penalty), put(present), scale, requests.reference)
+        projection = None if requests.reference else put(_projections(present[None]))
+        chunk = Chunk(
+            Z.T, weights, target[None], put(penalty), put(present[None]), projection, scale, requests.reference
+        )
         # twice: the preconditioner made at zero serves until a better one can be made near the optimum
-        for limit, near in ((0.03 * float(np.sqrt(self.weights.sum())), False), (0.01, True)):
+        for limit in (0.03, 0.01):
             with blas_threads(2.0 * Z.size * K):
-                theta = minimise(host, chunk, theta, self._preconditioner(dtype, host, near), scale * limit, 200).theta
+                rough = kronecker(host, self.p, self.weights, self.spread, penalty, dtype)
+                enough = scale * limit * float(np.sqrt(self.weights.sum()))
+                theta = minimise(host, chunk, theta, rough, put(enough), 200).theta
                 if not np.isfinite(theta).all():
                     theta = np.zeros_like(theta)
-                self.p = probabilities(Z, theta[0], requests.reference) * present.T
+                self.p = probabilities(Z, theta[0], requests.reference) * present[:, None]
         self.theta = theta[0].astype(np.float64)
 
-    def _preconditioner(self, dtype: str, backend: Backend, near: bool) -> Precondition:
+    def _preconditioner(self, dtype: str) -> Precondition:
         """Class blocks where the evaluations they save (hundreds) outweigh making them, else the Kronecker form."""
         n, d = self.requests.Z.shape
-        pays = 3600 * n * len(self.group) >= d * (2 * min(n, BLOCK_ROWS) + 2 * d)
-        if near and pays and d <= ROTATE_UP_TO:
-            return blocks(backend, self.Z32, self.p, self.weights, self.requests.penalty, dtype)
-        return kronecker(backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
+        pays = 50 * n * len(self.group) >= d * (2 * min(n, BLOCK_ROWS) + 2 * d)
+        if pays and d <= ROTATE_UP_TO:
+            return blocks(self.backend, self.Z32, self.p, self.weights, self.requests.penalty, dtype)
+        return kronecker(self.backend, self.p, self.weights, self.spread, self.requests.penalty, dtype)
 
     def run(
         self,
@@ -173,11 +188,12 @@ class _Pool:
     ) -> None:
         """Minimise ``models`` from theta; writes theta, norms and decrements in place."""
         with blas_threads(2.0 * self.requests.Z.size * self.requests.K * 10):
-            precondition = self._preconditioner(dtype, self.backend, near=True)
+            precondition = self._preconditioner(dtype)
         live = np.count_nonzero(self.requests.weights[models], axis=1)
         order = models[np.argsort(live, kind="stable")]
         rows = int(live.max())
-        gather = rows < GATHER_BELOW * len(self.requests.Z)
+        below = GATHER_BELOW_FOR_TWO if self.requests.reference else GATHER_BELOW
+        gather = rows < below * len(self.requests.Z)
         shared = None if gather else self._shared(dtype)
 
         patience = 20 if dtype == "float32" else evaluations
@@ -199,7 +215,8 @@ class _Pool:
     def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
         K, d = self.requests.K, self.requests.Z.shape[1]
         if not self.backend.is_torch:
-            return int(np.clip(CHUNK_FLOATS // max(rows * K, 1), 4, 32))
+            floats = rows * K + 24 * K * d + (rows * d if gather else 0)  # logits, history, rows of its own
+            return int(np.clip(CHUNK_FLOATS // floats, 4, 128))
         per_model = (8 if dtype == "float64" else 4) * (4 * rows * K + 40 * K * d + (2 * rows * d if gather else 0))
         return int(np.clip(self.backend.free_memory() // (2 * per_model), 1, 65536))
 
@@ -216,10 +233,11 @@ class _Pool:
             rows = max(int(np.count_nonzero(weights, axis=1).max()), 1)
             index = np.argsort(weights == 0, axis=1, kind="stable")[:, :rows]
             weights, labels = np.take_along_axis(weights, index, 1), np.take_along_axis(labels, index, 1)
-            design = put(self.Z32 if dtype == "float32" else requests.Z, dtype)[put(index)]
-            design_t = design.swapaxes(1, 2)
+            design = self.backend.rows(put(self.Z32 if dtype == "float32" else requests.Z, dtype), put(index))
+            design_t = self.backend.contiguous(design.swapaxes(1, 2))  # products with a view are up to 4 times slower
         else:
             design, design_t = shared
+        present = requests.present[part][:, -requests.K :]
         w, classes = put(weights, dtype), put(self.onehot[-requests.K :])
         mass = xp.where(put(labels)[:, None, :] == classes, w[:, None, :], 0 * w[:, None, :])
         if shared is None:
@@ -227,12 +245,12 @@ class _Pool:
         else:
             target = (mass.reshape(-1, mass.shape[2]) @ design).reshape(len(part), requests.K, -1)
         return Chunk(
-            design=design,
             design_t=design_t,
             weights=w,
             target=target,
             penalty=put(requests.penalty, dtype),
-            present=put(requests.present[part][:, -requests.K :], dtype),
+            present=put(present, dtype),
+            projection=None if requests.reference else put(_projections(present), dtype),
             scale=put(requests.weights[part].sum(axis=1, dtype=np.float64) / self.weights.sum(), dtype),
             reference=requests.reference,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -351,6 +352,79 @@ def test_separable_rows_and_a_huge_C(classes: int, C: float) -> None:
     assert f.gradient_norm.max() < 1e-6
     assert (f.predict(X) == y).all()
     assert np.isfinite(f.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("C", [1.0, 1e3, 1e6])
+@pytest.mark.parametrize("share", [0.9, 0.15])  # rows of the design that all share, or rows of each model's own
+@pytest.mark.parametrize("classes", [2, 3])
+def test_hard_and_easy_requests_side_by_side_end_where_scikit_learn_does(
+    classes: int, share: float, C: float, sklearn_proba: Proba
+) -> None:
+    """Real weights, columns twice, a class left out, one class, no rows: each as if it had been asked for alone."""
+    data = load_wine()
+    kept = data.target < classes
+    X = ((data.data - data.data.mean(0)) / data.data.std(0))[kept]
+    X, y = np.hstack([X, X[:, :4], np.ones((len(X), 1))]).astype(np.float32), data.target[kept]
+    y = np.where(np.random.default_rng(6).random(len(y)) < 0.2, (y + 1) % classes, y)  # not separable
+    W: np.ndarray = coalitions(len(X), share, 40) * np.random.default_rng(1).gamma(1.0, 1.0, (40, len(X)))
+    W = W.astype(np.float32)
+    W[3], W[4] = 0, W[4] * (y == 1)
+    W[5:8] *= y != classes - 1
+    W[8] *= 100
+    P = load_model("logistic", device="cpu", n_classes=classes, C=C).fit_many(X, y, weights=W).predict_proba(X)
+    assert (P[3] == np.float32(1 / classes)).all()
+    assert (P[4, :, 1] == 1).all()
+    for b in (0, 8, 9, 39) if classes == 2 else (0, 8, 9, 39, 6):
+        expected = sklearn_proba(X, y, W[b], X, classes, C=two_of_three(C, y[W[b] > 0], classes), **SECOND_ORDER)
+        assert abs(P[b] - expected).max() < 1e-3
+
+
+SECOND_ORDER = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 2000}
+
+
+def two_of_three(C: float, seen: np.ndarray, classes: int) -> float:
+    """scikit-learn's C for a model of ``classes`` that has seen only two: one vector for their difference, twice C."""
+    return 2 * C if classes > 2 and len(np.unique(seen)) == 2 else C
+
+
+def test_mean_distance_to_the_optimum_is_far_below_the_promise(digits: Split, sklearn_proba: Proba) -> None:
+    X, y, X_test, _ = digits
+    W = np.concatenate([coalitions(len(X), share, 40) for share in (0.9, 0.3, 0.1)])
+    P = load_model("logistic", device="cpu", n_classes=10).fit_many(X, y, weights=W).predict_proba(X_test)
+    off = [abs(P[b] - sklearn_proba(X, y, W[b], X_test, 10, **SECOND_ORDER)) for b in (1, 2, 50, 51, 100, 101)]
+    assert np.max(off) < 1e-4
+    assert np.mean(off) < 3e-6
+
+
+def test_a_model_that_goes_too_far_costs_the_others_nothing(digits: Split) -> None:
+    """Together, models take as many evaluations as the one that takes most alone: no line search holds up the rest."""
+    X, y, _, _ = digits
+    rng = np.random.default_rng(0)
+    design = np.hstack([X, np.ones((len(X), 1))])
+    weights = coalitions(len(X), 0.5, 6)
+    one = np.ones((6, 1))
+    chunk = Chunk(
+        design_t=design.T,
+        weights=weights.astype(float),
+        target=((weights * (y > 4)) @ design)[:, None],
+        penalty=np.append(np.full(64, 1.0), 0.0),
+        present=one,
+        projection=None,
+        scale=one[:, 0],
+        reference=True,
+    )
+    start = rng.normal(size=(6, 1, 65)) * np.array([0, 0.1, 0.3, 1, 2, 3])[:, None, None]
+
+    def evaluations(part: slice) -> int:
+        own = replace(chunk, **{k: getattr(chunk, k)[part] for k in ("weights", "target", "present", "scale")})
+        limit = np.full(len(own.weights), 1e-6)
+        found = minimise(Backend.of("cpu"), own, start[part], lambda g, _: 0.02 * g, limit, 400, patience=400)
+        assert (found.decrement <= limit).all()
+        return found.evaluations
+
+    alone = [evaluations(slice(b, b + 1)) for b in range(6)]
+    assert min(alone) < max(alone) - 5
+    assert evaluations(slice(None)) <= max(alone) + 1
 
 
 def test_nothing_but_constant_features_leaves_the_shares_of_the_classes() -> None:
