@@ -77,11 +77,12 @@ def _blas() -> Any:
 
 
 @contextlib.contextmanager
-def blas_threads(operations: float) -> Iterator[None]:
-    """One thread for BLAS calls inside, however many ``operations`` they are.
+def one_blas_thread() -> Iterator[None]:
+    """One thread for BLAS calls inside.
 
-    A product over several threads differs in its last bits with their number. Cores are kept busy by whole chunks, and
-    by the cells of other workers, so that neither workers nor cores change an answer.
+    Waking threads for small products costs more than they bring, and a large product over several threads differs in its
+    last bits with their number. Cores are kept busy by whole chunks and by other workers' cells: neither workers nor cores
+    change an answer.
     """
     with _blas().limit(limits=1, user_api="blas"):
         yield
@@ -150,15 +151,12 @@ class Backend:
             return self.xp.empty(tuple(shape), dtype=self.dtype(dtype), device=self.device)
         return np.empty(tuple(shape), dtype)
 
-    def map(self, work: Callable[[T], R], items: Sequence[T], operations: float = 0.0) -> list[R]:
-        """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread.
-
-        A single item of large products (``operations`` each) has all cores' BLAS threads to itself.
-        """
+    def map(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """``[work(i) for i in items]``; on the CPU a thread per core, each with one BLAS thread."""
         if self.device != "cpu":
             return [work(item) for item in items]
         workers = min(cores(), len(items))
-        with blas_threads(operations if len(items) == 1 else 0):
+        with one_blas_thread():
             if workers <= 1:
                 return [work(item) for item in items]
             # torch counts threads per calling thread: each worker has to be told
@@ -170,7 +168,6 @@ class Backend:
         self,
         work: Callable[[npt.NDArray[np.int64]], None],
         parts: Sequence[npt.NDArray[np.int64]],
-        operations: float = 0.0,
     ) -> None:
         """``work`` on every part; a part for which memory runs out is tried again as two halves.
 
@@ -193,7 +190,7 @@ class Backend:
             attempt(part[: len(part) // 2])
             attempt(part[len(part) // 2 :])
 
-        self.map(attempt, list(parts), operations)
+        self.map(attempt, list(parts))
 
     def free_memory(self) -> int:
         """Bytes free on a CUDA device, those torch holds in reserve among them; 2 GiB elsewhere."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.api import FloatArray
 from harness.errors import ProtocolError
-from harness.models.backend import blas_threads
+from harness.models.backend import one_blas_thread
 from harness.models.base import BoolArray
 from harness.models.cache import Cache, digest
 
@@ -46,7 +46,7 @@ class Design:
         n, d = X.shape
         mean = X.mean(axis=0, dtype=np.float64) if n else np.zeros(d)
         axes = None
-        with blas_threads(2.0 * n * d * min(n, d)):
+        with one_blas_thread():
             if min(n, d) <= ROTATE_UP_TO:
                 axes = _principal_axes(X, mean)
             Z = np.ones((n, (d if axes is None else axes.shape[1]) + 1), _working_dtype(n * d))
@@ -59,7 +59,7 @@ class Design:
         if X.shape[1] != len(self.mean):
             raise ProtocolError(f"X has {X.shape[1]} features, the model was fitted on {len(self.mean)}.")
         Z = np.ones((len(X), self.Z.shape[1]), np.float32)
-        with blas_threads(2.0 * X.size * Z.shape[1]):
+        with one_blas_thread():
             for rows in _blocks(len(X)):
                 Z[rows, :-1] = _turned(X[rows], self.mean, self.axes)
         return Z

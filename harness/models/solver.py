@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.api import FloatArray, IntArray
 from harness.errors import HarnessError
-from harness.models.backend import Backend, blas_threads
+from harness.models.backend import Backend, one_blas_thread
 from harness.models.base import BoolArray
 from harness.models.design import ROTATE_UP_TO
 from harness.models.engine import Chunk, Precondition, minimise
@@ -159,7 +159,7 @@ class _Pool:
         )
         # twice: the preconditioner made at zero serves until a better one can be made near the optimum
         for limit in (0.03, 0.01):
-            with blas_threads(2.0 * Z.size * K):
+            with one_blas_thread():
                 rough = kronecker(host, self.p, self.weights, self.spread, penalty, dtype)
                 enough = scale * limit * float(np.sqrt(self.weights.sum()))
                 theta = minimise(host, chunk, theta, rough, put(enough), 200).theta
@@ -187,7 +187,7 @@ class _Pool:
         evaluations: int,
     ) -> None:
         """Minimise ``models`` from theta; writes theta, norms and decrements in place."""
-        with blas_threads(2.0 * self.requests.Z.size * self.requests.K * 10):
+        with one_blas_thread():
             precondition = self._preconditioner(dtype)
         live = np.count_nonzero(self.requests.weights[models], axis=1)
         order = models[np.argsort(live, kind="stable")]
@@ -210,7 +210,7 @@ class _Pool:
 
         size = self._chunk_size(rows if gather else len(self.requests.Z), gather, dtype)
         pending = [order[i : i + size] for i in range(0, len(order), size)]
-        self.backend.map_halving(work, pending, 2.0 * self.requests.Z.size * self.requests.K)
+        self.backend.map_halving(work, pending)
 
     def _chunk_size(self, rows: int, gather: bool, dtype: str) -> int:
         K, d = self.requests.K, self.requests.Z.shape[1]

@@ -115,32 +115,21 @@ def test_a_node_that_dies(slurm_cluster: Environment, submissions: SimpleNamespa
 
 
 def kill_node(environment: Environment, name: str) -> None:
-    """kill -9 of a slurmd and of all its children at once, so that none is left to tell of the others' end."""
-    parents, daemon = {}, 0
+    """kill -9 of a slurmd, its steps and all their children at once, so that none is left to tell of the others' end."""
+    log = Path(environment["SLURM_CONF"]).parent / f"d-{name}.log"
+    parents, doomed = {}, []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = process.joinpath("cmdline").read_bytes().split(b"\0")
+        with suppress(OSError):
             parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if words[0].endswith(b"slurmd") and name.encode() in words:
-            daemon = int(process.name)
-    doomed = [daemon]
+            if any(opened.resolve() == log for opened in (process / "fd").iterdir()):
+                doomed.append(int(process.name))
+    assert len(doomed) >= 2
     for pid in doomed:
         doomed += [child for child, parent in parents.items() if parent == pid]
-    steps = [pid for pid in parents if f"SLURMD_NODENAME={name}" in _environment(pid)]
-    assert daemon
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in {*doomed, *steps}:
+        for pid in set(doomed):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-
-
-def _environment(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
 
 
 def test_no_slurm_is_said(submissions: SimpleNamespace, tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_scoring(bench: Bench, monkeypatch
 def test_who_stops_listening_ends_the_cells(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full, for example, ends the run; nobody waits for what is in flight."""
     monkeypatch.setattr("harness.evaluation.launchers.local._GRACE", 0.2)
-    with closing(compute(works(Endless, bench, 9), Local([bench], 2))) as ended:
+    ended = compute(works(Endless, bench, 9), Local([bench], 2))
+    with closing(ended):
         assert next(ended)[1].cell.seed == 0
         assert children()
     assert children() == []

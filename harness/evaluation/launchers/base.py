@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
@@ -104,7 +104,7 @@ class Pool:
         return [(work, answer) for work, answer in answers if isinstance(answer, StoredCell)]
 
 
-def compute(works: Iterable[Work], launcher: Launcher) -> Iterator[tuple[Work, StoredCell]]:
+def compute(works: Iterable[Work], launcher: Launcher) -> Generator[tuple[Work, StoredCell], None, None]:
     """All cells, yielded as they end. Once stopped, those that had not begun come out as ``cancelled``, too.
 
     Raises ProtocolError where the challenge itself cannot be drawn; then, and when the caller closes the iterator

@@ -82,17 +82,24 @@ class Exchange:
             self._sent[id(of)] = path, of
         return self._sent[id(of)][0]
 
+    def left(self, work: Work) -> StoredCell | None:
+        """The answer that a job of a dead head has left; what is no answer to anything is removed."""
+        stored = self.found(work)
+        if stored is None or stored.cell.status not in _OURS:
+            return stored
+        self.forget(work)
+        return None
+
     def found(self, work: Work) -> StoredCell | None:
-        """A cell that a job has finished, of this head or of one that has died."""
+        """A cell that a job has kept, whatever came of it."""
         key = key_of(work)
         if not (self.cells.cell_dir(key, work.seed) / "cell.json").exists():
             return None
         try:
-            stored = self.cells.read_cell(key, work.seed)
+            return self.cells.read_cell(key, work.seed)
         except HarnessError:  # changed since: it is computed again
             self.forget(work)
             return None
-        return None if stored.cell.status in _OURS else stored
 
     def forget(self, work: Work) -> None:
         """Remove a cell that was taken, so that ``--force`` never finds it again."""

@@ -26,7 +26,6 @@ from harness.evaluation.work import Answer, Work
 from harness.protocol.launch import SlurmLaunch
 from harness.protocol.submission import Submission
 from harness.tracking.runs import RunsDir, StoredCell
-from harness.tracks.base import Reference
 
 _AHEAD = 2000  # cells that are with Slurm at a time: each of their runs holds a lock here
 _AT_ONCE = 1000  # jobs of one array: Slurm's own limit, unless it was raised
@@ -45,7 +44,7 @@ _GOING = {
     "STOPPED",
 }
 
-Order = tuple[str, Submission | Reference | str, int, str]
+Order = tuple[str, str, int, str]
 """A cell as a job is told of it: file of the bench, file of the submission or name of the reference, seed, key."""
 
 
@@ -106,7 +105,7 @@ class Slurm(Launcher):
         return _AHEAD - len(self._waiting) - sum(map(len, self._jobs.values()))
 
     def submit(self, work: Work) -> None:
-        if (stored := self.exchange.found(work)) is not None:  # of a head that has died
+        if (stored := self.exchange.left(work)) is not None:
             self._take(work, stored)
         else:
             self._waiting.append(work)
@@ -219,7 +218,8 @@ def run_batch(cells: str, orders: Sequence[Order], cpus: int) -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sandbox.cancel()
     )  # else it is Slurm's SIGKILL half a minute later that does
-    kept, read = RunsDir(cells), {}
+    kept = RunsDir(cells)
+    read: dict[str, Any] = {}
     for bench, whose, seed, key in orders:
         if sandbox.cancelled():
             return
