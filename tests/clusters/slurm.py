@@ -41,7 +41,7 @@ def cluster(place: Path, nodes: int = 2) -> Iterator[dict[str, str]]:
         "ClusterName=test", f"SlurmctldHost={host}(127.0.0.1)", f"SlurmctldPort={ports[0]}", "SlurmUser=root",
         "AuthType=auth/munge", f"AuthInfo=socket={sock}", "CredType=cred/munge", "ProctrackType=proctrack/linuxproc",
         "TaskPlugin=task/none", "SelectType=select/cons_tres", "SelectTypeParameters=CR_Core", "ReturnToService=2",
-        "SwitchType=switch/none", "MpiDefault=none", "KillWait=5", "SlurmdTimeout=30", "MinJobAge=60", "SchedulerParameters=sched_interval=1,bf_interval=2",
+        "SwitchType=switch/none", "MpiDefault=none", "KillWait=5", "SlurmdTimeout=10", "MinJobAge=60", "SchedulerParameters=sched_interval=1,bf_interval=2",
         f"StateSaveLocation={place}/state", f"SlurmdSpoolDir={place}/spool-%n", f"SlurmctldPidFile={place}/ctld.pid",
         f"SlurmdPidFile={place}/d-%n.pid", f"SlurmctldLogFile={place}/ctld.log", f"SlurmdLogFile={place}/d-%n.log",
         *(f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[i]} CPUs=1 State=UNKNOWN" for i in range(1, nodes + 1)),

@@ -29,7 +29,7 @@ from harness.tracking.files import disk_errors, write_bytes_atomic
 from harness.tracking.record import identity
 from harness.tracking.runs import Held, RunsDir, StoredCell, exclusive
 
-_OURS = (Status.CANCELLED, Status.HARNESS_ERROR)  # not the answer to anything: to be computed again
+OURS = (Status.CANCELLED, Status.HARNESS_ERROR)  # not the answer to anything: to be computed again
 
 
 def key_of(work: Work) -> str:
@@ -85,7 +85,7 @@ class Exchange:
     def left(self, work: Work) -> StoredCell | None:
         """The answer that a job of a dead head has left; what is no answer to anything is removed."""
         stored = self.found(work)
-        if stored is None or stored.cell.status not in _OURS:
+        if stored is None or stored.cell.status not in OURS:
             return stored
         self.forget(work)
         return None

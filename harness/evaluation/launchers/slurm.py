@@ -20,7 +20,7 @@ from harness import sandbox
 from harness.errors import HarnessError, ProtocolError, Status
 from harness.evaluation.cell import failed
 from harness.evaluation.launchers.base import Launcher
-from harness.evaluation.launchers.exchange import Exchange, key_of
+from harness.evaluation.launchers.exchange import OURS, Exchange, key_of
 from harness.evaluation.launchers.remote import perform_here
 from harness.evaluation.work import Answer, Work
 from harness.protocol.launch import SlurmLaunch
@@ -30,7 +30,8 @@ from harness.tracking.runs import RunsDir, StoredCell
 _AHEAD = 2000  # cells that are with Slurm at a time: each of their runs holds a lock here
 _AT_ONCE = 1000  # jobs of one array: Slurm's own limit, unless it was raised
 _LOOK = 2.0  # seconds between two questions to the cluster
-_LATE = 20.0  # seconds in which a finished job's files may still be on their way to this machine
+_SIGNALLED = 1.0  # seconds: Slurm ends a sandbox and the job's own process in whatever order
+_LATE = 10.0  # seconds in which a finished job's files may still be on their way to this machine
 _LOST = {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED"}
 _GOING = {
     "PENDING",
@@ -97,6 +98,7 @@ class Slurm(Launcher):
             time=launch.minutes,
             cpus_per_task=launch.cpus,
             array_parallelism=launch.workers or _AT_ONCE,
+            additional_parameters={"no-requeue": True},  # Slurm would wait for two minutes: see _missing
             **{name: value for name, value in chosen.items() if value},
         )
         return self
@@ -230,7 +232,9 @@ def run_batch(cells: str, orders: Sequence[Order], cpus: int) -> None:
         answer = perform_here(read[bench], read[whose], seed, cpus)
         if isinstance(answer, ProtocolError):
             answer = failed(seed, Status.HARNESS_ERROR, str(answer))
-        if answer.cell.status is not Status.CANCELLED:
+        if answer.cell.status is Status.HARNESS_ERROR:
+            time.sleep(_SIGNALLED)
+        if not (sandbox.cancelled() and answer.cell.status in OURS):
             kept.save_cell(
                 key, answer.cell, output=answer.output, items=answer.items, curve=answer.curve, log=answer.log
             )
