@@ -19,7 +19,7 @@ from typing import Any
 from harness import sandbox
 from harness.errors import HarnessError, ProtocolError, Status
 from harness.evaluation.cell import failed
-from harness.evaluation.launchers.base import Launcher
+from harness.evaluation.launchers.base import TICK, Launcher
 from harness.evaluation.launchers.exchange import OURS, Exchange, key_of
 from harness.evaluation.launchers.remote import perform_here
 from harness.evaluation.work import Answer, Work
@@ -31,6 +31,7 @@ _AHEAD = 2000  # cells that are with Slurm at a time: each of their runs holds a
 _AT_ONCE = 1000  # jobs of one array: Slurm's own limit, unless it was raised
 _LOOK = 2.0  # seconds between two questions to the cluster
 _SIGNALLED = 1.0  # seconds: Slurm ends a sandbox and the job's own process in whatever order
+_PARTING = 40.0  # seconds in which jobs of a dead head end; Slurm kills those that do not after half a minute
 _LATE = 10.0  # seconds in which a finished job's files may still be on their way to this machine
 _LOST = {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED"}
 _GOING = {
@@ -66,6 +67,7 @@ class Slurm(Launcher):
         self._jobs: dict[str, list[Work]] = {}  # by the job's id, of an array or alone
         self._tried: dict[Work, int] = {}
         self._taken: list[Work] = []
+        self._asked: list[Work] = []  # all that jobs were told of
         self._answers: list[tuple[Work, Answer]] = []
         self._stopped = False
         self._over: dict[str, float] = {}  # jobs that have ended with cells missing: since when
@@ -81,7 +83,7 @@ class Slurm(Launcher):
         self.exchange.__enter__()
         try:
             for orphan in self.exchange.orphans():
-                _slurm("scancel", f"--name={_name(orphan)}")
+                _end_jobs(_name(orphan))
             self._executor = SlurmExecutor(self.exchange.own)
         except RuntimeError as error:  # of submitit, which looks for srun
             self.exchange.__exit__()
@@ -135,13 +137,16 @@ class Slurm(Launcher):
     ) -> None:
         self._forget_taken()
         if self._jobs:
-            _slurm("scancel", f"--name={_name(self.exchange.own)}")
+            _end_jobs(_name(self.exchange.own))
+        for work in self._asked:
+            self.exchange.forget(work)
         self.exchange.__exit__()
 
     def _send(self) -> None:
         """Submit what waits, in arrays of jobs of ``launch.cells`` cells."""
         orders = [[self._order(work) for work in part] for part in _parts(self._waiting, self.launch.cells)]
         works = list(_parts(self._waiting, self.launch.cells))
+        self._asked += self._waiting
         self._waiting = []
         for jobs, of in zip(_parts(orders, _AT_ONCE), _parts(works, _AT_ONCE), strict=True):
             folder = str(self.exchange.cells.path)
@@ -251,6 +256,14 @@ def _name(head: Path) -> str:
 
 def _cancelled(work: Work, why: str = "The run was stopped before this cell ended.") -> StoredCell:
     return failed(work.seed, Status.CANCELLED, why)
+
+
+def _end_jobs(name: str) -> None:
+    """Cancel the jobs of a name and wait until they have gone: what they finish meanwhile is kept."""
+    _slurm("scancel", f"--name={name}")
+    deadline = time.monotonic() + _PARTING
+    while _GOING.intersection(_states(name).values()) and time.monotonic() < deadline:
+        time.sleep(TICK)
 
 
 def _states(name: str) -> dict[str, str]:
