@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class Bench:
         minimum = "none" if tier == "none" else challenge.minimum_isolation  # asked for by name: runs, never ranks
         with ThreadPoolExecutor(1) as aside:  # where Ctrl-C cannot break into the trial of a tier
             tier = aside.submit(sandbox.resolve_tier, tier, minimum).result()
+        if tier == "none":
+            warnings.warn("sandbox tier none: submissions run without isolation, and never rank", stacklevel=2)
         if challenge.limits.gpu and not elsewhere:
             gpu.require(tier)
         dataset = dataset or challenge.load_dataset()
