@@ -20,7 +20,7 @@ from harness.tracking.addresses import is_database, is_server, shown, sqlite_pat
 from harness.tracking.databases import first_use
 from harness.tracking.failures import BROKEN, REBUILD, AddressError, StoreError, store_errors
 from harness.tracking.files import TEMPORARY, disk_errors
-from harness.tracking.places import relocate
+from harness.tracking.places import location, relocate
 from harness.tracking.runs import exclusive
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _template(fallback: Path) -> Path:
 
     from harness.data.fetch import cache_dir
 
-    name = f"mlflow-{version('mlflow')}.db"
+    name = f"mlflow-{version('mlflow')}-2.db"  # 2: with the Default experiment
     try:
         cached = cache_dir() / name
         if cached.is_file():
@@ -117,22 +117,28 @@ def _template(fallback: Path) -> Path:
 
 
 def _migrate(path: Path) -> None:
-    """Make a fresh database with mlflow's tables and nothing in it."""
-    from mlflow import MlflowClient
+    """Make a fresh database with mlflow's tables and its Default experiment alone, which is nowhere yet."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with store_errors():
-        MlflowClient(tracking_uri=sqlite_uri(path)).search_experiments()
+        SqlAlchemyStore(sqlite_uri(path), "file:///nowhere")
     with closing(sqlite3.connect(path)) as database:
-        database.execute("DELETE FROM experiments")  # the Default one names the template's directory
+        database.execute("UPDATE experiments SET artifact_location = ''")
         database.commit()
         database.execute("VACUUM")
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Put the template at ``target``. Its Default experiment gets a place there: mlflow itself, where there is none, would
+    name the current directory in a line of SQL that breaks on a quote.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent)
     os.close(descriptor)
     try:
         shutil.copyfile(source, temporary)
+        with closing(sqlite3.connect(temporary)) as database:
+            database.execute("UPDATE experiments SET artifact_location = ?", (location(target.parent, "0" * 12),))
+            database.commit()
         permit(Path(temporary))
         Path(temporary).replace(target)
     finally:
