@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ProtocolError, Status
-from harness.sandbox import cancel, cgroup, resolve_tier, run, supervisor
+from harness.sandbox import cancel, cgroup, resolve_tier, resume, run, supervisor
 from harness.tracks.base import Arrays, View
 from tests.sandbox.helpers import BUDGET, TIERS, job, view
 
@@ -292,11 +292,16 @@ def test_cancel_ends_what_is_running(tier: str, tmp_path: Path) -> None:
     endless = "import time\ndef select(task):\n    print('started', flush=True)\n    time.sleep(60)\n"
     timer = threading.Timer(0.8, cancel)
     timer.start()
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda n: run(job(tmp_path / str(n), endless, seconds=30.0), tier), range(2)))
+    quick = "def select(task):\n    return [0]\n"
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(lambda n: run(job(tmp_path / str(n), endless, seconds=30.0), tier), range(2)))
+        assert run(job(tmp_path / "s", quick), tier).status is Status.CANCELLED  # none begins
+    finally:
+        resume()
     assert [outcome.status for outcome in outcomes] == [Status.CANCELLED] * 2
     assert max(outcome.seconds for outcome in outcomes) < 5.0
-    assert run(job(tmp_path / "s", "def select(task):\n    return [0]\n"), tier).status is Status.OK
+    assert run(job(tmp_path / "t", quick), tier).status is Status.OK
 
 
 MEMORY = """
