@@ -117,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY=VALUE",
-        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda runs_dir=DIR launcher.workers=N (cells side by "
-        "side; default: one per core), any Hydra override (seeds=3, model.C=10)",
+        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
+        "launcher.workers=N (cells side by side; default: one per core), any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
     run.add_argument("--force", action="store_true", help="run finished cells again")

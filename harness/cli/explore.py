@@ -142,7 +142,8 @@ def results(args: Namespace) -> int:
     if not rows:
         of = f" of {' or '.join(args.challenges)}" if args.challenges else ""
         raise ProtocolError(
-            f"There are no recorded runs{of} in {runs.path}.", "`harness run` makes some; --runs-dir names another place."
+            f"There are no recorded runs{of} in {runs.path}.",
+            "`harness run` makes some; --runs-dir names another place.",
         )
     if args.format == "json":
         print(json.dumps(rows, indent=2))

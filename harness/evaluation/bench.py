@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ class Bench:
         ``elsewhere``: cells run on other machines, which have the GPU, if one is asked for.
         Raises ProtocolError where this machine has not got the data, the device, the tier or a GPU for submissions.
         """
+        os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # a process that only looks can still be forked
         try:
             device = device if elsewhere and device == "cuda" else resolve_device(device)
         except HarnessError as error:  # asking for what this machine lacks is a matter of usage
