@@ -121,7 +121,7 @@ def _migrate(path: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with store_errors():
-        SqlAlchemyStore(sqlite_uri(path), "file:///nowhere")
+        SqlAlchemyStore(sqlite_uri(path), "file:///nowhere")  # type: ignore[no-untyped-call]
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE experiments SET artifact_location = ''")
         database.commit()
