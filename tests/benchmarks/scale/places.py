@@ -17,7 +17,7 @@ Result = dict[str, Any]
 ROOT = Path(__file__).parents[3]
 TINY = (
     "defaults: [override /track: debugging, override /dataset: digits, override /model: logistic]\n"
-    "title: Tiny\nbaseline: random\nseeds: 4\ntrack: {train: 60, validation: 20, test: 200}\n"
+    "title: Tiny\nbaseline: random\nseeds: 6\ntrack: {train: 60, validation: 20, test: 200}\n"
 )
 QUICK = "def rank(task):\n    return task.rng.permutation(len(task.y))\n"
 SLOW = "import time\ndef rank(task):\n    time.sleep(0.6)\n    return task.rng.permutation(len(task.y))\n"
