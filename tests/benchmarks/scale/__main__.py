@@ -15,13 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.models.backend import cores as machine_cores
-from tests.benchmarks.scale import kept, kills, pool, sweeps
+from tests.benchmarks.scale import kept, kills, plan, pool, sweeps
 from tests.benchmarks.scale.places import Result, rounded, say
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="cores,overhead,thousand,memory,kill,boards,ledger")
+    parser.add_argument("--only", default="", help="cores,overhead,thousand,memory,kill,boards,ledger,plan")
     parser.add_argument("--out", type=Path, default=Path("runs/scale.json"), help="JSON, added to if it is there")
     parser.add_argument("--place", type=Path, help="directory to work in and to leave; default: a temporary one")
     parser.add_argument("--challenge", default="debugging_digits", help="of cores")
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--challenges", type=int, default=100, help="of boards, each with --rows runs")
     parser.add_argument("--rows", type=int, default=8)
     chosen = parser.parse_args()
+    report: Result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
     with tempfile.TemporaryDirectory(prefix="scale-") as temporary:
         place = (chosen.place or Path(temporary)).absolute()
         place.mkdir(parents=True, exist_ok=True)
@@ -48,11 +49,11 @@ def main() -> None:
             "kill": lambda: kills.kill(place, chosen.kills, chosen.kill_seconds),
             "boards": lambda: kept.boards(place, chosen.runs, chosen.challenges, chosen.rows),
             "ledger": lambda: kept.ledger(place, chosen.lines, chosen.records),
+            "plan": lambda: plan.plan(report, **plan.WANTED),
         }
         wanted = chosen.only.split(",") if chosen.only else list(parts)
         if unknown := set(wanted) - set(parts):
             sys.exit(f"scale: there is no part named {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
-        report: Result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             began, load = time.perf_counter(), os.getloadavg()[0]

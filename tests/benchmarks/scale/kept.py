@@ -23,7 +23,7 @@ from harness.leaderboard.render import write_index
 from harness.tracking.ledger import Ledger
 from harness.tracking.runs import RunsDir
 from tests.benchmarks import many_lines, many_runs
-from tests.benchmarks.scale.places import ROOT, Result, machine_cpu, rounded, say
+from tests.benchmarks.scale.places import ROOT, Result, disk, machine_cpu, rounded, say
 from tests.tracking.made import DATA, challenge, made_run
 
 _SETTLED = 2.5  # seconds: only then is a file's outcome remembered
@@ -50,7 +50,7 @@ def boards(place: Path, runs: int, challenges: int, rows: int) -> Result:
     if not many.exists():
         make_challenges(many, challenges, rows)
     time.sleep(_SETTLED)
-    found = {"one": {**_measured("board", one), "runs": runs, **_disk(one, runs)}}
+    found = {"one": {**_measured("board", one), "runs": runs, "bytes": disk(one, "*-run-1*")}}
     say("boards:", rounded(found["one"]))
     found["many"] = {**_measured("site", many), "challenges": challenges, "rows": rows}
     say("boards:", rounded(found["many"]))
@@ -69,14 +69,6 @@ def make_challenges(place: Path, challenges: int, rows: int) -> None:
 
 def _names(challenges: int) -> list[str]:
     return [f"made{i:03}" for i in range(challenges)]
-
-
-def _disk(place: Path, runs: int) -> Result:
-    """Bytes a run on disk: its directory, its share of MLflow's database and artifacts."""
-    database = (place / "mlflow.db").stat().st_size
-    some = sorted(place.glob("*-run-*"))[:: max(1, runs // 200)]
-    used = [sum(path.lstat().st_blocks * 512 for path in run.glob("**/*")) for run in some]
-    return {"bytes_a_run": sum(used) / len(used), "mlflow_database_a_run": database / runs}
 
 
 def _measured(name: str, folder: Path) -> Result:

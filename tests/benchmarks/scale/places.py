@@ -56,6 +56,28 @@ def head(place: Path, what: str, *words: str, environment: Mapping[str, str] | N
     return {**found, "wall": time.perf_counter() - wall, "machine_cpu": machine_cpu() - cpu}
 
 
+def disk(runs: Path, pattern: str) -> dict[str, float]:
+    """Bytes on disk (blocks): of a cell and of a run whose directory matches, and a run's share of all else.
+
+    MLflow's database has a size of its own before the first run: its share is fair among very many runs alone.
+    """
+
+    def used(*folders: Path) -> float:
+        paths = [path for folder in folders for path in (folder, *folder.glob("**/*"))]
+        return sum(path.lstat().st_blocks * 512 for path in paths if os.path.lexists(path))
+
+    found = list(runs.glob(pattern))
+    cells = [cell for run in found for cell in run.glob("cells/[0-9]*")]
+    every = len(list(runs.glob("*/record.json")))
+    return {
+        "cell": used(*cells) / len(cells),
+        "run": used(*found) / len(found),
+        "mlflow_database": used(*runs.glob("mlflow.db*")) / every,
+        "mlflow_artifacts": used(runs / "mlartifacts") / every,
+        "submission": used(runs / "submissions") / len(found),
+    }
+
+
 def machine_cpu() -> float:
     """CPU seconds of everything on this machine since it started; what else runs here counts, too."""
     user, nice, system = map(int, Path("/proc/stat").read_text().split(maxsplit=4)[1:4])

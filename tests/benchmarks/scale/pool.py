@@ -6,9 +6,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.scale.places import QUICK, Result, config_dir, head, rounded, say, submission
+from tests.benchmarks.scale.places import QUICK, Result, config_dir, disk, head, rounded, say, submission
 from tests.clusters import slurm
 
 RAY_NODES, SLURM_NODES = 3, 2
@@ -93,7 +92,7 @@ def memory(place: Path, submissions: int) -> Result:
         **_memory(report),
         **{f"{name}_seconds": spread([wall for wall, _ in calls]) for name, calls in report["times"].items()},
         "record_cpu": spread([cpu for _, cpu in report["times"]["record"]]),
-        "bytes": _bytes(runs, submissions),
+        "bytes": disk(runs, "tiny-many-*"),
     }
     say("memory:", rounded(found))
     return dict(rounded(found))
@@ -111,22 +110,6 @@ def _memory(report: Result) -> Result:
     at = {f"mb_at_{share}": taken[max(0, len(taken) * share // 100 - 1)][2] for share in (10, 50, 100)}
     pool = report["marks"]["last"] - report["marks"]["first"]
     return {"cells": len(taken), "wall": report["wall"], "pool_wall": pool, **at, "machine_cpu": report["machine_cpu"]}
-
-
-def _bytes(runs: Path, submissions: int) -> dict[str, Any]:
-    """Bytes on disk (blocks) of a submission's run in the runs directory and in its MLflow store."""
-
-    def used(folder: Path, pattern: str = "**/*") -> int:
-        return sum(path.lstat().st_blocks * 512 for path in folder.glob(pattern))
-
-    cells = list(runs.glob("tiny-many-*/cells/[0-9]*"))
-    return {
-        "cell": sum(used(cell) for cell in cells) / len(cells),
-        "run": sum(used(run) for run in runs.glob("tiny-many-*")) / submissions,
-        "mlflow_database": used(runs, "mlflow.db*") / submissions,
-        "mlflow_artifacts": used(runs / "mlartifacts") / submissions,
-        "archive": used(runs / "submissions") / submissions,
-    }
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks.scale.places import ROOT, Result, head, rounded, say
+from tests.benchmarks.scale.places import ROOT, Result, disk, head, rounded, say
 from tests.benchmarks.scale.simulation import Costs, Runs, bounds, longest_first, simulate
 
 AHEAD = 64  # cells that wait on a Ray cluster at least (harness/evaluation/launchers/ray.py)
@@ -30,9 +30,12 @@ def cores(place: Path, challenge: str, seeds: int) -> Result:
             say("cores, check:", rounded(found["checks"][-1]))
     runs, costs = longest_first(runs_of(measured[1])), costs_of(measured[1])
     boards = longest_first(committed(ROOT / "leaderboards"))
+    found["bytes"] = disk(place / "cores-1", f"{challenge}-*")
     found["runs"], found["cells"] = len(runs), sum(map(len, runs))
     found["more"] = predicted(runs, costs)
-    found["boards"] = {"runs": len(boards), "cells": sum(map(len, boards)), "more": predicted(boards, costs)}
+    seconds = sum(map(sum, boards))
+    found["boards"] = {"runs": len(boards), "cells": sum(map(len, boards)), "seconds": seconds}
+    found["boards"]["more"] = predicted(boards, costs)
     say("cores, more workers:", rounded(found["more"]))
     say("cores, all boards:", rounded(found["boards"]))
     return dict(rounded(found))
