@@ -20,11 +20,13 @@ from unittest.mock import patch
 
 from harness.evaluation import run, sweep
 from harness.evaluation.admission import admit, find_entry
+from harness.evaluation.entrants import Entrant
 from harness.evaluation.launchers import launcher, local, serial
 from harness.evaluation.launchers.base import Pool, compute
 from harness.evaluation.session import Session
+from harness.evaluation.summary import record
 from harness.evaluation.work import Answer, Work, perform
-from harness.protocol.compose import compose
+from harness.protocol.compose import RunConfig, compose
 from harness.protocol.submission import Submission
 from harness.tracking import delivery
 
@@ -110,9 +112,9 @@ class Watch:
     def watching(self) -> Iterator[None]:
         """Its clocks in the harness's own code."""
         opening = Pool.opened
-        patches = [
+        patches: list[Any] = [
             patch.object(Session, "keep", self._method("keep", Session.keep)),
-            patch.object(sweep, "record", self.timed("record", sweep.record)),
+            patch.object(sweep, "record", self.timed("record", record)),
             patch.object(delivery, "deliver", self.timed("deliver", delivery.deliver)),
             patch.object(Pool, "submit", self.handed_out(Pool.submit)),
             patch.object(Pool, "opened", lambda pool: self.opened(opening, pool)),
@@ -138,13 +140,16 @@ def _cpu_with_children() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
+def _opened(overrides: list[str], config_dir: str | None) -> tuple[RunConfig, Session]:
+    config = compose(overrides, config_dir)
+    runs_dir, elsewhere = config.runs_dir, config.launch.elsewhere
+    return config, Session.open(config.challenge, runs_dir=runs_dir, tier=config.tier, elsewhere=elsewhere)
+
+
 def cells(overrides: list[str], config_dir: str | None) -> None:
     """The cells of a submission and of floor and skyline in turn, computed and kept."""
-    config = compose(overrides, config_dir)
-    session = Session.open(
-        config.challenge, runs_dir=config.runs_dir, tier=config.tier, elsewhere=config.launch.elsewhere
-    )
-    entrants = {who: sweep.Wanted(session, who).admitted[0] for who in ("random", "skyline")}
+    config, session = _opened(overrides, config_dir)
+    entrants: dict[object, Entrant] = {who: sweep.Wanted(session, who).admitted[0] for who in ("random", "skyline")}
     entrant, whose = admit(session, find_entry(config.challenge, config.submission))
     assert isinstance(whose, Submission), whose
     works = [Work(session, one, seed) for seed in range(config.challenge.seeds) for one in (whose, "random", "skyline")]
@@ -155,10 +160,7 @@ def cells(overrides: list[str], config_dir: str | None) -> None:
 
 def reference(overrides: list[str], config_dir: str | None) -> None:
     """The harness's own ``random`` alone, recorded: cells that cost next to nothing and need no sandbox."""
-    config = compose(overrides, config_dir)
-    session = Session.open(
-        config.challenge, runs_dir=config.runs_dir, tier=config.tier, elsewhere=config.launch.elsewhere
-    )
+    config, session = _opened(overrides, config_dir)
     list(run.sweep([sweep.Wanted(session, "random")], config.launch))
 
 
