@@ -63,6 +63,8 @@ def run(runs: Path, words: list[str]) -> heads.Head:
     """A head that has begun its first run."""
     going = heads.start(runs, *words)
     heads.until(lambda: going.poll() is not None or list(runs.glob("tiny-*/.lock")), "a run that has begun")
+    if not list(runs.glob("tiny-*/.lock")):
+        heads.ended(going)  # says why it has not begun any
     return going
 
 
