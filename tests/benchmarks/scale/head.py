@@ -29,6 +29,7 @@ from harness.evaluation.work import Answer, Work, perform
 from harness.protocol.compose import RunConfig, compose
 from harness.protocol.submission import Submission
 from harness.tracking import delivery
+from tests.benchmarks.scale.places import cpu_with_children
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -85,9 +86,9 @@ class Watch:
 
     def performed(self, work: Work, cores: int) -> Answer:
         """``perform``, in whatever process of this machine, noted with what it took."""
-        wall, cpu = time.perf_counter(), _cpu_with_children()
+        wall, cpu = time.perf_counter(), cpu_with_children()
         answer = perform(work, cores)
-        spent = [time.perf_counter() - wall, _cpu_with_children() - cpu]
+        spent = [time.perf_counter() - wall, cpu_with_children() - cpu]
         with self._trace.open("a") as file:
             file.write(json.dumps([_name(work), work.seed, *spent]) + "\n")
         return answer
@@ -134,10 +135,6 @@ class Watch:
 def _name(work: Work) -> str:
     whose = work.whose.name if isinstance(work.whose, Submission) else f"reference-{work.whose}"
     return f"{work.bench.challenge.name} {whose}"
-
-
-def _cpu_with_children() -> float:
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _opened(overrides: list[str], config_dir: str | None) -> tuple[RunConfig, Session]:

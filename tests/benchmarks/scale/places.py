@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -76,6 +77,11 @@ def disk(runs: Path, pattern: str) -> dict[str, float]:
         "mlflow_artifacts": used(runs / "mlartifacts") / every,
         "submission": used(runs / "submissions") / len(found),
     }
+
+
+def cpu_with_children() -> float:
+    """CPU seconds of this process and of those children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def machine_cpu() -> float:

@@ -10,7 +10,7 @@ WANTED = {"submissions": 10_000, "seeds": 10, "challenges": 20}
 def plan(report: Result, submissions: int, seeds: int, challenges: int) -> Result:
     """Cells, core hours, hours of one head, bytes, board and ledger time, each a unit cost times how many there are.
 
-    A cell costs what it does on average on the committed boards; the head, bytes of a run and of a cell what they did on
+    A cell costs what ranked rows of the committed boards spent on average; the head, bytes of a run and of a cell what they did on
     the challenge of ``cores``; MLflow's database what it did in the directory of very many runs.
     """
     cores, boards, ledger = (report[name] for name in ("cores", "boards", "ledger"))
@@ -22,7 +22,7 @@ def plan(report: Result, submissions: int, seeds: int, challenges: int) -> Resul
     found = {
         "runs": runs,
         "cells": cells,
-        "core_hours": cells * cores["boards"]["seconds"] / cores["boards"]["cells"] / 3600,
+        "core_hours": cells * cores["boards"]["submissions_cell"] / 3600,
         "head_hours": {"keep": cells * units["keep"] / 3600, "record": runs * units["record"] / 3600},
         "gigabytes": {
             "cells": cells * own["cell"] / 1e9,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.leaderboard.published import ROW_KINDS
 from tests.benchmarks.scale.places import ROOT, Result, disk, head, rounded, say
 from tests.benchmarks.scale.simulation import Costs, Runs, bounds, longest_first, simulate
 
@@ -33,8 +34,9 @@ def cores(place: Path, challenge: str, seeds: int) -> Result:
     found["bytes"] = disk(place / "cores-1", f"{challenge}-*")
     found["runs"], found["cells"] = len(runs), sum(map(len, runs))
     found["more"] = predicted(runs, costs)
-    seconds = sum(map(sum, boards))
-    found["boards"] = {"runs": len(boards), "cells": sum(map(len, boards)), "seconds": seconds}
+    strangers = [cell for run in committed(ROOT / "leaderboards", ROW_KINDS[:1]) for cell in run]
+    found["boards"] = {"runs": len(boards), "cells": sum(map(len, boards)), "seconds": sum(map(sum, boards))}
+    found["boards"]["submissions_cell"] = sum(strangers) / len(strangers)
     found["boards"]["more"] = predicted(boards, costs)
     say("cores, more workers:", rounded(found["more"]))
     say("cores, all boards:", rounded(found["boards"]))
@@ -73,13 +75,13 @@ def runs_of(report: Result) -> Runs:
     return list(spent.values())
 
 
-def committed(folder: Path) -> Runs:
+def committed(folder: Path, kinds: Sequence[str] = ROW_KINDS) -> Runs:
     """Cells of the committed boards, of which each row has the mean: submission (of every draw) and scoring."""
     runs = []
     for path in sorted(folder.glob("*.json")):
         board = json.loads(path.read_text())
         if "suite" not in board:
-            for row in (*board["ranked"], *board["unranked"], *board["references"]):
+            for row in (row for kind in kinds for row in board[kind]):
                 draws = 1 if row in board["references"] else board["draws"]
                 seconds = draws * (row["seconds"] or 0.0) + (row["scoring_seconds"] or 0.0)
                 runs.append([seconds] * board["seeds"])
