@@ -55,7 +55,7 @@ class Session(Bench):
         """The record of a run that is whole and told to ledger and MLflow, so that nothing is left to do."""
         run_id = self.run_id(entrant)
         run_dir = self.runs.run_dir(run_id)
-        if run_id not in self.runs.run_ids() or (run_dir / delivery.UNDELIVERED).exists():
+        if not self.runs.recorded(run_id) or (run_dir / delivery.UNDELIVERED).exists():
             return None
         if self.runs.unfinished(run_id):
             return None
@@ -88,7 +88,7 @@ class Session(Bench):
         if force:
             self.runs.mark_unfinished(run_id)
             self.runs.clear_cells(run_id)
-        recorded = self.runs.load_record(run_id).cells if run_id in self.runs.run_ids() else ()
+        recorded = self.runs.load_record(run_id).cells if self.runs.recorded(run_id) else ()
         digests = {cell.seed: cell.sha256 for cell in recorded if cell.status is Status.OK}
         return {
             seed: stored

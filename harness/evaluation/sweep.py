@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from harness.errors import Status
+from harness.errors import HarnessError, Status
 from harness.evaluation.admission import Refusal, admit
 from harness.evaluation.cell import failed
 from harness.evaluation.entrants import Entrant
@@ -50,17 +50,27 @@ class Wanted:
             else (Entrant.reference(self.whose), self.whose)
         )
 
-    def expected_seconds(self) -> float:
-        """Of one cell, by an earlier record of the same names; infinite where there is none."""
-        name = self.whose.name if isinstance(self.whose, Path) else f"reference-{self.whose}"
-        runs = self.session.runs
-        for run_id in (
-            path.parent.name for path in runs.path.glob(f"{self.session.challenge.name}-{name}-*/record.json")
-        ):
-            spent = [cell.seconds for cell in runs.load_record(run_id).measured]
-            if spent:
-                return sum(seconds.submission + seconds.scoring for seconds in spent) / len(spent)
+    @property
+    def names(self) -> str:
+        """How the id of its run begins."""
+        return f"{self.session.challenge.name}-{self.whose.name if isinstance(self.whose, Path) else f'reference-{self.whose}'}"
+
+    def expected_seconds(self, earlier: Iterable[str]) -> float:
+        """Of one cell, by the first of earlier runs that measured any; infinite where there is none."""
+        for run_id in earlier:
+            with suppress(HarnessError):  # a record that cannot be read is nobody's trouble here
+                if spent := [cell.seconds for cell in self.session.runs.load_record(run_id).measured]:
+                    return sum(seconds.submission + seconds.scoring for seconds in spent) / len(spent)
         return float("inf")
+
+
+def _longest_first(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """By the cells of an earlier run of the same names, those that have none first. Each runs directory is listed once."""
+    earlier: dict[tuple[Path, str], list[str]] = {}
+    for runs in {one.session.runs.path: one.session.runs for one in wanted}.values():
+        for run_id in runs.run_ids():
+            earlier.setdefault((runs.path, run_id.rpartition("-")[0]), []).append(run_id)
+    return sorted(wanted, key=lambda one: -one.expected_seconds(earlier.get((one.session.runs.path, one.names), ())))
 
 
 @dataclass(eq=False)
@@ -113,7 +123,7 @@ class Sweep:
     ) -> None:
         self.pool = pool
         self._asked = set(wanted)
-        self._waiting = deque(sorted(wanted, key=lambda one: -one.expected_seconds()) if len(wanted) > 1 else wanted)
+        self._waiting = deque(_longest_first(wanted) if len(wanted) > 1 else wanted)
         self._uri, self._force, self._on_cell = tracking_uri, force, on_cell
         self._runs: list[_Run] = []
         self._of: dict[Work, _Run] = {}

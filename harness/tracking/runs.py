@@ -119,6 +119,10 @@ class RunsDir:
         """Runs that have a record, sorted."""
         return sorted(p.parent.name for p in self.path.glob("*/record.json") if _NAME.fullmatch(p.parent.name))
 
+    def recorded(self, run_id: str) -> bool:
+        """Whether a run has a record; asked of that run alone, however many others there are."""
+        return (self.run_dir(run_id) / "record.json").exists()
+
     # --- cells ---
 
     def save_cell(

@@ -15,7 +15,8 @@ import pytest
 
 from harness.tracking import chain
 from harness.tracking.ledger import Ledger
-from harness.tracking.signature import Key, new_key
+from harness.tracking.signature import Key
+from tests.benchmarks.many_lines import make
 
 LINES, RUNS = 100_000, 1_000
 Made = tuple[Ledger, Key]
@@ -23,27 +24,7 @@ Made = tuple[Ledger, Key]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    place = tmp_path_factory.mktemp("ledger")
-    key, _ = new_key(place / "k.pem")
-    runs = place / "runs"
-    names = [f"challenge-submission-{i:012x}" for i in range(RUNS)]
-    content = json.dumps({"text": "x" * 8000}).encode()  # about as long as a record
-    for name in names:
-        (runs / name).mkdir(parents=True)
-        (runs / name / "record.json").write_bytes(content)
-    digest, before = hashlib.sha256(content).hexdigest(), None
-    with (runs / "ledger.jsonl").open("wb") as file:
-        for i in range(LINES):
-            kind = "key" if i == 0 else "release" if i % 100 == 0 else "run"
-            named = {"key": key.public} if i == 0 else {"run_id": names[i % RUNS], "record_sha256": digest}
-            if kind == "release":
-                named["run_id"] = names[1]
-            entry = chain.following(before, key, kind=kind, who="somebody", **named)
-            before = chain.Line(entry, entry.line())
-            file.write(before.content)
-    for i in range(0, RUNS, 100):  # their lines became those of key and releases
-        (runs / names[i] / "record.json").unlink()
-    return Ledger(runs), key
+    return make(tmp_path_factory.mktemp("ledger"), LINES, RUNS)
 
 
 def the_loop(ledger: Ledger) -> None:

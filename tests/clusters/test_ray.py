@@ -65,6 +65,14 @@ def test_a_node_that_is_killed(ray_cluster: Any, submissions: SimpleNamespace, t
     assert place.board(runs) == place.board(tmp_path / "calm")
 
 
+def test_a_node_that_has_just_gone(ray_cluster: Any, submissions: SimpleNamespace, tmp_path: Path) -> None:
+    """Ray still lists it for a while: the command goes on with the others."""
+    ray_cluster.remove_node(ray_cluster.add_node(num_cpus=1), allow_graceful=False)
+    words = [f"submission={submissions.quick}", "seeds=2", *SMALL]
+    place.ended(run(tmp_path / "runs", *words, cluster=ray_cluster))
+    assert {row["status"] for row in place.results(tmp_path / "runs")} == {"ok"}
+
+
 def test_ctrl_c_leaves_nothing_on_any_node(
     ray_cluster: Any, submissions: SimpleNamespace, tmp_path: Path, temporary: Path
 ) -> None:

@@ -82,28 +82,39 @@ class Ray(Launcher):
                 ) from error
 
     def _fit_nodes(self) -> int:
-        """How many cells may wait beside those that run. Raises ProtocolError, naming it, for a node that would score otherwise."""
+        """How many cells may wait beside those that run. Raises ProtocolError, naming it, for a node that would score otherwise.
+
+        Ray lists a node that has died for some seconds more: one that is gone by the time it is asked is left out.
+        """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        nodes = [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        nodes = self._alive()
         probe = self._ray.remote(differs)
         asked = {
             probe.options(
                 num_cpus=0,
                 max_retries=0,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-            ).remote(provenance.source(), __version__): node["NodeManagerAddress"]
-            for node in nodes
+            ).remote(provenance.source(), __version__): name
+            for name, node in nodes.items()
         }
-        for answer, address in asked.items():
+        for answer, name in asked.items():
             try:
                 why = self._ray.get(answer, timeout=_PROBE)
-            except Exception as error:  # noqa: BLE001 - no harness there at all, another Python, a node that is just going
-                why = f"The node {address} cannot compute cells: {' '.join(str(error).split())[-300:]}."
+            except Exception as error:  # noqa: BLE001 - no harness there at all, another Python, a node that has gone
+                if name not in self._alive():
+                    del nodes[name]
+                    continue
+                why = f"The node {nodes[name]['NodeManagerAddress']} cannot compute cells: {' '.join(str(error).split())[-300:]}."
             if why:
                 raise ProtocolError(why)
-        cells = int(sum(node["Resources"]["CPU"] for node in nodes) // self.launch.cpus)
+        cells = int(sum(node["Resources"]["CPU"] for node in nodes.values()) // self.launch.cpus)
         return max(64, 4 * cells)
+
+    def _alive(self) -> dict[str, Any]:
+        """Nodes with cores that Ray takes to be there, by their ids."""
+        nodes = self._ray.nodes()
+        return {node["NodeID"]: node for node in nodes if node["Alive"] and node["Resources"].get("CPU")}
 
     def room(self) -> int:
         return min(self._ahead, self.launch.workers or self._ahead) - len(self._tasks)

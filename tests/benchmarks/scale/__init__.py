@@ -1,0 +1,1 @@
+"""What many cells, runs and machines cost: ``scripts/scale``."""
