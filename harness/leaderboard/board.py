@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from harness.sandbox.tiers import STRENGTH
 from harness.statistics.differences import difference
 from harness.statistics.intervals import FEWEST_SEEDS
 from harness.tracking import delivery, provenance
+from harness.tracking.garbage import few_collections
 from harness.tracking.ledger import Entry, Ledger, latest_records, standing
 from harness.tracking.record import Record
 from harness.verification.directory import BoardRefused, refused, verify
@@ -80,18 +79,7 @@ class Board:
         return plain
 
 
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Rows are many objects that live on: of 10,000 rows, looking for cycles among them took a quarter of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@_few_collections()
+@few_collections()
 def build(
     challenge: Challenge,
     data_digest: str,

@@ -24,6 +24,7 @@ from harness.errors import HarnessError, ProtocolError
 from harness.tracking import chain
 from harness.tracking.chain import LEDGER, START, Entry, Head, Line, SignedHead, latest_records, standing
 from harness.tracking.files import disk_errors, sync_directory
+from harness.tracking.garbage import few_collections
 from harness.tracking.lines import extend, lines_backwards
 from harness.tracking.record import record_sha256 as digest_of_record
 from harness.tracking.runs import RunsDir, exclusive
@@ -240,6 +241,7 @@ class Ledger:
 
     # --- the file ---
 
+    @few_collections()
     def _lines(self) -> list[Line]:
         with disk_errors(f"read {self.path}"):
             content = self.path.read_bytes() if self.path.is_file() else b""
