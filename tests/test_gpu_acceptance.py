@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +19,7 @@ CPU, CUDA = Setting("cpu", quick=True), Setting("cuda")
 
 
 def _script(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
+    return subprocess.run([str(SCRIPT), *words], capture_output=True, text=True, check=False)
 
 
 def test_the_rehearsal_does_every_step_and_says_that_it_is_one(tmp_path: Path) -> None:
