@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -57,13 +59,18 @@ def expected(tmp_path_factory: pytest.TempPathFactory, submissions: SimpleNamesp
     )  # fmt: skip
 
 
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A directory that others may enter, as munge's user has to, and of a short name, as sockets need: no tmp_path."""
+    with tempfile.TemporaryDirectory(prefix="cl-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
-def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def slurm_cluster() -> Iterator[dict[str, str]]:
     pytest.importorskip("submitit", reason="submitit is not installed (pip install 'harness[slurm]')")
     if why := slurm.missing():
         pytest.skip(f"no Slurm: {why}")
-    folder = tmp_path_factory.mktemp("slurm")
-    folder.parent.chmod(0o755)  # munge has to get through
-    folder.parent.parent.chmod(0o755)
-    with slurm.cluster(folder) as environment:
+    with short_folder() as folder, slurm.cluster(folder) as environment:
         yield environment

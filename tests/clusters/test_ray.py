@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.clusters import place
+from tests.clusters.conftest import short_folder
 from tests.clusters.place import SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +24,9 @@ pytestmark = pytest.mark.clusters
 
 
 @pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("nodes")
+def temporary() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # All commands of a journey in one process, for what it imports takes longer than what it does.
 _JOURNEY = """
@@ -20,12 +23,6 @@ os.umask(int(sys.argv[1], 8))
 from harness.cli import main
 codes = [main(words) for words in json.loads(sys.argv[2])]
 print("\\n" + json.dumps(codes))
-"""
-# Makes a directory that only root enters one of this mount namespace alone, empty but for what the tests need of it.
-_OPEN = """
-closed=$1 needed=$2 kept=$3; shift 3
-mount --bind "$needed" "$kept" && mount -t tmpfs -o mode=755 none "$closed" &&
-mkdir -p "$needed" && mount --move "$kept" "$needed" && exec "$@"
 """
 
 
@@ -72,17 +69,33 @@ def stranger(uid: int, place: Path, *groups: int) -> list[str]:
 
 
 def _opened(place: Path) -> list[str]:
-    """What lets others enter the interpreter's directory where, as in a home of root's, they may not."""
-    needed = Path(sys.base_prefix).resolve()
-    closed = [folder for folder in reversed(needed.parents) if not folder.stat().st_mode & stat.S_IXOTH]
-    if not closed:
-        return []
-    if below := [path for path in filter(None, sys.path) if _is_below(path, closed[0], needed)]:
+    """What lets others enter interpreter and checkout where, as in a home of root's, they may not.
+
+    In a mount namespace of its own a directory that only root enters is empty but for what the tests need of it.
+    """
+    needed = {path: _closed(path) for path in dict.fromkeys((Path(sys.base_prefix).resolve(), ROOT, Path(sys.prefix)))}
+    hidden = {path: closed for path, closed in needed.items() if closed}
+    if below := [path for path in map(Path, filter(None, sys.path)) if _closed(path) and not _is_below(path, needed)]:
         pytest.skip(f"others may not enter {below[0]}")
-    kept = place / "interpreter"
-    kept.mkdir(exist_ok=True)
-    return ["unshare", "--mount", "sh", "-c", _OPEN, "sh", str(closed[0]), str(needed), str(kept)]
+    if not hidden:
+        return []
+    steps = []
+    for number, path in enumerate(hidden):
+        (place / f"needed{number}").mkdir(exist_ok=True)
+        steps.append(["mount", "--rbind", str(path), f"{place}/needed{number}"])
+    steps += [
+        ["mount", "-t", "tmpfs", "-o", "mode=755", "none", str(closed)] for closed in dict.fromkeys(hidden.values())
+    ]
+    for number, path in enumerate(hidden):
+        steps += [["mkdir", "-p", str(path)], ["mount", "--move", f"{place}/needed{number}", str(path)]]
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*map(shlex.join, steps), 'exec "$@"']), "sh"]
 
 
-def _is_below(path: str, closed: Path, needed: Path) -> bool:
-    return Path(path).resolve().is_relative_to(closed) and not Path(path).resolve().is_relative_to(needed)
+def _closed(path: Path) -> Path | None:
+    """The topmost directory on the way to a path that others may not enter."""
+    above = reversed(path.resolve().parents)
+    return next((folder for folder in above if not folder.stat().st_mode & stat.S_IXOTH), None)
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.resolve().is_relative_to(folder) for folder in folders)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import pytest
 from harness import evaluate, load_challenge
 from harness.cli import main
 from harness.evaluation.entrants import Entrant
-from harness.evaluation.session import Session
+from harness.evaluation.launchers.base import Launcher
 from harness.evaluation.tally import References, tally
+from harness.evaluation.work import Work
 from harness.leaderboard.board import build
 from harness.protocol import submission
 from harness.protocol.challenge import Challenge
@@ -68,13 +69,14 @@ def test_all_seeds_are_run_again(ran: tuple[Path, Record], monkeypatch: pytest.M
     module = sys.modules["harness.verification.reproduce"]
     runs, record = ran
     seeds: list[int] = []
-    evaluate_cell = module.evaluate_cell
+    compute = module.compute
 
-    def counted(session: Session, entry: object, seed: int) -> object:
-        seeds.append(seed)
-        return evaluate_cell(session, entry, seed)
+    def counted(works: list[Work], launcher: Launcher) -> Iterator[object]:
+        for work, stored in compute(works, launcher):
+            seeds.append(work.seed)
+            yield work, stored
 
-    monkeypatch.setattr(module, "evaluate_cell", counted)
+    monkeypatch.setattr(module, "compute", counted)
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("cell.json")}
     verdict = reproduce(record.run_id, runs)
     assert verdict.verdict == "reproduced"

@@ -74,7 +74,7 @@ class Ray(Launcher):
                 self._ray.init(
                     where, log_to_driver=False, include_dashboard=False, logging_level="ERROR", configure_logging=False
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:  # also a TMPDIR too long for sockets
                 said = " ".join(str(error).split())[:300]
                 raise ProtocolError(
                     f"No Ray cluster can be reached at launcher.address={where}: {said}.",
