@@ -86,10 +86,10 @@ def test_ctrl_c_leaves_nothing_on_any_node(
     place.ended(head, code=1, seconds=60)
     rows = place.results(runs)
     assert {(row["submission"], row["status"]) for row in rows} == {("endless", "cancelled")}
-    place.nothing_left("harness-cell-", str(tmp_path))
+    place.nothing_left(f"{temporary}/harness-cell-", str(tmp_path))
 
 
-def test_a_head_that_dies(ray_cluster: Any, submissions: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_head_that_dies(ray_cluster: Any, submissions: SimpleNamespace, tmp_path: Path, temporary: Path) -> None:
     """Its tasks end with it; the cells that it had are used by the next one."""
     runs = tmp_path / "runs"
     head = run(runs, *slow(submissions, 8), cluster=ray_cluster)
@@ -97,7 +97,7 @@ def test_a_head_that_dies(ray_cluster: Any, submissions: SimpleNamespace, tmp_pa
     head.send_signal(signal.SIGKILL)
     head.communicate()
     there = place.kept(runs)
-    place.nothing_left("harness-cell-")
+    place.nothing_left(f"{temporary}/harness-cell-")
     place.ended(run(runs, *slow(submissions, 8), cluster=ray_cluster))
     assert {path: place.kept(runs)[path] for path in there} == there
     assert [row["status"] for row in place.results(runs) if row["submission"] == "slow"] == ["ok"] * 8
@@ -117,14 +117,11 @@ def test_a_node_with_another_harness_is_named(ray_cluster: Any, tmp_path: Path) 
 @contextmanager
 def other_node(cluster: Any, package: Path) -> Iterator[None]:
     """A node that sees another harness where the others see this one: in a mount namespace of its own."""
-    shown = (
-        f"mount --bind {package} {ROOT / 'harness'} && exec ray start --block --address={cluster.address} --num-cpus=1"
-    )
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    shown = f"mount --bind {package} {ROOT / 'harness'} && exec {sys.executable} -m ray.scripts.scripts start --block --address={cluster.address} --num-cpus=1"
     before = alive(cluster)
     node = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", shown],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         place.until(lambda: alive(cluster) > before, "the node")

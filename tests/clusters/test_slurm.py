@@ -70,13 +70,17 @@ def test_a_job_that_runs_out_of_time(slurm_cluster: Environment, submissions: Si
 
 def test_ctrl_c_leaves_no_job(slurm_cluster: Environment, submissions: SimpleNamespace, tmp_path: Path) -> None:
     words = [f"submission={submissions.endless}", "seeds=6", *SMALL, "launcher.cells=1"]
-    head = run(tmp_path / "runs", *words, environment=slurm_cluster)
+    (tmp_path / "tmp").mkdir()
+    head = run(
+        tmp_path / "runs", *words, environment={**slurm_cluster, "TMPDIR": str(tmp_path / "tmp")}
+    )  # the jobs', too
     place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
+    place.until(lambda: list((tmp_path / "tmp").glob("harness-cell-*/out")), "a cell")
     place.interrupt(head)
     place.ended(head, code=1, seconds=60)
     place.until(lambda: not slurm(slurm_cluster, "squeue", "-h"), "an empty queue", 30)
     assert {row["status"] for row in place.results(tmp_path / "runs")} == {"cancelled"}
-    place.nothing_left(str(tmp_path), "harness-cell-")
+    place.nothing_left(str(tmp_path))
     assert not (tmp_path / "runs" / "exchange").exists()
 
 
