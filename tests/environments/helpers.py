@@ -75,6 +75,8 @@ def _opened(place: Path) -> list[str]:
     """
     needed = {path: _closed(path) for path in dict.fromkeys((Path(sys.base_prefix).resolve(), ROOT, Path(sys.prefix)))}
     hidden = {path: closed for path, closed in needed.items() if closed}
+    if shut := [path for path in needed if not path.stat().st_mode & stat.S_IXOTH]:
+        pytest.skip(f"others may not enter {shut[0]}")
     if below := [path for path in map(Path, filter(None, sys.path)) if _closed(path) and not _is_below(path, needed)]:
         pytest.skip(f"others may not enter {below[0]}")
     if not hidden:
