@@ -7,13 +7,12 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from harness import sandbox
 from harness.errors import ProtocolError, Status
-from harness.evaluation.bench import Bench
 from harness.evaluation.cell import failed
 from harness.evaluation.work import Answer, Work
 from harness.tracking.runs import StoredCell
@@ -124,11 +123,6 @@ def compute(works: Iterable[Work], launcher: Launcher) -> Generator[tuple[Work, 
 def not_begun(work: Work) -> StoredCell:
     """The cell of a run that was stopped before it came to it."""
     return failed(work.seed, Status.CANCELLED, "The run was stopped before this cell began.")
-
-
-def benches(works: Sequence[Work]) -> list[Bench]:
-    """The benches of cells, each once."""
-    return list({id(work.bench): work.bench for work in works}.values())
 
 
 @contextmanager

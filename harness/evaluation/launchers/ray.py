@@ -65,21 +65,14 @@ class Ray(Launcher):
     def _connect(self) -> None:
         where = self.launch.address
         if where and (why := _unreachable(where)):
-            raise ProtocolError(
-                f"No Ray cluster can be reached at launcher.address={where}: {why}.",
-                "`ray start --head` starts one; launcher.address=null starts one on this machine for one command.",
-            )
+            raise _no_cluster(where, why)
         with _signals_kept():
             try:
                 self._ray.init(
                     where, log_to_driver=False, include_dashboard=False, logging_level="ERROR", configure_logging=False
                 )
             except (OSError, ValueError, RuntimeError) as error:  # also a TMPDIR too long for sockets
-                said = " ".join(str(error).split())[:300]
-                raise ProtocolError(
-                    f"No Ray cluster can be reached at launcher.address={where}: {said}.",
-                    "`ray start --head` starts one; launcher.address=null starts one on this machine for one command.",
-                ) from error
+                raise _no_cluster(where, " ".join(str(error).split())[:300].rstrip(".")) from error
 
     def _fit_nodes(self) -> int:
         """How many cells may wait beside those that run. Raises ProtocolError, naming it, for a node that would score otherwise.
@@ -173,6 +166,13 @@ class Ray(Launcher):
         if self._ours:
             with _signals_kept():
                 self._ray.shutdown()
+
+
+def _no_cluster(address: str | None, why: str) -> ProtocolError:
+    return ProtocolError(
+        f"No Ray cluster can be reached at launcher.address={address or 'null'}: {why}.",
+        "`ray start --head` starts one; launcher.address=null starts one on this machine for one command.",
+    )
 
 
 def _unreachable(address: str) -> str:

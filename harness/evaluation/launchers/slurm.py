@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from harness.evaluation.launchers.base import TICK, Launcher
 from harness.evaluation.launchers.exchange import OURS, Exchange, key_of
 from harness.evaluation.launchers.remote import perform_here
 from harness.evaluation.work import Answer, Work
+from harness.paths import expanded
 from harness.protocol.launch import SlurmLaunch
 from harness.protocol.submission import Submission
 from harness.tracking.runs import RunsDir, StoredCell
@@ -32,6 +34,7 @@ _AT_ONCE = 1000  # jobs of one array: Slurm's own limit, unless it was raised
 _LOOK = 2.0  # seconds between two questions to the cluster
 _SIGNALLED = 1.0  # seconds: Slurm ends a sandbox and the job's own process in whatever order
 _PARTING = 40.0  # seconds in which jobs of a dead head end; Slurm kills those that do not after half a minute
+_SILENCE = 600.0  # seconds for which a cluster may give no answer
 _LATE = 10.0  # seconds in which a finished job's files may still be on their way to this machine
 _LOST = {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED"}
 _GOING = {
@@ -60,9 +63,7 @@ class Slurm(Launcher):
 
     def __init__(self, launch: SlurmLaunch, place: Path) -> None:
         self.launch = launch
-        self.exchange = Exchange(
-            Path(launch.exchange).expanduser().absolute() if launch.exchange else place / "exchange"
-        )
+        self.exchange = Exchange(expanded(launch.exchange).absolute() if launch.exchange else place / "exchange")
         self._waiting: list[Work] = []
         self._jobs: dict[str, list[Work]] = {}  # by the job's id, of an array or alone
         self._tried: dict[Work, int] = {}
@@ -72,6 +73,7 @@ class Slurm(Launcher):
         self._stopped = False
         self._over: dict[str, float] = {}  # jobs that have ended with cells missing: since when
         self._looked = 0.0
+        self._silent = 0.0  # since when the cluster does not answer
 
     def __enter__(self) -> Slurm:
         try:
@@ -135,11 +137,12 @@ class Slurm(Launcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._forget_taken()
         if self._jobs:
-            _end_jobs(_name(self.exchange.own))
-        for work in self._asked:
-            self.exchange.forget(work)
+            with suppress(HarnessError):
+                _end_jobs(_name(self.exchange.own))
+        if kind is None:  # else what was taken may not have been kept: it is there for the next head
+            for work in (*self._asked, *self._taken):
+                self.exchange.forget(work)
         self.exchange.__exit__()
 
     def _send(self) -> None:
@@ -166,14 +169,14 @@ class Slurm(Launcher):
 
     def _look(self) -> None:
         """Take the cells that are there; of jobs that have ended without theirs, say why."""
-        states = _states(_name(self.exchange.own)) if self._jobs else {}
+        states = self._states()
         self._looked = time.monotonic()
         for job, works in list(self._jobs.items()):
             for work in list(works):
                 if (stored := self.exchange.found(work)) is not None:
                     works.remove(work)
                     self._take(work, stored)
-            state = states.get(job, "GONE")
+            state = "RUNNING" if states is None else states.get(job, "GONE")
             if state in _GOING:
                 self._over.pop(job, None)
             if not works:
@@ -182,6 +185,18 @@ class Slurm(Launcher):
                 del self._jobs[job]
                 for work in works:
                     self._missing(work, job, state)
+
+    def _states(self) -> dict[str, str] | None:
+        """How the jobs are; None where the cluster does not say, which a controller that is started again does not."""
+        try:
+            states = _states(_name(self.exchange.own)) if self._jobs else {}
+        except HarnessError:
+            self._silent = self._silent or time.monotonic()
+            if time.monotonic() - self._silent > _SILENCE:
+                raise
+            return None
+        self._silent = 0.0
+        return states
 
     def _late(self, job: str, state: str) -> bool:
         """Whether nothing more is to be waited for of a job that has ended."""
