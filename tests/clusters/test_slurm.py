@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from harness import load_challenge
+from harness.evaluation.bench import Bench
+from harness.evaluation.launchers.base import compute
+from harness.evaluation.launchers.slurm import Slurm
+from harness.evaluation.work import Work
+from harness.protocol.launch import SlurmLaunch
+from harness.tracking.runs import StoredCell
 from tests.clusters import place
 from tests.clusters.place import SMALL
 
@@ -116,6 +124,28 @@ def test_a_node_that_dies(slurm_cluster: Environment, submissions: SimpleNamespa
     place.ended(head)
     place.ended(place.start(tmp_path / "calm", *words[:2], *SMALL, "seeds=8"))
     assert place.digests(runs) == place.digests(tmp_path / "calm")
+
+
+def test_what_could_not_be_kept_is_taken_by_the_next_head(
+    slurm_cluster: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say, ends the head between taking a cell and keeping it."""
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, slurm_cluster[name])
+    bench = Bench.ready(load_challenge("debugging_wine"), device="cpu")
+
+    def cells() -> Generator[tuple[Work, StoredCell], None, None]:
+        return compute([Work(bench, "random", seed) for seed in range(3)], Slurm(SlurmLaunch(), tmp_path))
+
+    with pytest.raises(OSError, match="full"):
+        for _ in cells():
+            raise OSError("full")
+    left = {path.parent.name: path.read_bytes() for path in tmp_path.glob("exchange/cells/*/cells/*/cell.json")}
+    assert left
+    taken = {str(work.seed): stored.cell.seconds.scoring for work, stored in cells()}
+    assert set(taken) == {"0", "1", "2"}
+    assert all(f'"scoring": {taken[seed]}'.encode() in content for seed, content in left.items())
+    assert not (tmp_path / "exchange").exists()
 
 
 def kill_node(environment: Environment, name: str) -> None:
