@@ -13,6 +13,7 @@ from typing import Any
 from harness import sandbox
 from harness.data import Dataset
 from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
+from harness.evaluation.frozen import refuse_drift
 from harness.models.backend import resolve_device
 from harness.protocol.challenge import Challenge
 from harness.sandbox import gpu, turns
@@ -60,11 +61,13 @@ class Bench:
         if challenge.limits.gpu and not elsewhere:
             gpu.require(tier)
         dataset = dataset or challenge.load_dataset()
+        data_digest = dataset.digest()
+        refuse_drift(challenge, data_digest)
         return cls(
             challenge=challenge,
             track=challenge.load_track(dataset, device),
             fingerprint=challenge.fingerprint(dataset),
-            data_digest=dataset.digest(),
+            data_digest=data_digest,
             tier=tier,
             device=device,
         )

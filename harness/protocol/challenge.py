@@ -27,6 +27,8 @@ from harness.data import Dataset, DatasetSettings
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, model_names, model_version
 from harness.packages.provide import Allowed
+from harness.protocol.lock import Lock
+from harness.protocol.rules import Counts, Logs, Phases, Quota
 from harness.randomness import OPEN_SECRET
 from harness.sandbox.base import Limits
 from harness.tracks.base import Settings, Track
@@ -34,8 +36,9 @@ from harness.tracks.base import Settings, Track
 _GROUPS = ("track", "dataset", "model")
 Homes = Mapping[str, Path | None]
 NOWHERE: Homes = {}
-_PLAIN = {"draws": 1, "packages": "none"}  # left out where so: older challenges keep their fingerprints
-_COSMETIC = ("title", "description", "baseline")  # cannot change a score
+_PLAIN = {"draws": 1, "packages": "none", "counts": "last", "phases": None, "quota": None, "logs": "kept"}
+# left out where so: older challenges keep their fingerprints
+_COSMETIC = ("title", "description", "baseline", "counts", "quota", "logs")  # cannot change a score
 
 
 def _packages(value: object) -> object:
@@ -69,6 +72,15 @@ class Challenge(BaseModel):
     limits: Limits = Limits()
     packages: Annotated[Allowed, BeforeValidator(_packages)] = "none"
     """What a submission may require beside the harness's own packages: nothing, anything, or these names."""
+    counts: Counts = "last"
+    """Which of a team's entries stands on the board."""
+    phases: Phases | None = None
+    quota: Quota | None = None
+    logs: Logs = "kept"
+    """Whether what a submission printed stays with the organiser, or is part of its report."""
+    teams: Path | None = Field(None, exclude=True)  # the roster: who may enter; None: whoever has the runs directory
+    secret_file: Path | None = Field(None, exclude=True)  # where the secret was read
+    lock: Lock | None = Field(None, exclude=True)  # what was frozen of it
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
@@ -112,10 +124,11 @@ class Challenge(BaseModel):
 
     def score_settings(self) -> dict[str, Any]:
         """The pinned settings that can change a score, but for the secret."""
-        facts = {key: value for key, value in self.pinned().items() if key not in (*_COSMETIC, "secret")}
+        facts = {key: value for key, value in self.pinned().items() if key not in (*_COSMETIC, "secret", "phases")}
         for key in self.dataset.whereabouts:  # where the data are; what they are is in their digest
             facts["dataset"].pop(key, None)
-        return facts
+        parts = self.phases.score_settings if self.phases else None
+        return facts | ({"phases": parts} if parts else {})
 
     def commitment(self, data_digest: str) -> str:
         """HMAC-SHA256 of everything else that is fixed, under the secret: binds the secret, and does not tell it.

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR, expanded
-from harness.protocol import source
+from harness.protocol import lock, secret, source
 from harness.protocol.challenge import Challenge, Homes, invalid, validated
 from harness.protocol.launch import Launch
 
 DEFAULT_CHALLENGE = "debugging_digits"
-_FREE_TEXT = ("submission", "runs_dir", "tracking.uri")
+_FREE_TEXT = ("submission", "runs_dir", "tracking.uri", "team", "replaces", "secret_file", "teams")
 _MAX_SWEEP = 10_000  # combinations of one command line
 
 
@@ -42,6 +42,8 @@ class _RunSettings(_Part):
     submission: str = Field(min_length=1)
     device: Literal["auto", "cpu", "cuda"]
     runs_dir: str = Field(min_length=1)
+    team: str | None
+    replaces: str | None
     sandbox: _Sandbox
     tracking: _Tracking
     launcher: Launch
@@ -58,6 +60,8 @@ class RunConfig:
     tier: str
     tracking_uri: str | None
     launch: Launch
+    team: str | None = None
+    replaces: str | None = None
 
 
 def load_challenge(
@@ -101,6 +105,8 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
         tier=run.sandbox.tier,
         tracking_uri=run.tracking.uri,
         launch=run.launcher,
+        team=run.team,
+        replaces=run.replaces,
     )
 
 
@@ -194,7 +200,18 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     values = {str(key): value for key, value in plain.items()}
     if not any(o.lstrip("+").startswith("name=") for o in overrides):
         values["name"] = name  # a challenge has the name of its file
-    return values, homes
+    return values | _beside(values, read.root), homes
+
+
+def _beside(values: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What a challenge's own files say: where its roster is, the secret that is kept elsewhere, what was frozen of it."""
+    found: dict[str, Any] = {"lock": lock.read(lock.place(root, str(values["name"])))}
+    for key in ("teams", "secret_file"):
+        if isinstance(said := values.get(key), str):
+            found[key] = root / expanded(said)
+    if "secret_file" in found:
+        found["secret"] = secret.read(found["secret_file"])
+    return found
 
 
 def _hydra_problem(text: str) -> ProtocolError:

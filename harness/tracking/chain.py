@@ -13,6 +13,15 @@ kind           who acts                what the line says
                                        names, a later one by the key before it
 ``import``     the organiser           runs were brought here; the note says from where
 ``rebuild``    the organiser           the MLflow store was made again from the records; the note says why
+``entry``      the organiser           a team handed something in; the note says what and when (JSON)
+``replace``    who has the directory   the run takes the place of an earlier one, which the note names
+``select``     a team, by an organiser the run is the one of its team that counts
+``withdraw``   a team, by an organiser the run counts no longer; the note says why
+``disqualify`` the organiser           the run, and its team, rank no longer; the note says why
+``reinstate``  the organiser           a withdrawal or disqualification of the run has ended; the note says why
+``freeze``     the organiser           a challenge was frozen; the note names it and the digest of its lock
+``reveal``     the organiser           a challenge's secret was published
+``finalise``   the organiser           a competition is over; the note names the challenge
 =============  ======================  ================================================================================
 
 All but ``run`` are made by persons and signed where there is a key. Every line carries the key in force, so that the
@@ -37,8 +46,9 @@ from harness.tracking.signature import Key, verified
 
 LEDGER = "ledger.jsonl"
 START = "0" * 64
-OF_A_RUN = ("run", "release", "reproduce")
-BY_PERSONS = ("release", "reproduce", "publish", "key", "import", "rebuild")
+OF_A_RUN = ("run", "release", "reproduce", "replace", "select", "withdraw", "disqualify", "reinstate")
+OF_A_COMPETITION = ("entry", "freeze", "reveal", "finalise")
+BY_PERSONS = (*OF_A_RUN[1:], "publish", "key", "import", "rebuild", *OF_A_COMPETITION)
 KINDS = ("run", *BY_PERSONS)
 MAX_LINE = 64_000  # bytes
 _MAX_NOTE, _MAX_WHO = 2000, 200  # characters
