@@ -110,6 +110,11 @@ class Challenge(BaseModel):
         return self.secret == OPEN_SECRET
 
     @property
+    def public_data(self) -> bool:
+        """Whether anybody can have the data, labels and all: they are shipped, or lie at an address."""
+        return plugins.of(type(self.dataset)) is None and getattr(self.dataset, "path", None) is None
+
+    @property
     def track_type(self) -> type[Track[Any, Any]]:
         """The class of this challenge's protocol."""
         return self.track.track_type

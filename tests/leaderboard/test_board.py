@@ -13,7 +13,8 @@ import pytest
 from scipy import stats
 
 from harness.errors import Status
-from harness.leaderboard.board import LUCKY, Board, build
+from harness.leaderboard.board import Board, build
+from harness.leaderboard.notes import LUCKY
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery, held, ledger
 from harness.tracking.addresses import tracking_uri

@@ -1,0 +1,1 @@
+"""A competition's life: what is frozen, taken in, scored by phases, announced."""
