@@ -90,6 +90,23 @@ def _pack(files: Mapping[str, object], content: Callable[..., bytes], into: Bina
 # --- unpacking what others have packed ---
 
 
+def crowded(content: bytes, most: int) -> bool:
+    """Whether a zip file lists far more than so many entries; told before a list of them takes much memory."""
+    return content.count(_ENTRY) > 2 * most
+
+
+def odd(entry: zipfile.ZipInfo, kind: int = stat.S_IFREG) -> str:
+    """Why an entry of a zip file is not taken for a file (or a folder, ``stat.S_IFDIR``); empty where it is.
+
+    Of the methods of packing, only those in which zipfile reads no more than it was asked for are used.
+    """
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, kind) or entry.is_dir() != (kind == stat.S_IFDIR):
+        return "is not a regular file"
+    if entry.flag_bits & 0x1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "is encrypted or packed in a way that is not used here"
+    return ""
+
+
 def unpack_cells(content: bytes, record: Record) -> Cells:
     """The cells of a record from a zip file, each held against it and against the digests it lists itself.
 
@@ -150,7 +167,7 @@ def _is_path(name: str) -> bool:
 
 def _unpack(content: bytes, what: str, allowed: Callable[[str], bool], most: int, limit: int) -> dict[str, bytes]:
     """Contents by name. HarnessError for names that are not allowed or come twice, links, and more than was announced."""
-    if content.count(_ENTRY) > 2 * most:  # before a list of them takes more memory than all files may
+    if crowded(content, most):
         raise HarnessError(f"its {what} has more than {most} files.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
@@ -178,16 +195,13 @@ def _check_entries(
         raise HarnessError(f"its {what} holds more than {limit // 2**20} MB.")
     names: set[str] = set()
     for entry in entries:
-        kind = stat.S_IFMT(entry.external_attr >> 16)
         name = entry.filename
         if entry.orig_filename != name or not allowed(name):
             raise HarnessError(f"its {what} has an entry that does not belong there: {entry.orig_filename!r:.120}.")
         if name in names:
             raise HarnessError(f"its {what} has two entries of the name {name:.120}.")
-        if kind not in (0, stat.S_IFREG) or entry.is_dir():
-            raise HarnessError(f"its {what}: {name:.120} is not a regular file.")
-        if entry.flag_bits & 0x1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise HarnessError(f"its {what}: {name:.120} is packed in a way that is not used here.")
+        if why := odd(entry):
+            raise HarnessError(f"its {what}: {name:.120} {why}.")
         if name.endswith("/cell.json") and allowed is _is_cell_file and entry.file_size > MAX_RECORD_BYTES:
             raise HarnessError(f"its {what}: {name:.120} is larger than {MAX_RECORD_BYTES // 2**20} MB.")
         names.add(name)
