@@ -126,7 +126,7 @@ class Ledger:
 
     def read(self) -> list[Entry]:
         """All entries in order, a torn last line left out. Raises HarnessError naming the first broken line."""
-        return [entry for entry, _ in self._lines()]
+        return [entry for entry, _ in self.lines()]
 
     def public_key(self) -> str | None:
         """The key that signs now (hex); None: nothing is signed, so whoever can write the directory can add lines.
@@ -210,7 +210,7 @@ class Ledger:
 
     def remarks(self) -> list[str]:
         """What is no tampering, but readers should know: that nothing is signed, that a clock was set back."""
-        lines = self._lines()
+        lines = self.lines()
         unsigned = "The ledger is not signed: whoever can write the runs directory can add lines to it."
         signed = any(line.entry.key for line in lines[-1:])
         return ([] if signed or not lines else [unsigned]) + chain.backwards(lines)
@@ -219,7 +219,7 @@ class Ledger:
         """Ledger and records compared; the second time only where something was wrong before."""
         recorded = self.runs.run_ids()  # first: whatever is recorded from here on has its line later
         try:
-            lines = self._lines()
+            lines = self.lines()
         except HarnessError as error:
             return _Look([error.reason], {}, 0)
         latest = latest_records(line.entry for line in lines)
@@ -242,7 +242,8 @@ class Ledger:
     # --- the file ---
 
     @few_collections()
-    def _lines(self) -> list[Line]:
+    def lines(self) -> list[Line]:
+        """All entries in order with their bytes, a torn last line left out. HarnessError names the first broken line."""
         with disk_errors(f"read {self.path}"):
             content = self.path.read_bytes() if self.path.is_file() else b""
         whole = content.split(b"\n")[:-1]
@@ -263,7 +264,7 @@ class Ledger:
         try:
             return Line(chain.parse(content, "line"), content)
         except HarnessError:
-            self._lines()  # raises with the line's number
+            self.lines()  # raises with the line's number
             raise
 
 
