@@ -123,7 +123,7 @@ def unpack_cells(content: bytes, record: Record) -> Cells:
     if added := set(cells) - set(wanted):
         raise HarnessError(f"its {CELLS} has a cell of seed {min(added)}, which the record has not.")
     for seed, files in cells.items():
-        _check_cell(files, wanted[seed])
+        check_cell(files, wanted[seed], f"its {CELLS}: ")
     return cells
 
 
@@ -132,8 +132,9 @@ def unpack_submission(content: bytes) -> dict[str, bytes]:
     return _unpack(content, SUBMISSION, _is_path, folders.MAX_FILES, folders.MAX_MB * 2**20)
 
 
-def _check_cell(files: Mapping[str, bytes], wanted: CellRecord) -> None:
-    where = f"its {CELLS}: the cell of seed {wanted.seed}"
+def check_cell(files: Mapping[str, bytes], wanted: CellRecord, said: str = "") -> None:
+    """Hold a cell's files against its run's record and the digests they list. HarnessError begins with ``said``."""
+    where = f"{said}the cell of seed {wanted.seed}"
     content = files.get("cell.json")
     if content is None:
         raise HarnessError(f"{where} has no cell.json.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -92,7 +92,18 @@ class Ledger:
             )
         return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})[-1]
 
-    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> list[Entry]:
+    def extend(self, wanted: Sequence[Mapping[str, Any]], *, key: Key | None) -> list[Entry]:
+        """Add several lines in one write, from what :func:`chain.following` takes of each.
+
+        Raises ProtocolError and HarnessError as :meth:`append`.
+        """
+        return self._add(key, *wanted)
+
+    def require(self, key: Key | None) -> None:
+        """Raise ProtocolError unless lines made by persons can be added with ``key``."""
+        self._refuse_another(self.public_key() or "", key)
+
+    def _add(self, key: Key | None, *wanted: Mapping[str, Any]) -> list[Entry]:
         """Write lines, before them one that names a key never used here; all of them or none."""
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
             length, last = self._end()
@@ -192,16 +203,17 @@ class Ledger:
         """What was edited or is missing, one sentence each; empty when all is well."""
         return [problem.what for problem in self.problems()]
 
-    def problems(self) -> list[Problem]:
+    def problems(self, awaited: Collection[str] = ()) -> list[Problem]:
         """What was edited or is missing, by run where it is of one run; empty when all is well.
 
         A run that another harness is writing may have a record before it has its line: it is looked at again, and left
-        to its writer.
+        to its writer. Runs that are ``awaited`` are to have their line later, too.
         """
         first = self._look()
         if not first.chain and not first.runs:
             return []
         busy = {run_id for _, run_id in first.runs if self.runs.being_written(run_id)}
+        busy |= {run_id for fault, run_id in first.runs if fault == "unlisted" and run_id in awaited}
         again = self._look(first)
         runs = {
             fault: text for fault, text in again.runs.items() if first.runs.get(fault) == text and fault[1] not in busy
