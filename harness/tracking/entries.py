@@ -70,4 +70,4 @@ def marks(entries: Iterable[Entry], kind: str) -> dict[str, Entry]:
 
 def replaced(entries: Iterable[Entry]) -> Mapping[str, str]:
     """Run id -> the run whose place it took, as the owner of the directory said."""
-    return {entry.run_id: entry.note for entry in entries if entry.kind == "replace"}
+    return {entry.run_id: entry.note.split()[0] for entry in entries if entry.kind == "replace" and entry.note.strip()}
