@@ -188,6 +188,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     json(found)
 
+    ended = steps.add_parser(
+        "finalise", help="end a competition and publish its final phase", description="End a competition."
+    )
+    ended.set_defaults(handler="compete:finalise")
+    ended.add_argument("challenge")
+    ended.add_argument("--who", required=True, help="who ends it")
+    ended.add_argument("--why", required=True, help="on what ground")
+    ended.add_argument("--out", metavar="DIR", default="leaderboards", help="where boards are (default: leaderboards)")
+    ended.add_argument(
+        "--replace", action="store_true", help="replace a published board of another protocol or history"
+    )
+    ended.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    config_dir(ended)
+    runs_dir(ended)
+    json(ended)
+
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")
     check.add_argument("overrides", nargs="*", default=[], metavar="challenge=NAME", help="challenge to check against")
@@ -276,6 +292,42 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("--runs-dir", metavar="DIR", help="where records are (default: runs)")
     config_dir(take)
     json(take)
+
+    again = command(
+        "rerun", "compete:rerun", "run the entries that counted before a correction again, from their archives"
+    )
+    again.add_argument("challenge")
+    again.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="what `run` takes: launcher=, device="
+    )
+    config_dir(again)
+    runs_dir(again)
+    json(again)
+
+    won = command("winners", "compete:winners", "the announcement: who won, and who cannot be told from the winner")
+    won.add_argument("challenge")
+    won.add_argument("--hidden", action="store_true", help="before the end, for the organiser's eyes")
+    won.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    config_dir(won)
+    runs_dir(won)
+    json(won)
+
+    joined = command("merge", "compete:merge", "join the runs of another machine: one ledger that names both heads")
+    joined.add_argument("other", metavar="OTHER_RUNS")
+    joined.add_argument("--who", help="who merges, for the ledger (default: your login name)")
+    runs_dir(joined)
+    json(joined)
+
+    teams = commands.add_parser("team", help="the roster of a competition: new", description="The roster.")
+    adding = teams.add_subparsers(dest="step", required=True, metavar="STEP")
+    team = adding.add_parser(
+        "new", help="add a team, and print its token", description="Add a team, and print its token."
+    )
+    team.set_defaults(handler="compete:new_team")
+    team.add_argument("id", help="letters, digits, '_' and '-', as T17")
+    team.add_argument("--name", required=True, help="as the board shows it")
+    team.add_argument("--contact", default="", help="stays in the roster")
+    team.add_argument("--roster", metavar="FILE", default="conf/teams.yaml", help="default: conf/teams.yaml")
 
     for name, what in (
         ("withdraw", "take a run back: it counts no longer, and the board says why"),

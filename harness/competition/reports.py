@@ -13,6 +13,7 @@ from harness.competition.quota import Left
 from harness.leaderboard.text import clean, number
 from harness.tracking.files import write_text_atomic
 
+_NEWS = ("challenge", "version", "status", "reason", "score", "ci95", "late")
 UNASSIGNED = "unassigned"
 """The folder of reports on entries that name no team."""
 
@@ -71,13 +72,22 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
+def _same(text: str, report: Report) -> bool:
+    """Whether a team was told this already."""
+    try:
+        told = json.loads(text)
+        return all(told[name] == json.loads(json.dumps(getattr(report, name))) for name in _NEWS)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def write(report: Report, reports: Path) -> bool:
     """Write ``<team>/<time>_<digest>.md`` and ``.json``; whether anything is new. HarnessError where the disk refuses."""
     stem = reports / report.place
     page, facts = stem.with_name(f"{stem.name}.md"), stem.with_name(f"{stem.name}.json")
     text = json.dumps(report.plain(), indent=2) + "\n"
-    if facts.is_file() and facts.read_text(encoding="utf-8") == text:
-        return False
+    if facts.is_file() and _same(facts.read_text(encoding="utf-8"), report):
+        return False  # the receipt of the first time stands
     write_text_atomic(page, report.markdown())
     write_text_atomic(facts, text)
     return True

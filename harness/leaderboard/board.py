@@ -15,7 +15,7 @@ from harness.leaderboard.phase import facts as phase_facts
 from harness.leaderboard.phase import phase_of, scored, unscored
 from harness.leaderboard.ranking import order, places
 from harness.leaderboard.row import Owner, Place, Row, row
-from harness.leaderboard.standing import Standings
+from harness.leaderboard.standing import Standings, is_ours
 from harness.protocol.roster import read as read_roster
 from harness.protocol.rules import PhaseName
 from harness.sandbox.tiers import STRENGTH
@@ -158,9 +158,12 @@ def build(
     stands = rules.of(submitted, lambda record: obstacles[record.run_id], step)
     track = challenge.track_type
     ranked = [record if step else records[record.run_id] for record in stands.ranked]
+    references = [r for r in records.values() if r.reference and not obstacles[r.run_id]]
+    if roster:  # teams compete with each other; what the baselines reach is shown beside them
+        references += [record for record in ranked if is_ours(record)]
+        ranked = [record for record in ranked if not is_ours(record)]
     ranked = order(ranked, track, rules.received)
     placed = places(ranked, track, sets=step is None)
-    references = [r for r in records.values() if r.reference and not obstacles[r.run_id]]
     reproduced = standing(report.entries, "reproduce")
     digests = latest_records(report.entries)
 

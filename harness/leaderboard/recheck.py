@@ -94,7 +94,7 @@ def _row(row: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[str]:
     own = {
         r["submission"]: _scores(r)
         for r in plain["references"]
-        if r["score"] is not None and r["device"] == row["device"]
+        if r["submission"].startswith("reference-") and r["score"] is not None and r["device"] == row["device"]
     }
     if row["normalised"] is not None and len(own) == 2 and row["submission"] not in own and len(scores) > 1:
         place = normalised(scores, own["reference-random"], own["reference-skyline"])

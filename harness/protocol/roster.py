@@ -14,11 +14,13 @@ import difflib
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ProtocolError
@@ -135,3 +137,34 @@ def _doubles(teams: list[Team]) -> list[str]:
             if values[i] and (first := values.index(values[i])) < i:
                 found.append(f"{teams[first].id} and {team.id} have the same {what}")
     return found
+
+
+def added(path: Path, team_id: str, name: str, contact: str = "") -> str:
+    """Add a team to a roster, which is made where there is none; returns its token, which is kept nowhere.
+
+    Raises ProtocolError where the roster would not be valid, or is not written as a list below ``teams:``.
+    """
+    token = secrets.token_hex(16)
+    values = {
+        "id": team_id,
+        "name": name,
+        "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+        "contact": contact,
+    }
+    line = yaml.safe_dump({k: v for k, v in values.items() if v}, default_flow_style=True, sort_keys=False, width=10**6)
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else "teams:\n"
+        text = before if before.endswith("\n") else before + "\n"
+        building = path.with_name(f".{path.name}.new")
+        building.write_text(f"{text}  - {line.strip()}\n", encoding="utf-8")
+        try:
+            if team_id not in read(building).teams:
+                raise ProtocolError(
+                    f"{path} does not end in a list of teams.", "A line each, as `  - {id: T1, name: First}`."
+                )
+            building.replace(path)
+        finally:
+            building.unlink(missing_ok=True)
+    except OSError as error:
+        raise ProtocolError(f"The roster {path} cannot be written: {error.strerror or error}.") from error
+    return token

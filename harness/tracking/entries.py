@@ -12,6 +12,7 @@ from harness.tracking.chain import Entry
 from harness.tracking.ledger import Ledger
 from harness.tracking.signature import Key
 
+_DECODER = json.JSONDecoder()
 _MARKS = {"withdraw": "reinstate", "disqualify": "reinstate"}
 
 
@@ -48,7 +49,7 @@ def handed(entries: Iterable[Entry], challenge: str) -> list[Handed]:
     for entry in entries:
         if entry.kind == "entry":
             try:
-                one = Handed(**json.loads(entry.note))
+                one = Handed(**_DECODER.raw_decode(entry.note)[0])  # behind it may stand what a wrong clock showed
                 moment(one.received)
             except (ValueError, TypeError):  # a line of a newer version
                 continue
