@@ -135,7 +135,7 @@ class _Merger:
     # --- lines ---
 
     def _recorded(self, brought: Sequence[str]) -> Iterator[dict[str, Any]]:
-        last = {line.entry.run_id: line.entry for line in self._lines if line.entry.kind == "run"}
+        last = {entry.run_id: entry for entry, _ in self._lines if entry.kind == "run" and entry.record_sha256}
         return (_facts(last[run_id], last[run_id].note) for run_id in brought)
 
     def _said(self, here: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def _facts(entry: Entry, note: str) -> dict[str, Any]:
 def _note(entry: Entry) -> str:
     """The note of a line's copy: with the line that it was made from, unless it is data or a copy itself."""
     if entry.kind in _AS_DATA or _COPIED.search(entry.note):
-        return entry.note
+        return entry.note[:MAX_NOTE]
     end = f" (merged from line {entry.seq} of {entry.time})"
     return entry.note[: MAX_NOTE - len(end)] + end
 
