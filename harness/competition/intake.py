@@ -103,8 +103,8 @@ class Intake:
         one = Wanted(self.session, folder, entry.team.id)
         try:
             self._desk.enter(one, self._key, found.received)
-        except ProtocolError as error:
-            return self._refused(found, entry.team.id, str(error))
+        except ProtocolError as error:  # it is for another track, or one too many
+            return self._refused(found, entry.team.id, str(error).replace(str(folder), found.path.name))
         return one
 
     def _refused(self, found: inbox.Found, team: str | None, why: str) -> Report:

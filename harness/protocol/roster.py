@@ -120,7 +120,7 @@ def added(path: Path, team_id: str, name: str, contact: str = "") -> str:
 
 def _parsed(content: bytes, path: Path) -> Roster:
     content = content.removeprefix(b"\xef\xbb\xbf")
-    bare = re.match(rb"(?:\s*(?:#[^\n]*)?\n)*-", content)  # a list without the key above it
+    bare = re.match(rb"(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*-(?!-)", content)  # a list without the key above it
     try:
         values = plain_yaml.read(b"teams:\n" + content if bare else content, plain_yaml.Values)
     except plain_yaml.NotPlain as error:
