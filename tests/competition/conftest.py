@@ -105,6 +105,12 @@ def packed(path: Path, contents: Mapping[str, str], around: str = "") -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _no_key_of_this_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.delenv("HARNESS_KEY", raising=False)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A challenge ``flips`` on a table of 400 made-up patients, a roster of T1 (with a token, ``alpha``) and T2."""
