@@ -42,9 +42,9 @@ def phased(tmp_path: Path) -> Callable[..., Challenge]:
 
     def of(**public: Any) -> Challenge:
         final = public.pop("final", {})
-        more = {name: public.pop(name) for name in ("counts", "version") if name in public}
+        more: dict[str, Any] = {name: public.pop(name) for name in ("counts", "version") if name in public}
         phases = {"public": public, "final": final}
-        plain = {**made.challenge().pinned(), "secret": SECRET, "phases": phases, **more}
+        plain: dict[str, Any] = {**made.challenge().pinned(), "secret": SECRET, "phases": phases, **more}
         return Challenge.from_plain(plain).model_copy(update={"teams": path})
 
     return of
