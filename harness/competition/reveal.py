@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.protocol import rules, source
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.tracking.files import json_bytes, one_writer, read_bytes, write_bytes_atomic
-from harness.tracking.ledger import Ledger
+from harness.tracking.ledger import Entry, Ledger
 from harness.tracking.signature import Key
 
 SUFFIX = ".revealed.json"
@@ -60,7 +61,7 @@ def reveal(
         if challenge.practice:
             raise ProtocolError(f"The secret of {name} is open: there is nothing to reveal.")
         entries = ledger.read()
-        _refuse_early(challenge, max([datetime.now(UTC), *(rules.moment(entry.time) for entry in entries[-1:])]))
+        _refuse_early(challenge, max([datetime.now(UTC), *_said(entries)]))
         facts = _facts(challenge)
         _refuse_drift(challenge, facts)
         may_sign(ledger, key)
@@ -130,6 +131,13 @@ def _facts(challenge: Challenge) -> dict[str, Any]:
         "secret": challenge.secret,
         "how": _HOW,
     }
+
+
+def _said(entries: Sequence[Entry]) -> list[datetime]:
+    """The time of the last line, where it says one: no clock that was set back is earlier."""
+    with suppress(ValueError):
+        return [rules.moment(entry.time) for entry in entries[-1:]]
+    return []
 
 
 def _refuse_early(challenge: Challenge, now: datetime) -> None:
