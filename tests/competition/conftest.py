@@ -29,7 +29,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def conf(tmp_path: Path) -> Path:
     """A config directory with the challenge ``quality``: 300 rows of a table, two seeds."""
     rng = np.random.default_rng(5)
-    rows = [f"{k + rng.normal():.5f},{rng.normal():.5f},{rng.normal():.5f},{'bad' if k else 'good'}" for k in (0, 1) * 150]
+    rows = [
+        f"{k + rng.normal():.5f},{rng.normal():.5f},{rng.normal():.5f},{'bad' if k else 'good'}" for k in (0, 1) * 150
+    ]
     (tmp_path / "quality.csv").write_text("\n".join(["a,b,c,state", *rows]) + "\n")
     found(Wish("quality", "debugging", tmp_path / "quality.csv", {"label": "state"}), tmp_path / "conf")
     add(tmp_path / "conf" / "challenge" / "quality.yaml", "seeds: 2")

@@ -165,7 +165,7 @@ def test_what_is_refused(conf: Path, tmp_path: Path) -> None:
     file, data = conf / "challenge" / "quality.yaml", conf / "dataset" / "quality.yaml"
     whole, pinned = file.read_text(), data.read_text()
     data.write_text(re.sub(r"(?m)^sha256: .*\n", "", pinned))
-    with pytest.raises(ProtocolError, match="not pinned: .*sha256: [0-9a-f]{64}"):
+    with pytest.raises(ProtocolError, match=r"not pinned: .*sha256: [0-9a-f]{64}"):
         freeze("quality", conf, runs)
     data.write_text(pinned)
     add(file, "teams: teams.yaml")
@@ -201,7 +201,9 @@ def test_killed_in_the_middle_and_done_again(conf: Path, tmp_path: Path, own_hom
         "f.freeze('quality', Path(sys.argv[1]), sys.argv[2])\n"
     )
     line = [sys.executable, "-c", program, str(conf), str(tmp_path / "runs")]
-    done = subprocess.run(line, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        line, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     place = own_home / ".config" / "harness" / "secrets" / "quality.secret"
     drawn = secret.read(place)

@@ -67,7 +67,7 @@ def test_changed_data(runs: RunsDir) -> None:
 
 
 def test_another_harness_is_another_matter(runs: RunsDir, digest: str) -> None:
-    records = [path for path in runs.path.glob("*/record.json")]
+    records = list(runs.path.glob("*/record.json"))
     before = {path: path.read_bytes() for path in records}
     try:
         for path in records:
@@ -75,7 +75,7 @@ def test_another_harness_is_another_matter(runs: RunsDir, digest: str) -> None:
             plain["settings"]["track"].pop("step")  # a setting that it did not have
             path.write_text(json.dumps(plain))
         refuse_changed(wine(), digest, runs)
-        with pytest.raises(ProtocolError, match="track.noise"):
+        with pytest.raises(ProtocolError, match=r"track\.noise"):
             refuse_changed(wine("track.noise=0.2"), digest, runs)
         for path in records:
             path.write_text(json.dumps(json.loads(path.read_bytes()) | {"settings": {}}))
