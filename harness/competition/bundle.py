@@ -14,26 +14,21 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from harness.competition import page, practice
+from harness.competition import page, rehearsal
 from harness.competition.freeze import own_file
 from harness.errors import ProtocolError
 from harness.evaluation import frozen
 from harness.packages.installed import installed, own
-from harness.paths import CONF_DIR, permit
-from harness.protocol import catalogue, roster, source, submission
+from harness.paths import permit
+from harness.protocol import catalogue, roster, submission
 from harness.protocol.challenge import Challenge
-from harness.protocol.compose import homes_of, load_challenge
+from harness.protocol.compose import load_challenge
 from harness.protocol.describe import describe
 from harness.protocol.scaffold import scaffold
-from harness.randomness import OPEN_SECRET
 from harness.tracking import provenance
 from harness.tracking.files import TEMPORARY, disk_errors, json_bytes
 
-_LEFT_OUT = ("name", "secret", "quota", "phases", "dataset", "track", "model")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a .zip knows
 
 
@@ -86,27 +81,8 @@ def bundle(name: str, config_dir: Path, out: Path, *, practice: str | None = Non
 
 def _fill(folder: Path, challenge: Challenge, config_dir: Path, chosen: str | None) -> str:
     """Write everything; returns what the data are."""
-    conf, name = folder / "conf", challenge.name
     official = challenge.load_dataset()
-    choice, settings, data = practice.write(challenge, official, config_dir, conf, chosen)
-    plain: dict[str, Any] = {"defaults": [{"override /dataset": choice}]}
-    plain |= {key: value for key, value in challenge.pinned().items() if key not in _LEFT_OUT} | {"secret": OPEN_SECRET}
-    if challenge.phases and challenge.phases.final:  # dates and quota are the organiser's; what is scored is the same
-        plain["phases"] = {"public": {"share": challenge.phases.public.share}, "final": {"opens": None}}
-    if settings:
-        plain["dataset"] = settings
-    for group, part in (("track", challenge.track), ("model", challenge.model)):
-        chosen_part, inline = _part(group, part, challenge, config_dir, conf)
-        plain["defaults"].append({f"override /{group}": chosen_part})
-        plain[group] = inline
-    challenge_file = conf / "challenge" / f"{name}.yaml"
-    challenge_file.parent.mkdir(parents=True)
-    remark = "# To practise on: the official draws come from a secret that the organiser keeps.\n"
-    challenge_file.write_text(remark + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    here = load_challenge(name, config_dir=conf)
-    if here.public_data is False and not here.dataset.pinned:
-        here = _pinned(here, conf / "dataset" / f"{choice}.yaml", conf)
-
+    here, data = rehearsal.write(challenge, official, config_dir, folder / "conf", chosen)
     task = challenge.track_type.task
     scaffold(task.kind, folder / "my_method")
     for baseline in catalogue.baseline_names(task.kind, challenge.track.left_out()):
@@ -118,49 +94,8 @@ def _fill(folder: Path, challenge: Challenge, config_dir: Path, chosen: str | No
     if challenge.lock:
         shown = {"facts": challenge.lock.facts, "frozen": challenge.lock.frozen, "lock_sha256": challenge.lock.sha256}
         (folder / "CHALLENGE.lock").write_bytes(json_bytes(shown))
-    (folder / "README.md").write_text(page.page(challenge, official, _described(here), data), encoding="utf-8")
+    (folder / "README.md").write_text(page.page(challenge, official, describe(here), data), encoding="utf-8")
     return data
-
-
-def _part(group: str, part: Any, challenge: Challenge, config_dir: Path, conf: Path) -> tuple[str, dict[str, Any]]:
-    """The config that a track or model builds on, and all its settings; its code, where the directory holds it."""
-    plain: dict[str, Any] = part.model_dump(mode="json")
-    choice = source.read(challenge.name, config_dir).groups[group]
-    if (CONF_DIR / group / f"{choice}.yaml").is_file():
-        return choice, plain
-    (conf / group).mkdir(parents=True, exist_ok=True)
-    (conf / group / f"{choice}.yaml").write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
-    home = homes_of(challenge.name, config_dir)[group]
-    module = plain["name"].partition(":")[0].partition(".")[0]
-    if home and ":" in plain["name"]:
-        for code in [home / f"{module}.py", *(home / module).rglob("*.py")]:
-            if code.is_file():
-                (conf / code.relative_to(home)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(code, conf / code.relative_to(home))
-    return choice, plain
-
-
-def _pinned(challenge: Challenge, file: Path, conf: Path) -> Challenge:
-    """The same, with the digest of its data in their config, so that nothing is said of unpinned data."""
-    from harness.data.own.settings import OwnSettings
-    from harness.data.own.source import digest, within
-
-    if isinstance(challenge.dataset, OwnSettings) and challenge.dataset.path:
-        path = within(conf, challenge.dataset.path)
-        found = digest(challenge.dataset.sources(path), path if path.is_dir() else path.parent)
-        file.write_text(f"{file.read_text(encoding='utf-8')}sha256: {found}\n", encoding="utf-8")
-    return load_challenge(challenge.name, config_dir=conf)
-
-
-def _described(challenge: Challenge) -> dict[str, Any]:
-    """The facts that participants are told. Raises ProtocolError where the practice data do not suffice."""
-    facts = describe(challenge)
-    if why := facts["task"].get("nothing can be measured on any seed"):
-        raise ProtocolError(
-            f"On the data of the bundle nothing can be measured: {why}",
-            "--practice DATASET names data of your config directory to practise on.",
-        )
-    return facts
 
 
 def _packages() -> Iterator[str]:

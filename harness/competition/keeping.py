@@ -71,6 +71,7 @@ def plan(
                 f"{place} is there already and holds another secret, which is never written over.", _ELSEWHERE
             )
         drawn = there
+    secret.require_strong(drawn, f"in {place}")
     return Plan(drawn, place, write=True, said=said)
 
 

@@ -22,11 +22,11 @@ from harness.protocol.compose import load_challenge
 
 
 def write(
-    challenge: Challenge, official: Dataset, config_dir: Path, conf: Path, practice: str | None
+    challenge: Challenge, official: Dataset, config_dir: Path, conf: Path, practice: str | None, attempt: int = 0
 ) -> tuple[str, dict[str, Any], str]:
     """Put the data into ``conf``: name of their config, settings that the challenge adds to it, what they are.
 
-    Raises ProtocolError where ``practice`` names no data set, or one with rows of the official data.
+    ``attempt``: which of several stand-ins. Raises ProtocolError where ``practice`` names no data set, or one with rows of the official data.
     """
     if practice is not None:
         return _practice(challenge, official, config_dir, conf, practice)
@@ -35,7 +35,11 @@ def write(
         return _public(challenge.dataset, source.read(challenge.name, config_dir).groups["dataset"], conf, said)
     name = f"{challenge.name}_stand_in"
     settings = stand_in.write(
-        official, challenge.dataset.model_dump(mode="json"), conf / name, challenge.name, challenge.version
+        official,
+        challenge.dataset.model_dump(mode="json"),
+        conf / name,
+        f"{challenge.name} {challenge.version}",
+        attempt,
     )
     _config(conf, name, settings)
     return name, {}, "made up: shapes, columns and classes are those of the official data, no value is"

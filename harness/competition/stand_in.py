@@ -6,6 +6,7 @@ each official part has, how many groups and levels a column has.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,22 @@ from harness.randomness import OPEN_SECRET, generator
 from harness.tracking.files import array_bytes, write_new
 
 _PARTS = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
-_APART = 3.0  # mean distance of two classes, in standard deviations: most rows can be told, not all
+_APART = (3.0, 4.5, 1.5)  # mean distance of two classes, in standard deviations: most rows can be told, not all
+ATTEMPTS = 12
+"""How many sets of data there are to choose from: on some, with few columns, wrong labels do no harm to be measured."""
 _SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 _VOTES = ("votes", "vote_label", "vote_annotator")
 Array = npt.NDArray[Any]
 
 
-def write(dataset: Dataset, settings: dict[str, Any], folder: Path, name: str, version: int) -> dict[str, Any]:
-    """Write made-up data below ``folder`` and return the settings of the data set that they are.
+def write(dataset: Dataset, settings: dict[str, Any], folder: Path, name: str, attempt: int = 0) -> dict[str, Any]:
+    """Write made-up data into ``folder``, in place of what is there, and return the settings of that data set.
 
-    ``settings``: those of the real data set. The same name and version give the same data.
+    ``settings``: those of the real data set. The same name and attempt (0 to ATTEMPTS - 1) give the same data.
     """
-    rng = generator(OPEN_SECRET, 0, f"stand-in for {name} {version}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rng = generator(OPEN_SECRET, attempt, f"stand-in for {name}")
     n, classes = len(dataset.y), dataset.n_classes
     y = rng.permutation(np.arange(n) % classes)
     columns = _columns(dataset, settings, y, rng)
@@ -38,14 +43,25 @@ def write(dataset: Dataset, settings: dict[str, Any], folder: Path, name: str, v
     meta = [column for column in columns if column not in (*roles, "votes", *_annotators(settings))]
     if dataset.texts is not None:
         columns.pop("votes", None)
-        votes = {"votes": list(_annotators(settings))} if "votes" in dataset.extras and _annotators(settings) else {}
-        kept = {key: settings[key] for key in ("features", "dimension") if key in settings}
+        votes: dict[str, Any] = (
+            {"votes": list(_annotators(settings))} if "votes" in dataset.extras and _annotators(settings) else {}
+        )
+        kept: dict[str, Any] = {key: settings[key] for key in ("features", "dimension") if key in settings}
         kept = kept or {"dimension": dataset.X.shape[1]}
         table = {"text": _documents(y, rng), "label": _names(dataset, y), **columns}
         write_new(folder / "documents.csv", _csv(table).encode())
-        plain: dict[str, Any] = {"name": "text", "path": f"{folder.name}/documents.csv", "text": "text", "label": "label"}
+        plain: dict[str, Any] = {
+            "name": "text",
+            "path": f"{folder.name}/documents.csv",
+            "text": "text",
+            "label": "label",
+        }
         return plain | kept | roles | votes | ({"meta": meta} if meta else {})
-    arrays = {"X": _inputs(dataset.X, y, classes, rng), "y": _names(dataset, y), **columns}
+    arrays = {
+        "X": _inputs(dataset.X, y, rng, apart=_APART[attempt // 2 % 3], tails=attempt % 2 == 1),
+        "y": _names(dataset, y),
+        **columns,
+    }
     for column, array in arrays.items():
         write_new(folder / f"{column}.npy", array_bytes(array))
     votes = {"votes": "votes"} if "votes" in columns else {}
@@ -66,13 +82,15 @@ def _columns(dataset: Dataset, settings: dict[str, Any], y: IntArray, rng: np.ra
     """What the real rows have beside inputs and labels, made up."""
     n, found = len(y), {}
     part = _part(dataset, rng)
+    group = _groups(len(np.unique(dataset.extras["group"])), part, rng) if "group" in dataset.extras else np.zeros(n)
+    order = np.argsort(np.lexsort((rng.random(n), group)))  # in time one group comes after the other
     for name, real in dataset.extras.items():
         if name == "id":
             found[name] = np.array([f"r{i:06}" for i in range(n)])
         elif name == "part":
             found[name] = np.array([_PARTS[int(p)] for p in part])
         elif name == "group":
-            found[name] = _groups(len(np.unique(real)), part, rng)
+            found[name] = group
         elif name == "votes":
             found[name] = rng.multinomial(5, _around(y, dataset.n_classes)).astype(np.int64)
         elif name in _VOTES:
@@ -81,11 +99,10 @@ def _columns(dataset: Dataset, settings: dict[str, Any], y: IntArray, rng: np.ra
             wrong = rng.random(n) < 0.2
             said = np.where(wrong, rng.integers(0, dataset.n_classes, n), y)
             found[name] = said.astype(np.int64) if dataset.texts is None else _names(dataset, said)
-        elif real.dtype.kind == "M":
-            days = np.datetime64("2000-01-01") + rng.permutation(n).astype("timedelta64[D]")
-            found[name] = np.datetime_as_string(days)
+        elif name == "time" and real.dtype.kind == "M":
+            found[name] = np.datetime_as_string(np.datetime64("2000-01-01") + order.astype("timedelta64[m]"))
         elif name == "time":
-            found[name] = rng.permutation(n).astype(np.int64)
+            found[name] = order.astype(np.int64)
         elif real.dtype.kind == "f":
             found[name] = rng.normal(size=real.shape).astype(real.dtype)
         else:
@@ -115,13 +132,16 @@ def _around(y: IntArray, classes: int) -> FloatArray:
     return chances
 
 
-def _inputs(real: FloatArray, y: IntArray, classes: int, rng: np.random.Generator) -> FloatArray:
-    """Clouds of points, one a class; squeezed into 0..1 where the real ones are pictures."""
+def _inputs(real: FloatArray, y: IntArray, rng: np.random.Generator, *, apart: float, tails: bool) -> FloatArray:
+    """Clouds of points, one a class, some with points far out; squeezed into 0..1 where the real ones are pictures."""
     d = int(np.prod(real.shape[1:]))
-    centres = rng.normal(size=(classes, d)) * _APART / np.sqrt(2 * d)
-    X = centres[y] + rng.normal(size=(len(y), d))
+    centres = rng.normal(size=(int(y.max()) + 1, d)) * apart / np.sqrt(2 * d)
+    noise = rng.normal(size=(len(y), d))
+    if tails:
+        noise /= np.sqrt(rng.chisquare(1.5, size=(len(y), 1)) / 1.5)
+    X = centres[y] + noise
     if real.ndim > 2:
-        X = 1 / (1 + np.exp(-X))
+        X = (1 + np.tanh(X / 2)) / 2
     made: FloatArray = X.astype(np.float32).reshape(real.shape)
     return made
 

@@ -33,7 +33,7 @@ def refuse_changed(challenge: Challenge, data_digest: str, runs: RunsDir) -> Non
         return
     theirs = [r for r in _records(challenge, runs, f"{challenge.name}-*") if r.fingerprint != fingerprint]
     theirs = [r for r in theirs if not r.reference] or theirs
-    changed = _changes(challenge, data_digest, other) or ["the secret"]
+    changed = _changes(challenge, data_digest, other) or ["the secret, or the code of a plug-in"]
     raise ProtocolError(
         f"{len(theirs)} run{'s' * (len(theirs) != 1)} in {runs.path} belong{'s' * (len(theirs) == 1)} to version "
         f"{challenge.version} of {challenge.name}, which has changed since: {'; '.join(changed[:_SHOWN])}"

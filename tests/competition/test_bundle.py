@@ -49,7 +49,10 @@ def table(here: Path) -> tuple[Path, str, dict[str, str], dict[str, int]]:
 
 def texts(here: Path) -> tuple[Path, str, dict[str, str], dict[str, int]]:
     words = [f"word{i}" for i in range(60)]
-    rows = [f"{('ham', 'spam')[k]}\t{' '.join(RNG.choice(words[k * 20 : k * 20 + 40], 12))} {i}" for i, k in enumerate((0, 1) * 200)]
+    rows = [
+        f"{('ham', 'spam')[k]}\t{' '.join(RNG.choice(words[k * 20 : k * 20 + 40], 12))} {i}"
+        for i, k in enumerate((0, 1) * 200)
+    ]
     (here / "messages.tsv").write_text("\n".join(["kind\tbody", *rows]) + "\n")
     return here / "messages.tsv", "selection", {"label": "kind", "text": "body"}, {}
 
@@ -91,7 +94,13 @@ def test_it_works_by_itself_and_tells_nothing(kind: object, tmp_path: Path) -> N
     archive = zipfile.ZipFile(io.BytesIO(zipped))
     files = {name.removeprefix("clinic/"): archive.read(name) for name in archive.namelist()}
     assert files == {name: (made.path / name).read_bytes() for name in made.files}
-    expected = {"README.md", "packages.txt", "CHALLENGE.lock", "conf/challenge/clinic.yaml", "my_method/submission.yaml"}
+    expected = {
+        "README.md",
+        "packages.txt",
+        "CHALLENGE.lock",
+        "conf/challenge/clinic.yaml",
+        "my_method/submission.yaml",
+    }
     assert expected <= set(files)
     assert any(name.startswith("baselines/random/") for name in files)
     _nothing_in(files, official.secret, tmp_path, rows)
@@ -119,7 +128,15 @@ def test_it_works_by_itself_and_tells_nothing(kind: object, tmp_path: Path) -> N
 
 
 def _nothing_in(files: dict[str, bytes], secret: str, tmp_path: Path, rows: Dataset) -> None:
-    words = [secret, str(tmp_path), str(ROOT), TOKEN, hashlib.sha256(TOKEN.encode()).hexdigest(), CONTACT, "Ada Organiser"]
+    words = [
+        secret,
+        str(tmp_path),
+        str(ROOT),
+        TOKEN,
+        hashlib.sha256(TOKEN.encode()).hexdigest(),
+        CONTACT,
+        "Ada Organiser",
+    ]
     patterns = [rf"\b{re.escape(socket.gethostname())}\b"] if len(socket.gethostname()) > 6 else []
     patterns += [rf"\b{re.escape(os.environ['USER'])}\b"] if len(os.environ.get("USER", "")) > 6 else []
     values = [row.tobytes() for row in rows.X]
@@ -140,21 +157,35 @@ def test_all_that_rows_may_have_beside_them(tmp_path: Path) -> None:
         said = [("bad", "good")[k if RNG.random() < 0.8 else 1 - k] for _ in range(2)]
         split = ("train", "train", "validation", "test")[i // 2 % 4]
         day = f"20{10 + i % 10}-03-{1 + i % 28:02}"
-        lines.append(f"{k + RNG.normal():.6f},{RNG.normal():.6f},{day},s{i // 2 % 40},{split},w{i % 3},{','.join(said)},{('bad', 'good')[k]}")
+        lines.append(
+            f"{k + RNG.normal():.6f},{RNG.normal():.6f},{day},s{i // 2 % 40},{split},w{i % 3},{','.join(said)},{('bad', 'good')[k]}"
+        )
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-    keys = {"label": "state", "time": "when", "group": "site", "part": "split", "votes": ["anna", "ben"]}
+    keys: dict[str, object] = {
+        "label": "state",
+        "time": "when",
+        "group": "site",
+        "part": "split",
+        "votes": ["anna", "ben"],
+    }
     keys |= {"columns": {"x": "number", "z": "number", "ward": "category+meta"}}
     found(Wish("full", "debugging", tmp_path / "rows.csv", keys), tmp_path / "conf")
     bundle("full", tmp_path / "conf", tmp_path / "given")
-    real, made = (load_challenge("full", config_dir=c).load_dataset() for c in (tmp_path / "conf", tmp_path / "given" / "conf"))
+    real, made = (
+        load_challenge("full", config_dir=c).load_dataset() for c in (tmp_path / "conf", tmp_path / "given" / "conf")
+    )
     assert made.X.shape == real.X.shape
     assert set(made.extras) | {"vote_label", "vote_annotator"} == set(real.extras) | {"vote_label", "vote_annotator"}
-    assert np.bincount(made.extras["part"].astype(int)).tolist() == np.bincount(real.extras["part"].astype(int)).tolist()
+    assert (
+        np.bincount(made.extras["part"].astype(int)).tolist() == np.bincount(real.extras["part"].astype(int)).tolist()
+    )
 
 
 def test_data_to_practise_on(conf: Path, tmp_path: Path) -> None:
     official = (conf / "data" / "quality.csv").read_text().splitlines()
-    rows = [f"{k + RNG.normal():.5f},{RNG.normal():.5f},{RNG.normal():.5f},{'bad' if k else 'good'}" for k in (0, 1) * 150]
+    rows = [
+        f"{k + RNG.normal():.5f},{RNG.normal():.5f},{RNG.normal():.5f},{'bad' if k else 'good'}" for k in (0, 1) * 150
+    ]
     for name, content in (("other", rows), ("leaky", [*rows[:-1], official[7]])):
         (conf / "data" / f"{name}.csv").write_text("\n".join([official[0], *content]) + "\n")
         plain = {"name": "table", "path": f"data/{name}.csv", "label": "state"}

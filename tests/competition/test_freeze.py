@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.competition import freeze as module
+from harness.cli import main
 from harness.competition.freeze import freeze
 from harness.errors import ProtocolError
 from harness.evaluation.bench import Bench
+from harness.evaluation.run import evaluate
 from harness.protocol import lock, secret
 from harness.protocol.compose import load_challenge
+from harness.protocol.describe import describe
 from harness.tracking.ledger import Ledger
 from harness.tracking.signature import new_key
 from tests.competition.conftest import add, plain
@@ -263,9 +266,69 @@ def _refusal(conf: Path) -> str:
     return str(caught.value)
 
 
-def test_the_version_is_the_runs_too(conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    freeze("quality", conf, tmp_path / "runs")
-    asked = []
-    monkeypatch.setattr(module, "refuse_changed", lambda *words: asked.append(words[0].version))
-    freeze("quality", conf, tmp_path / "runs")
-    assert asked == [1]
+def test_a_version_that_has_runs_stays_what_it_is(conf: Path, tmp_path: Path) -> None:
+    file, runs = conf / "challenge" / "quality.yaml", tmp_path / "runs"
+    evaluate(load_challenge("quality", config_dir=conf), "random", runs_dir=runs, tier="none")
+    first = freeze("quality", conf, runs)
+    whole = file.read_text()
+    add(file, "draws: 2")
+    before = {path: path.read_bytes() for path in (file, first.lock)}
+    with pytest.raises(ProtocolError, match=r"1 run in .* belongs to version 1 of quality.*draws is 2, was 1"):
+        freeze("quality", conf, runs)
+    file.write_text(whole)
+    with pytest.raises(ProtocolError, match="the secret"):
+        freeze("quality", conf, runs, new_secret=True, secret_file=tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+    assert first.lock.read_bytes() == before[first.lock]
+    file.write_bytes(before[file])
+    add(file, "version: 2")
+    assert freeze("quality", conf, runs).version == 2
+
+
+def test_the_commands(conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--config-dir", str(conf), "--runs-dir", str(tmp_path / "runs")]
+    assert main(["challenge", "freeze", "quality", *where, "--who", "Ada"]) == 0
+    said = capsys.readouterr().out
+    assert "frozen       quality version 1" in said
+    assert "harness bundle quality --config-dir" in said
+    assert "harness run challenge=quality submission=all" in said
+    assert main(["challenge", "freeze", "quality", *where, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["new"], facts["version"], facts["changes"]) == (False, 1, [])
+    assert main(["show", "quality", "--config-dir", str(conf), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["protocol"]["secret"] == "kept"
+    assert shown["protocol"]["frozen"].startswith("20")
+    assert main(["challenge", "freeze", "debugging_digits", *where]) == 2
+    assert main(["bundle", "quality", *where, "--out", str(tmp_path / "given.zip")]) == 0
+    assert main(["challenge", "bundle", "quality", *where, "--out", str(tmp_path / "given.zip")]) == 2
+    out = ["--out", str(tmp_path / "boards"), "--who", "Ada", "--why", "it is over"]
+    assert main(["challenge", "reveal", "quality", *where, *out]) == 0
+    assert main(["verify", str(tmp_path / "boards" / "quality.revealed.json")]) == 0
+    assert "Everything agrees." in capsys.readouterr().out
+
+
+def test_what_show_says_of_secret_data_and_rules(conf: Path) -> None:
+    open_one = describe(load_challenge("debugging_wine"))
+    assert open_one["protocol"]["secret"] == "open, for practice"
+    assert not {"public data", "quota"} & {*open_one["dataset"], *open_one["protocol"]}
+    kept = describe(load_challenge("debugging_wine", [f"secret={secret.new()}"]))
+    assert kept["dataset"]["public data"] == "labels can be looked up"
+    add(
+        conf / "challenge" / "quality.yaml",
+        "counts: best", "logs: shown", "quota: {per_day: 2, total: 30}",
+        "phases: {public: {closes: 2027-01-31T23:59:00+01:00, ladder: 0.01}, final: {}}",
+    )  # fmt: skip
+    own = describe(load_challenge("quality", config_dir=conf))
+    assert "public data" not in own["dataset"]
+    rules = {
+        key: own["protocol"][key] for key in ("counts", "quota", "deadline", "public phase", "final phase", "logs")
+    }
+    assert rules == {
+        "counts": "a team's best entry stands",
+        "quota": "2 a day, 30 in all",
+        "deadline": "2027-01-31T22:59:00Z",
+        "public phase": "open from the first, scores move by more than 0.01 alone, on 50% of the hidden items",
+        "final phase": "on the other hidden items, published when it is finalised",
+        "logs": "what a submission prints is part of its report",
+    }
