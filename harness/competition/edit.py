@@ -14,7 +14,7 @@ from harness.tracking.files import write_text_atomic
 
 REVEALED = "  # revealed on "
 """Begins the comment behind a secret that was published."""
-_PLAIN = re.compile(r"[A-Za-z0-9_~/.][A-Za-z0-9_~/.-]*")
+_PLAIN = re.compile(r"(~?/)[A-Za-z0-9_/.-]*")  # a path; all else is quoted: digits and an e are a number to some readers
 
 
 def put(path: Path, key: str, value: str | None, *, instead_of: tuple[str, ...] = (), comment: str = "") -> None:
@@ -26,7 +26,7 @@ def put(path: Path, key: str, value: str | None, *, instead_of: tuple[str, ...] 
     with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
         text = file.read()
     before = plain_yaml.read(text.encode(), plain_yaml.Values)
-    bare = value is not None and _PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str)
+    bare = value is not None and _PLAIN.fullmatch(value)
     shown = str(value) if bare else json.dumps(value)
     after = _changed(text, key, (key, *instead_of), f"{key}: {shown}{comment}")
     wanted = {k: v for k, v in before.items() if k not in instead_of} | {key: value}

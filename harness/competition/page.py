@@ -19,6 +19,10 @@ _LOGS = {
     "printed. Test with `harness check`, which shows it here.",
     "shown": "What your code prints is part of your report (the last lines of it).",
 }
+_DRAWS = (
+    "The official splits and noise are drawn from a secret that the organiser keeps, and those here from an open one:",
+    "your score here is not your score on the board, and what is fitted to these draws will not help you there.",
+)
 _RUN = """\
     harness check my_method challenge={name} --config-dir conf
     harness run challenge={name} submission=my_method --config-dir conf
@@ -54,11 +58,10 @@ def _lines(challenge: Challenge, official: Dataset, facts: Mapping[str, Any], da
     yield f"- Packages: {protocol['packages']}; packages.txt lists what is there."
     yield f"- Official data: {len(official.y)} rows, {official.n_classes} classes."
     yield from ("", "## Data and draws in this folder", "", f"The data are {data}.")
-    yield "The official splits and noise are drawn from a secret that the organiser keeps, and those here from an open one:"
-    yield from (
-        "your score here is not your score on the board, and what is fitted to these draws will not help you there.",
-        "",
-    )
+    if challenge.practice:
+        yield from ("Splits and noise are drawn from an open secret: the challenge is for practice.", "")
+    else:
+        yield from (*_DRAWS, "")
     yield from ("## Rules", "", f"- {_COUNTS[challenge.counts]}", *_quota(challenge), *_phases(challenge))
     yield from (f"- {_LOGS[challenge.logs]}", "")
     yield from ("## How to hand in", "")
