@@ -23,7 +23,7 @@ from harness.data import Dataset
 from harness.errors import ProtocolError
 from harness.protocol.compose import load_challenge
 from harness.protocol.founding import Wish, found
-from tests.competition.conftest import add
+from tests.competition.owned import add
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, CONTACT = "token-of-the-first-team", "first@teams.example.org"

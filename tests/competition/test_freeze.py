@@ -23,7 +23,7 @@ from harness.protocol.compose import load_challenge
 from harness.protocol.describe import describe
 from harness.tracking.ledger import Ledger
 from harness.tracking.signature import new_key
-from tests.competition.conftest import add, plain
+from tests.competition.owned import add, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 

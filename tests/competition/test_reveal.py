@@ -21,7 +21,7 @@ from harness.errors import HarnessError, ProtocolError
 from harness.evaluation.bench import Bench
 from harness.protocol.compose import load_challenge
 from harness.tracking.ledger import Ledger
-from tests.competition.conftest import add, plain
+from tests.competition.owned import add, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 
