@@ -118,11 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY=VALUE",
-        help="challenge=NAME submission=NAME_OR_PATH device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
+        help="challenge=NAME submission=NAME_OR_PATH team=ID device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
         "launcher.workers=N (cells side by side; default: one per core), any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
     run.add_argument("--force", action="store_true", help="run finished cells again")
+    run.add_argument(
+        "--replaces", metavar="RUN_ID", help="take the place of an earlier run on a board without a roster"
+    )
     config_dir(run)
     json(run)
 
@@ -187,6 +190,12 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument(
         "--replace", action="store_true", help="replace a published board of another protocol or history"
     )
+    board.add_argument("--phase", choices=["public", "final"], help="of a competition (default: the one shown now)")
+    board.add_argument(
+        "--hidden",
+        action="store_true",
+        help="show on this terminal alone what is not to be published yet; writes nothing",
+    )
     config_dir(board)
     runs_dir(board)
     json(board)
@@ -227,11 +236,74 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(reproduce)
     json(reproduce)
 
-    release = command("release", "publish:release", "let a suspicious run rank, after a person has looked at it")
+    release = command("release", "judge:release", "let a suspicious run rank, after a person has looked at it")
     release.add_argument("run_id")
     release.add_argument("--who", required=True, help="who has looked")
     release.add_argument("--why", required=True, help="what was found")
     runs_dir(release)
+
+    take = command("intake", "compete:intake", "take in what teams handed in: check, run, report")
+    take.add_argument(
+        "inbox", metavar="INBOX", help="a folder of folders and archives (zip, tar.gz), or of a folder a team"
+    )
+    take.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="challenge=NAME and what `run` takes"
+    )
+    take.add_argument("--reports", metavar="DIR", default="reports", help="where teams' reports go (default: reports)")
+    take.add_argument(
+        "--received", metavar="TIME", help="when all of it was handed in (default: when it came to lie there)"
+    )
+    take.add_argument("--runs-dir", metavar="DIR", help="where records are (default: runs)")
+    config_dir(take)
+    json(take)
+
+    again = command(
+        "rerun", "compete:rerun", "run the entries that counted before a correction again, from their archives"
+    )
+    again.add_argument("challenge")
+    again.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="what `run` takes: launcher=, device="
+    )
+    config_dir(again)
+    runs_dir(again)
+    json(again)
+
+    won = command("winners", "compete:winners", "the announcement: who won, and who cannot be told from the winner")
+    won.add_argument("challenge")
+    won.add_argument("--hidden", action="store_true", help="before the end, for the organiser's eyes")
+    won.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    config_dir(won)
+    runs_dir(won)
+    json(won)
+
+    joined = command("merge", "compete:merge", "join the runs of another machine: one ledger that names both heads")
+    joined.add_argument("other", metavar="OTHER_RUNS")
+    joined.add_argument("--who", help="who merges, for the ledger (default: your login name)")
+    runs_dir(joined)
+    json(joined)
+
+    teams = commands.add_parser("team", help="the roster of a competition: new", description="The roster.")
+    adding = teams.add_subparsers(dest="step", required=True, metavar="STEP")
+    team = adding.add_parser(
+        "new", help="add a team, and print its token", description="Add a team, and print its token."
+    )
+    team.set_defaults(handler="compete:new_team")
+    team.add_argument("id", help="letters, digits, '_' and '-', as T17")
+    team.add_argument("--name", required=True, help="as the board shows it")
+    team.add_argument("--contact", default="", help="stays in the roster")
+    team.add_argument("--roster", metavar="FILE", default="conf/teams.yaml", help="default: conf/teams.yaml")
+
+    for name, what in (
+        ("withdraw", "take a run back: it counts no longer, and the board says why"),
+        ("disqualify", "rank a run's team no longer, and say why on the board"),
+        ("reinstate", "end a withdrawal or disqualification"),
+        ("select", "let a run be the one of its team that counts (counts: selected)"),
+    ):
+        deed = command(name, "judge:decide", what)
+        deed.add_argument("run_id")
+        deed.add_argument("--who", required=True, help="who decides so")
+        deed.add_argument("--why", required=True, help="for what reason")
+        runs_dir(deed)
 
     keys = commands.add_parser("key", help="keys that sign the ledger: new, trust", description="Keys of the ledger.")
     deeds = keys.add_subparsers(dest="step", required=True, metavar="STEP")

@@ -7,13 +7,16 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Add ``harness challenge new``, ``freeze``, ``reveal``, ``bundle`` and, by itself, ``harness bundle``."""
+    """Add ``harness challenge new``, ``freeze``, ``bundle``, ``finalise``, ``reveal`` and, by itself, ``harness bundle``."""
     challenge = commands.add_parser(
-        "challenge", help="an organiser's steps: new, freeze, bundle, reveal", description="An organiser's steps."
+        "challenge",
+        help="an organiser's steps: new, freeze, bundle, finalise, reveal",
+        description="An organiser's steps.",
     )
     steps = challenge.add_subparsers(dest="step", required=True, metavar="STEP")
     _new(_step(steps, "new", "organise:new", "make a challenge of your own data"))
     _freeze(_step(steps, "freeze", "organise:freeze", "keep its secret elsewhere and fix all that decides a score"))
+    _finalise(_step(steps, "finalise", "compete:finalise", "end a competition and publish its final phase"))
     _reveal(_step(steps, "reveal", "organise:reveal", "publish the secret of a competition that is over"))
     for where in (steps, commands):
         _bundle(_step(where, "bundle", "organise:bundle", "write the folder that participants get"))
@@ -62,6 +65,18 @@ def _reveal(step: argparse.ArgumentParser) -> None:
     step.add_argument("--who", required=True, help="who decides so")
     step.add_argument("--why", required=True, help="for what reason")
     step.add_argument("--out", metavar="DIR", default="leaderboards", help="where to publish (default: leaderboards)")
+
+
+def _finalise(step: argparse.ArgumentParser) -> None:
+    step.add_argument("challenge")
+    step.add_argument("--who", required=True, help="who ends it")
+    step.add_argument("--why", required=True, help="on what ground")
+    step.add_argument("--out", metavar="DIR", default="leaderboards", help="where boards are (default: leaderboards)")
+    step.add_argument("--replace", action="store_true", help="replace a published board of another protocol or history")
+    step.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
+    step.add_argument("--config-dir", metavar="DIR", help="your own config directory, added to the shipped one")
+    step.add_argument("--runs-dir", metavar="DIR", default="runs", help="where records are (default: runs)")
+    step.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 
 def _bundle(step: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``harness leaderboard``, ``release``, ``key``: from records to boards that can be trusted."""
+"""``harness leaderboard``, ``key``: from records to boards that can be trusted."""
 
 from __future__ import annotations
 
@@ -10,40 +10,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.errors import BenchmarkError, ProtocolError, Status
+from harness.errors import BenchmarkError, ProtocolError
 from harness.tracking.runs import RunsDir
 
 if TYPE_CHECKING:
     from harness.leaderboard.board import Board
+    from harness.protocol.challenge import Challenge
     from harness.protocol.suites import Suite
     from harness.tracking.ledger import Ledger
     from harness.tracking.signature import Key
-
-
-def release(args: Namespace) -> int:
-    """A person lets a suspicious run rank as its record is now; the ledger keeps who and why, signed if there is a key."""
-    from harness.tracking import ledger
-    from harness.tracking.record import record_sha256
-    from harness.tracking.signature import load_key
-
-    if not args.who.strip() or not args.why.strip():
-        raise ProtocolError("A release says who has looked and what was found: neither --who nor --why may be empty.")
-    runs = RunsDir(args.runs_dir)
-    if args.run_id not in runs.run_ids():
-        raise ProtocolError(f"There is no run {args.run_id!r} in {runs.path}.", "--runs-dir names another directory.")
-    digest = record_sha256(runs.run_dir(args.run_id))  # before it is read: nothing newer than this is released
-    record = runs.load_record(args.run_id)
-    if record.status is not Status.SUSPICIOUS:
-        raise ProtocolError(f"{args.run_id} is {record.status}, not suspicious: there is nothing to release.")
-    if ledger.Ledger(runs.path).recorded(args.run_id) != digest:
-        raise ProtocolError(
-            f"The record of {args.run_id} is not the one in the ledger, so it cannot be released.",
-            "Restore it, or run the submission again with --force.",
-        )
-    key = load_key()
-    ledger.append(args.runs_dir, "release", args.run_id, record_sha256=digest, who=args.who, note=args.why, key=key)
-    print(f"released {args.run_id}; the next `harness leaderboard` ranks it.")
-    return 0
 
 
 def new_key(args: Namespace) -> int:
@@ -79,8 +54,8 @@ def trust_key(args: Namespace) -> int:
 def leaderboard(args: Namespace) -> int:
     """Build the boards of the named challenges, of a suite's and its own, or of every challenge that has runs."""
     from harness.leaderboard import published
-    from harness.leaderboard.board import build
-    from harness.leaderboard.render import rich_table, write_index
+    from harness.leaderboard.index import write_index
+    from harness.leaderboard.render import rich_table
     from harness.leaderboard.suite import SuiteBoard, build_suite
     from harness.leaderboard.suite_page import rich_table as suite_table
     from harness.protocol import suites
@@ -99,15 +74,17 @@ def leaderboard(args: Namespace) -> int:
     suite = suites.read(args.suite, config_dir) if args.suite is not None else None
     names = _with_runs(suite, runs) if suite else args.challenges or _all_with_runs(runs, config_dir)
     challenges = [load_challenge(name, config_dir=config_dir) for name in names]
+    if args.hidden and suite:
+        raise ProtocolError("--hidden shows one phase of a challenge; a suite has none.")
     if not runs.path.is_dir():
         raise ProtocolError(
             f"There is no runs directory {runs.path}.", "`harness run` makes one; --runs-dir names another place."
         )
-    boards = [
-        build(c, c.load_dataset().digest(), runs.path, args.tracking_uri, config_dir=config_dir, key=key)
-        for c in challenges
-    ]
-    together: SuiteBoard | None = build_suite(suite, boards) if suite else None
+    boards = [board for challenge in challenges for board in _built(challenge, runs, key, args)]
+    if args.hidden:
+        _show_hidden(boards, args.json)
+        return 0
+    together: SuiteBoard | None = build_suite(suite, [b for b in boards if b.stem == b.challenge]) if suite else None
     out, ledger = Path(args.out), Ledger(runs.path)
     console = Console(highlight=False)
     with one_writer(out):
@@ -129,6 +106,33 @@ def leaderboard(args: Namespace) -> int:
     if args.json:
         print(json.dumps(together.as_dict() if together else [board.as_dict() for board in boards], indent=2))
     return 0
+
+
+def _built(challenge: Challenge, runs: RunsDir, key: Key | None, args: Namespace) -> list[Board]:
+    """The board of a challenge; of a competition that is over the final one and the public one."""
+    from harness.evaluation.frozen import refuse_drift
+    from harness.leaderboard.board import build
+
+    data_digest = challenge.load_dataset().digest()
+    refuse_drift(challenge, data_digest)
+    where = (challenge, data_digest, runs.path, args.tracking_uri)
+    boards = [build(*where, config_dir=args.config_dir, key=key, phase=args.phase, hidden=args.hidden)]
+    if not args.hidden and args.phase is None and boards[0].phase and boards[0].phase["name"] == "final":
+        boards.append(build(*where, config_dir=args.config_dir, key=key, phase="public"))
+    return boards
+
+
+def _show_hidden(boards: list[Board], as_json: bool) -> None:
+    """Boards for the organiser's eyes: nothing is written, nothing told to the ledger."""
+    from harness.leaderboard.render import rich_table
+
+    if as_json:
+        print(json.dumps([board.as_dict() for board in boards], indent=2))
+        return
+    for board in boards:
+        Console(highlight=False).print(rich_table(board))
+        phase = f"{board.phase['name']} phase, " if board.phase else ""
+        print(f"{phase}hidden: nothing was written.")
 
 
 def _announce(board: Board, path: Path, ledger: Ledger, key: Key | None) -> None:

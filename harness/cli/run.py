@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.errors import Status, SubmissionError
+from harness.competition.deeds import replaceable
+from harness.competition.entering import Desk, check_team
+from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluation.admission import find_entry, load_entry
 from harness.evaluation.entrants import Entrant
 from harness.evaluation.run import sweep
@@ -25,8 +27,10 @@ from harness.protocol.compose import RunConfig, combinations, compose
 from harness.protocol.folder import keep_apart
 from harness.protocol.launch import Launch
 from harness.sandbox.log import last_lines
+from harness.tracking.ledger import Ledger
 from harness.tracking.record import Record
 from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracking.signature import load_key
 
 
 def run(args: Namespace) -> int:
@@ -39,13 +43,18 @@ def run(args: Namespace) -> int:
         with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
             load_entry(config.challenge, folder)
     wanted = _wanted(configs, found)
+    desks = _entered(wanted, args.replaces)
     records: dict[Wanted, Record] = {}
     for (launch, tracking_uri), runs in _together(configs, wanted):
-        with _progress(runs) as on_cell:
+        with progress(runs) as on_cell:
             for one, record in sweep(runs, launch, tracking_uri=tracking_uri, force=args.force, on_cell=on_cell):
                 records[one] = record
+                if args.replaces:
+                    Ledger(one.session.runs.path).append("replace", record.run_id, note=args.replaces, key=load_key())
                 if not args.json:
                     _print_line(record) if len(configs) > 1 else _print(record, one.session)
+                    for line in desks[id(one.session)].announced(record) if not args.replaces else ():
+                        print(line)
         if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
     if not records:
@@ -58,10 +67,32 @@ def run(args: Namespace) -> int:
     return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records.values()) else 1
 
 
+def _entered(wanted: Sequence[Wanted], replaces: str | None) -> dict[int, Desk]:
+    """Write entries of teams into the ledger before anything of them runs; a desk for each session, by its id.
+
+    Raises ProtocolError where a team is not in the roster or has no entries left, or a run cannot be replaced.
+    """
+    for one in wanted:
+        if one.team:
+            check_team(one.session.challenge, one.team)
+    if replaces and (len(wanted) > 1 or wanted[0].team):
+        raise ProtocolError("--replaces gives one run's row to one other run, on a board without teams.")
+    desks = {id(session): Desk(session) for session in {id(one.session): one.session for one in wanted}.values()}
+    if replaces:
+        session = wanted[0].session
+        replaceable(session.runs, session.challenge.name, session.fingerprint, replaces)
+    for one in wanted:
+        if one.team:
+            desks[id(one.session)].enter(one, load_key())
+    return desks
+
+
 def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
     """``submission=all`` stands for every baseline that fits the challenge; it makes a run a sweep."""
     if config.submission != "all":
         return [config]
+    if config.team:
+        raise ProtocolError("submission=all runs the baselines, which are no team's: leave team= out.")
     args.multirun = True
     challenge = config.challenge
     names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
@@ -82,7 +113,7 @@ def _wanted(configs: Sequence[RunConfig], folders: Sequence[Path]) -> list[Wante
                 tier=config.tier,
                 elsewhere=config.launch.elsewhere,
             )
-        wanted.append(Wanted(sessions[key], folder))
+        wanted.append(Wanted(sessions[key], folder, config.team or ""))
     return wanted
 
 
@@ -97,7 +128,7 @@ def _together(
 
 
 @contextmanager
-def _progress(runs: Sequence[Wanted]) -> Iterator[OnCell]:
+def progress(runs: Sequence[Wanted]) -> Iterator[OnCell]:
     """A line that says how many cells have ended, of what the last one was, and how long the others will take."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeElapsedColumn(),

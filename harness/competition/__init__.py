@@ -1,1 +1,1 @@
-"""A competition's life around the runs: what participants hand in, and what an organiser does with it."""
+"""A competition's life: what is frozen, taken in, scored by phases, announced."""

@@ -14,7 +14,9 @@ from harness.tracking.files import write_text_atomic
 
 REVEALED = "  # revealed on "
 """Begins the comment behind a secret that was published."""
-_PLAIN = re.compile(r"(~?/)[A-Za-z0-9_/.-]*")  # a path; all else is quoted: digits and an e are a number to some readers
+_PLAIN = re.compile(
+    r"(~?/)[A-Za-z0-9_/.-]*"
+)  # a path; all else is quoted: digits and an e are a number to some readers
 
 
 def put(path: Path, key: str, value: str | None, *, instead_of: tuple[str, ...] = (), comment: str = "") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from harness.evaluation.entrants import Entrant
 from harness.evaluation.session import Session
 from harness.packages.provide import provide
 from harness.protocol import folder as folders
+from harness.protocol import names
 from harness.protocol import submission as submissions
 from harness.protocol.challenge import Challenge
+from harness.protocol.manifest import MANIFEST, missing
 from harness.protocol.submission import Submission
 
 
@@ -24,8 +28,16 @@ class Refusal:
 
 
 def find_entry(challenge: Challenge, name: str | Path) -> Path:
-    """The folder meant by a name or path for this challenge. Raises ProtocolError where there is none."""
-    return submissions.find(challenge.baseline if name == "default" else str(name), challenge.track_type.task.kind)
+    """The folder meant by a name or path for this challenge.
+
+    Raises ProtocolError where there is none, or none with a manifest: that is a slip of whoever calls, and no entry.
+    """
+    folder = submissions.find(challenge.baseline if name == "default" else str(name), challenge.track_type.task.kind)
+    if not os.path.lexists(folder / MANIFEST):
+        beside = [path.name for path in itertools.islice(folder.glob("*"), folders.MAX_FILES)]
+        error = missing(folders.shown(folder), beside)
+        raise ProtocolError(error.reason, error.hint)
+    return folder
 
 
 def load_entry(challenge: Challenge, folder: Path) -> Submission:
@@ -37,6 +49,7 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
             f"{folders.shown(folder)} is a submission for {entry.track}, but {challenge.name} is a {kind.kind} challenge.",
             "`harness list challenges` shows the challenges of each track.",
         )
+    _refuse_impostor(entry)
     if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):
         raise ProtocolError(
             f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
@@ -45,7 +58,17 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
     return entry
 
 
-def admit(session: Session, folder: Path) -> tuple[Entrant, Submission | Refusal]:
+def _refuse_impostor(entry: Submission) -> None:
+    """Raise SubmissionError where a submission could be taken for a row of the harness's own."""
+    for what, word in (("name", entry.name), *(("author", author) for author in entry.authors)):
+        if names.reserved(word) and entry.digest not in submissions.shipped_digests():
+            raise folders.invalid(
+                f"{what} {word!r:.80} is, or could be read as, that of the harness's own rows, and these are other files.",
+                f"Write another {what} into {MANIFEST}.",
+            )
+
+
+def admit(session: Session, folder: Path, team: str = "") -> tuple[Entrant, Submission | Refusal]:
     """Whose row a folder is (it may have gone since it was found), and the kept copy that its cells run from.
 
     Raises ProtocolError if it does not fit the challenge, HarnessError where the disk refuses.
@@ -55,14 +78,14 @@ def admit(session: Session, folder: Path) -> tuple[Entrant, Submission | Refusal
         entry = load_entry(session.challenge, folder)
     except SubmissionError as error:
         reason = str(error).replace(f"{folder}/", "").replace(str(folder), folder.name)  # no paths of this machine
-        return Entrant.broken(folder), Refusal(error.status, reason)
+        return Entrant.broken(folder, team), Refusal(error.status, reason)
     try:
         provided = provide(entry.requires, session.challenge.packages)
     except SubmissionError as error:
-        return Entrant.of(entry), Refusal(error.status, str(error))
+        return Entrant.of(entry, team), Refusal(error.status, str(error))
     except HarnessError as error:  # no network, say: not the submission's fault, and tried again by the next run
-        return Entrant.of(entry), Refusal(Status.HARNESS_ERROR, str(error))
+        return Entrant.of(entry, team), Refusal(Status.HARNESS_ERROR, str(error))
     entry = session.runs.keep_submission(entry)  # cells run from this copy: the folder may change meanwhile
     if provided:
         entry = replace(entry, lock=provided.lock, packages=provided.folder)
-    return Entrant.of(entry), entry
+    return Entrant.of(entry, team), entry

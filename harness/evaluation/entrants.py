@@ -7,7 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import SubmissionError
 from harness.packages.lock import Lock
+from harness.protocol import folder as folders
 from harness.protocol.submission import Submission
 from harness.tracking.record import identity
 from harness.tracks.base import Reference
@@ -24,10 +26,12 @@ class Entrant:
     license: str = ""
     is_reference: bool = False
     packages: Lock | None = None  # the wheels it runs with beside the harness's own; None where it asks for none
+    team: str = ""
 
     @classmethod
-    def of(cls, entry: Submission) -> Entrant:
-        return cls(entry.name, entry.digest, entry.authors, entry.description, entry.license, packages=entry.lock)
+    def of(cls, entry: Submission, team: str = "") -> Entrant:
+        labels = (entry.authors, entry.description, entry.license)
+        return cls(entry.name, entry.digest, *labels, packages=entry.lock, team=team)
 
     @property
     def identity(self) -> str:
@@ -41,7 +45,11 @@ class Entrant:
         return cls(f"reference-{which}", digest, ("harness",), described, "Apache-2.0", is_reference=True)
 
     @classmethod
-    def broken(cls, folder: Path) -> Entrant:
-        """A folder that is no submission still gets a row that says so; it is known by its path."""
+    def broken(cls, folder: Path, team: str = "") -> Entrant:
+        """A folder that is no submission still gets a row that says so; it is known by its files, else by its path."""
         name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in folder.name)[:60]
-        return cls(name or "unnamed", hashlib.sha256(b"broken " + os.fsencode(folder)).hexdigest())
+        try:
+            known = folders.read(folder).digest.encode()
+        except SubmissionError:
+            known = os.fsencode(folder)
+        return cls(name or "unnamed", hashlib.sha256(b"broken " + known).hexdigest(), team=team)

@@ -45,7 +45,8 @@ class Session(Bench):
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
         tier = self.tier_of(entrant)
-        return run_id_of(self.challenge.name, self.fingerprint, entrant.name, entrant.identity, tier, self.device)
+        whose = (entrant.name, entrant.identity, tier, self.device, entrant.team)
+        return run_id_of(self.challenge.name, self.fingerprint, *whose)
 
     def tier_of(self, entrant: Entrant) -> str:
         """What a row's code ran in; no stranger's code runs in the harness's own rows, which are one whatever the tier."""

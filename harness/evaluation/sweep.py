@@ -40,12 +40,13 @@ class Wanted:
 
     session: Session
     whose: Path | Reference
+    team: str = ""  # an id of the challenge's roster
 
     @cached_property
     def admitted(self) -> tuple[Entrant, Submission | Reference | Refusal]:
         """Whose row it is, and what its cells run; read once."""
         return (
-            admit(self.session, self.whose)
+            admit(self.session, self.whose, self.team)
             if isinstance(self.whose, Path)
             else (Entrant.reference(self.whose), self.whose)
         )

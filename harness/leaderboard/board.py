@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Status
+from harness.leaderboard.notes import lucky, missing, one_seed, public_data, with_packages
+from harness.leaderboard.phase import facts as phase_facts
+from harness.leaderboard.phase import phase_of, scored, unscored
 from harness.leaderboard.ranking import order, places
-from harness.leaderboard.row import Place, Row, row
-from harness.protocol.catalogue import baseline_names
+from harness.leaderboard.row import Owner, Place, Row, row
+from harness.leaderboard.standing import Standings, is_ours
+from harness.protocol.roster import read as read_roster
+from harness.protocol.rules import PhaseName
 from harness.sandbox.tiers import STRENGTH
-from harness.statistics.differences import difference
-from harness.statistics.intervals import FEWEST_SEEDS
 from harness.tracking import delivery, provenance
 from harness.tracking.garbage import few_collections
 from harness.tracking.ledger import Entry, Ledger, latest_records, standing
 from harness.tracking.record import Record
+from harness.tracking.runs import RunsDir
 from harness.verification.directory import BoardRefused, refused, verify
 from harness.verification.run import Checked
 
@@ -27,10 +31,8 @@ if TYPE_CHECKING:
     from harness.protocol.challenge import Challenge
     from harness.tracking.signature import Key
 
-_OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
 _UNPLACED = Place()
-LUCKY = "The random baseline and the floor differ by more than chance"
-_LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same; so are disjoint intervals rare
+_HELD = "better than the skyline by more than chance: held until a person has looked"
 
 __all__ = ["Board", "BoardRefused", "Row", "build"]
 
@@ -60,6 +62,17 @@ class Board:
     references: tuple[Row, ...]
     unranked: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
+    phase: Mapping[str, Any] | None = None  # name, share of the hidden items, ladder, dates; None without phases
+    counts: str = "last"  # which of an owner's runs stands
+    secret: str = ""
+    teams: int | None = None  # in the roster; None without one
+    archived: tuple[str, ...] = ()  # earlier versions' pages, relative to this one
+
+    @property
+    def stem(self) -> str:
+        """The name of its files: the challenge's, and with ``.public`` behind it once a final board has that."""
+        over = self.phase is not None and self.phase["name"] == "public" and self.phase["finalised"]
+        return f"{self.challenge}.public" if over else self.challenge
 
     def scored(self) -> list[Row]:
         """Ranked and reference rows together, best score first."""
@@ -88,11 +101,13 @@ def build(
     *,
     config_dir: Path | str | None = None,
     key: Key | None = None,
+    phase: PhaseName | None = None,
+    hidden: bool = False,
 ) -> Board:
     """The board of a challenge's official fingerprint, every row of it computed again from its cells.
 
-    Runs that wait for MLflow are delivered first. Runs with overridden settings and runs without isolation never join;
-    of several runs of one submission (name and authors) the newest that may rank stands.
+    Runs that wait for MLflow are delivered first. Runs with overridden settings and runs without isolation never join.
+    Which of several runs of a team, or of a line of submissions, stands is a rule of the challenge (``counts``).
 
     Parameters
     ----------
@@ -103,10 +118,13 @@ def build(
     uri: the MLflow store; default as for runs.
     config_dir: with the challenge, where it is not a shipped one.
     key: signs the head of the ledger.
+    phase: of a competition; None: the one that is shown now.
+    hidden: the board is not published, so that no date keeps anything back.
 
     Raises
     ------
-    BoardRefused: something was edited, added or removed afterwards; names every such entry.
+    BoardRefused: something was edited, added or removed afterwards (names every such entry), or the phase is not open.
+    ProtocolError: the roster is broken.
     HarnessError: the store cannot be opened.
     """
     runs_dir = Path(runs_dir).absolute()
@@ -117,30 +135,50 @@ def build(
     report = verify(runs_dir, uri, config_dir, (challenge.name, fingerprint))
     if not report.ok:
         raise refused(challenge.name, report)
+    phase = phase_of(challenge, fingerprint, report.entries, phase, hidden=hidden)
     every = list(report.runs.values())
     official = [one for one in every if one.record.reference or one.record.isolation != "none"]
     if len(official) < len(every):
         notes.append(f"{len(every) - len(official)} runs without isolation are left out.")
     released = standing(report.entries, "release")
     source = _source([one.record for one in official])
-    obstacles = {one.record.run_id: _obstacle(one, challenge.minimum_isolation, released, source) for one in official}
+    roster = read_roster(challenge.teams) if challenge.teams else None
+    rules = Standings(challenge, report.entries, roster)
+    obstacles = {
+        one.record.run_id: (None if one.record.reference else rules.obstacle(one.record))
+        or _obstacle(one, challenge, released, source)
+        for one in official
+    }
+    public, records = ({one.record.run_id: one.record for one in official} for _ in range(2))
+    if phase:
+        public = scored(challenge, official, "public", RunsDir(runs_dir), config_dir)
+        records = public if phase == "public" else scored(challenge, official, phase, RunsDir(runs_dir), config_dir)
+    step = challenge.phases.public.ladder if challenge.phases and phase == "public" else None
+    submitted = [record for record in public.values() if not record.reference]
+    stands = rules.of(submitted, lambda record: obstacles[record.run_id], step)
     track = challenge.track_type
-    ranked, unranked = _standing_rows(official, obstacles)
-    placed = places(ranked, track)
-    references = [one.record for one in official if one.record.reference and not obstacles[one.record.run_id]]
+    ranked = [record if step else records[record.run_id] for record in stands.ranked]
+    references = [r for r in records.values() if r.reference and not obstacles[r.run_id]]
+    if roster:  # teams compete with each other; what the baselines reach is shown beside them
+        references += [record for record in ranked if is_ours(record)]
+        ranked = [record for record in ranked if not is_ours(record)]
+    ranked = order(ranked, track, rules.received)
+    placed = places(ranked, track, sets=step is None)
     reproduced = standing(report.entries, "reproduce")
     digests = latest_records(report.entries)
 
-    def shown(record: Record, place: Place = _UNPLACED) -> Row:
+    def shown(record: Record, place: Place = _UNPLACED, why: str = "") -> Row:
         run_id = record.run_id
         verdict = reproduced[run_id].note if run_id in reproduced else ""
         who = released[run_id].who if run_id in released else ""
-        return row(record, digests.get(run_id, ""), place, obstacles.get(run_id) or "", verdict, who)
+        name = roster.teams[record.team].name if roster and record.team in roster.teams else None
+        entry = Owner(record.team or None, name, stands.attempts.get(run_id, 1))
+        return row(record, digests.get(run_id, ""), place, why or obstacles.get(run_id) or "", verdict, who, entry)
 
     if official:
-        notes += _one_seed(challenge) + _lucky(ranked, references)
-        notes += _missing(challenge, {one.record.submission for one in official})
-    notes += _with_packages(ranked)
+        notes += one_seed(challenge) + lucky(ranked, references)
+        notes += missing(challenge, {one.record.submission for one in official})
+    notes += public_data(challenge) + with_packages(ranked)
     ledger = Ledger(runs_dir)
     notes += ledger.remarks() if every else []
     return Board(
@@ -155,38 +193,26 @@ def build(
         seeds=challenge.seeds,
         draws=challenge.draws,
         minimum_isolation=challenge.minimum_isolation,
-        tie_break=track.tie_break,
+        tie_break="" if phase and challenge.phases and challenge.phases.final else track.tie_break,
         curve_axes=track.curve_axes,
         settings=challenge.published(),
-        ledger={**vars(ledger.signed_head(key if every else None)), "first": ledger.first()},
+        ledger={**vars(ledger.signed_head(key if every and not hidden else None)), "first": ledger.first()},
         data_digest=data_digest,
         commitment=commitment,
-        ranked=tuple(shown(record, placed[record.run_id]) for record in order(ranked, track)),
+        ranked=tuple(shown(record, placed[record.run_id]) for record in ranked),
         references=tuple(
             shown(r) for r in sorted(references, key=lambda r: _place(r.score, r.submission, track.direction))
         ),
-        unranked=tuple(shown(record) for record in unranked),
+        unranked=tuple(
+            shown(unscored(records[run_id]) if step else records[run_id], why=why)
+            for run_id, (_, why) in stands.unranked.items()
+        ),
         notes=tuple(notes),
+        phase=phase_facts(challenge, fingerprint, report.entries, phase),
+        counts=challenge.counts,
+        secret="open, for practice" if challenge.practice else "kept",
+        teams=len(roster.teams) if roster else None,
     )
-
-
-def _standing_rows(
-    official: Sequence[Checked], obstacles: Mapping[str, str | None]
-) -> tuple[list[Record], list[Record]]:
-    """Of every submission the newest run that may rank, or where there is none the newest, which is not ranked."""
-    may_rank: dict[tuple[str, tuple[str, ...]], Record] = {}
-    unranked: dict[tuple[str, tuple[str, ...]], Record] = {}
-    for one in sorted(official, key=lambda one: (one.record.created, one.record.run_id)):
-        record = one.record
-        if record.reference:
-            continue
-        name = (record.submission, record.authors)
-        if obstacles[record.run_id] is None:
-            may_rank[name] = record
-            unranked.pop(name, None)  # a later run makes up for an earlier failure
-        else:
-            unranked[name] = record
-    return list(may_rank.values()), [record for _, record in sorted(unranked.items())]
 
 
 def _source(records: Sequence[Record]) -> str | None:
@@ -197,61 +223,15 @@ def _source(records: Sequence[Record]) -> str | None:
     return min(count, key=lambda source: (-count[source], source))
 
 
-def _one_seed(challenge: Challenge) -> list[str]:
-    """What is said of a board whose rows cannot be told apart by seeds."""
-    if challenge.track_type.score_alone:
-        return [
-            "Ranked by the score alone: the rule of the board that this protocol repeats. Intervals: measurement noise only."
-        ]
-    if challenge.seeds == 1:
-        return ["One seed tells no rows apart, so every row may have every rank. Intervals: measurement noise only."]
-    return ["Intervals: measurement noise only, two seeds are too few."] if challenge.seeds < FEWEST_SEEDS else []
-
-
-def _lucky(ranked: Sequence[Record], references: Sequence[Record]) -> list[str]:
-    """A note where the baseline `random` and the floor, which do the same, have disjoint intervals or are told apart at 1 %."""
-    random = next((r for r in ranked if r.submission == "random" and r.authors in _OURS), None)
-    floor = next((r for r in references if r.submission == "reference-random"), None)
-    if random is None or floor is None:
-        return []
-    ours, theirs = random.ci95, floor.ci95
-    apart = ours is not None and theirs is not None and (ours[1] < theirs[0] or theirs[1] < ours[0])
-    p = difference(random.seed_scores, floor.seed_scores).p
-    if not apart and (p is None or p >= _LUCK):
-        return []
-    return [
-        f"{LUCKY}: {random.score:.4f} and {floor.score:.4f}. One of them was judged by luck; more draws or seeds would tell."
-    ]
-
-
-def _with_packages(records: Iterable[Record]) -> list[str]:
-    """A note for each row that had packages beside the harness's own: another version of one is another run."""
-    return [
-        f"{record.submission} ran with {', '.join(f'{p.name} {p.version}' for p in record.packages)}."
-        for record in sorted(records, key=lambda record: record.submission)
-        if record.packages
-    ]
-
-
-def _missing(challenge: Challenge, present: set[str]) -> list[str]:
-    """A note where baselines that fit the challenge have no row to compare with."""
-    names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
-    missing = [name for name in names if name not in present]
-    if not missing:
-        return []
-    return [
-        f"{len(missing)} of {len(names)} baselines have not been run here: `harness run challenge={challenge.name} "
-        "submission=all` runs them."
-    ]
-
-
-def _obstacle(one: Checked, minimum: str, released: Mapping[str, Entry], source: str | None) -> str | None:
+def _obstacle(one: Checked, challenge: Challenge, released: Mapping[str, Entry], source: str | None) -> str | None:
     """Why a run may not rank (or, of the harness's own, not be shown beside the ranks), None if it may."""
-    record = one.record
+    record, minimum = one.record, challenge.minimum_isolation
     if one.notes:
         return one.notes[0]
     if record.status is Status.SUSPICIOUS and record.run_id in released and record.score is not None:
         pass
+    elif record.status is Status.SUSPICIOUS and challenge.phases:
+        return _HELD  # its own reason tells the score on all hidden items
     elif record.status is not Status.OK or record.score is None:
         return None if record.reference else record.reason or record.status.value
     if record.source != source:

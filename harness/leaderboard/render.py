@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import HarnessError
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.board import Board, Row
+from harness.leaderboard.facts import READING, facts, history
 from harness.leaderboard.text import clean as _clean
 from harness.leaderboard.text import csv_cell as _csv
 from harness.leaderboard.text import environment
 from harness.leaderboard.text import md as _md
 from harness.leaderboard.text import number as _number
-from harness.tracking.files import write_text_atomic
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -42,37 +39,6 @@ def rendered(board: Board) -> dict[str, str]:
     return {"md": markdown(board), "csv": as_csv(board), "html": html(board)}
 
 
-def write_index(out: Path) -> list[Path]:
-    """Write ``index.html`` and ``README.md`` over all boards, and boards of suites, whose JSON is in ``out``."""
-    boards, suites = [], []
-    for path in sorted(Path(out).glob("*.json")):
-        try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if "suite" in plain:
-                suites.append(_suite_summary(plain))
-            else:
-                boards.append(_summary(plain))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise HarnessError(f"{path} is not a board: {error!r:.200}.", "Remove it, or build it again.") from error
-    boards.sort(key=lambda b: (b["track"], b["challenge"]))
-    suites.sort(key=lambda s: (s["track"], s["suite"]))
-    index, readme = Path(out) / "index.html", Path(out) / "README.md"
-    write_text_atomic(index, _template("index.html").render(boards=boards, suites=suites))
-    lines = ["# Leaderboards", "", "| track | challenge | metric | ranked | first |", "|---|---|---|---:|---|"]
-    lines += [
-        f"| {b['track']} | [{b['challenge']}]({b['challenge']}.md) | {b['metric']} | {b['ranked']} | {_md(b['first'])} |"
-        for b in boards
-    ]
-    if suites:
-        lines += ["", "## Suites", "", "| track | suite | challenges | ranked | first |", "|---|---|---:|---:|---|"]
-        lines += [
-            f"| {s['track']} | [{s['suite']}](suite_{s['suite']}.md) | {s['challenges']} | {s['ranked']} | {_md(s['first'])} |"
-            for s in suites
-        ]
-    write_text_atomic(readme, "\n".join(lines) + "\n")
-    return [index, readme]
-
-
 def as_csv(board: Board) -> str:
     """All rows and all secondary metrics; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
     buffer = io.StringIO()
@@ -83,6 +49,7 @@ def as_csv(board: Board) -> str:
         "rank",
         "rank_low",
         "rank_high",
+        *(["team", "team_name", "entries"] if _has_teams(board) else []),
         "submission",
         "authors",
         "score",
@@ -98,6 +65,7 @@ def as_csv(board: Board) -> str:
                 kind,
                 row.rank,
                 *(row.rank_ci95 or (None, None)),
+                *([row.team, row.team_name, row.attempts] if _has_teams(board) else []),
                 row.submission,
                 "; ".join(row.authors),
             ]
@@ -111,13 +79,19 @@ def as_csv(board: Board) -> str:
 def markdown(board: Board) -> str:
     """The board as a GitHub-flavoured table."""
     names = board.metric_names()[:_METRICS_SHOWN]
-    head = ["rank", "submission", "authors", board.metric, "95 % interval", "normalised", *names]
+    head = ["rank", *_TEAM[: 2 * _has_teams(board)], "submission", "authors", board.metric, "95 % interval"]
+    head += ["normalised", *names]
     head += ["s / seed", "fits / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
-    lines = [f"# {_md(board.title)}", "", _md(board.description), "", *(f"- {fact}" for fact in _facts(board)), ""]
+    lines = [f"# {_md(board.title)}", "", _md(board.description), "", *(f"- {fact}" for fact in facts(board)), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
-        cells = [_rank(row), row.submission, ", ".join(row.authors), _number(row.score), _interval(row)]
-        cells += [_normalised(row), *(_metric(row.metrics.get(name)) for name in names)]
+        cells = [_rank(row), *_team(row)[: 2 * _has_teams(board)], row.submission, ", ".join(row.authors)]
+        cells += [
+            _number(row.score),
+            _interval(row),
+            _normalised(row),
+            *(_metric(row.metrics.get(name)) for name in names),
+        ]
         cells += [
             _cost(row.seconds),
             _number(row.submission_fits, 0),
@@ -132,10 +106,25 @@ def markdown(board: Board) -> str:
     if not board.ranked:
         lines += ["", "Nothing is ranked yet."]
     if board.unranked:
-        lines += ["", "## Not ranked", "", "| submission | authors | status | reason | date | run |", "|" + "---|" * 6]
+        below = [*_TEAM[:1], "submission", "authors", "status", "reason", "date", "run"][not _has_teams(board) :]
+        lines += ["", "## Not ranked", "", "| " + " | ".join(below) + " |", "|" + "---|" * len(below)]
         for row in board.unranked:
-            cells = [row.submission, ", ".join(row.authors), row.status, row.reason[:300], row.date, row.run_id]
+            cells = [
+                _team(row)[0],
+                row.submission,
+                ", ".join(row.authors),
+                row.status,
+                row.reason[:300],
+                row.date,
+                row.run_id,
+            ]
+            cells = cells[not _has_teams(board) :]
             lines.append("| " + " | ".join(_md(cell) for cell in cells) + " |")
+    if board.archived:
+        lines += [
+            "",
+            f"Earlier versions: {', '.join(f'[{_md(_page(path))}]({path[:-5]}.md)' for path in board.archived)}.",
+        ]
     lines += ["", *(f"- {_md(note)}" for note in board.notes), *([""] if board.notes else []), READING]
     return "\n".join(lines) + "\n"
 
@@ -149,11 +138,11 @@ def html(board: Board) -> str:
     names = [row.submission for row in with_curves]  # not unique: authors may choose the same
     labels = [n if names.count(n) == 1 else f"{n} {row.run_id[-6:]}" for n, row in zip(names, with_curves, strict=True)]
     curves = {_clean(label): [np.asarray(row.curve)] for label, row in zip(labels, with_curves, strict=True)}
-    return _template("board.html").render(
+    return template("board.html").render(
         board=board,
         rows=_in_order(board),
         names=board.metric_names()[:_METRICS_SHOWN],
-        facts=_facts(board),
+        facts=facts(board),
         better=better,
         intervals=interval_svg(bars, f"{board.metric} ({better} is better)", "Scores with 95 % intervals")
         if bars
@@ -161,6 +150,9 @@ def html(board: Board) -> str:
         curves=score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else "",
         reading=READING,
         history=history(board),
+        said=facts(board)[1:-2],
+        teams=_has_teams(board),
+        earlier=[(path, _page(path)) for path in board.archived],
     )
 
 
@@ -173,6 +165,7 @@ def rich_table(board: Board) -> Table:
     notes = [f"{r.status}: {r.reason[:60]}" if r in board.unranked else r.reproduced for r in rows]
     head = [
         "rank (95 %)",
+        *(["team"] if _has_teams(board) else []),
         "submission",
         board.metric,
         "95 % interval",
@@ -188,12 +181,13 @@ def rich_table(board: Board) -> Table:
         pad_edge=False,
     )
     for name in head:
-        left = name in ("rank (95 %)", "submission", "note")
+        left = name in ("rank (95 %)", "team", "submission", "note")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
     for row, note in zip(rows, notes, strict=True):
         interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
         cells = [
             _rank(row),
+            *([_team(row)[0]] if _has_teams(board) else []),
             row.submission,
             _number(row.score),
             interval,
@@ -204,34 +198,6 @@ def rich_table(board: Board) -> Table:
         table.add_row(*(Text(_clean(cell)) for cell in shown), style="" if row.rank else "dim")
     table.caption = " ".join(board.notes) or None
     return table
-
-
-READING = (
-    "Score: mean over seeds; 95 % interval by Student's t over seeds. Rank: by score, behind it the 95 % confidence set for "
-    "the rank (all sets hold together; rows whose set holds 1 cannot be told from the first). "
-    "Fits: trainings of the fixed model inside the submission, as it reports them itself. "
-    "Normalised: 0 is the random reference, 1 the skyline; a dash where the two cannot be told apart. References are the "
-    "harness's own rows and are not ranked."
-)
-
-
-def _facts(board: Board) -> list[str]:
-    better = "higher" if board.direction == "max" else "lower"
-    draws = f", {board.draws} draws of an algorithm's randomness a seed" if board.draws > 1 else ""
-    ties = f" Equal scores go by {board.tie_break}, then by time." if board.tie_break else " Equal scores go by time."
-    return [
-        f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
-        f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.{ties}",
-        f"Fingerprint {board.fingerprint}",
-        history(board),
-    ]
-
-
-def history(board: Board) -> str:
-    """What the board rests on: the head of the ledger, and whose signature is under it."""
-    head = board.ledger
-    signed = f"signed with {head['public_key']}" if head["public_key"] else "not signed: there is no key"
-    return f"Ledger of {head['lines']} lines, head {head['sha256']}, {signed}"
 
 
 def _in_order(board: Board) -> list[Row]:
@@ -247,31 +213,12 @@ def _in_order(board: Board) -> list[Row]:
     return rows
 
 
-def _summary(plain: dict[str, Any]) -> dict[str, Any]:
-    """What the index shows of one board's JSON."""
-    first = [row["submission"] for row in plain["ranked"] if row["rank"] == 1 or 1 in (row.get("rank_ci95") or ())]
-    return {
-        **{key: str(plain[key]) for key in ("challenge", "title", "track", "metric")},
-        "ranked": len(plain["ranked"]),
-        "first": ", ".join(map(str, first[:3])) + (f" and {len(first) - 3} more" if len(first) > 3 else ""),
-    }
-
-
-def _suite_summary(plain: dict[str, Any]) -> dict[str, Any]:
-    """What the index shows of a suite's JSON."""
-    return {
-        **{key: str(plain[key]) for key in ("suite", "title", "track")},
-        "challenges": len(plain["challenges"]),
-        "ranked": len(plain["ranked"]),
-        "first": ", ".join(str(row["submission"]) for row in plain["ranked"][:1]),
-    }
-
-
 @cache
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """A page of this room, with what its cells need."""
     found = environment()
     found.filters |= {"metric": _metric, "interval": _interval, "rank": _rank, "cost": _cost}
-    found.filters |= {"normalised": _normalised}
+    found.filters |= {"normalised": _normalised, "team": _team}
     return found.get_template(name)
 
 
@@ -280,6 +227,24 @@ def _rank(row: Row) -> str:
         return "-"
     low, high = row.rank_ci95 or (row.rank, row.rank)
     return str(row.rank) if low == high else f"{row.rank} ({low} to {high})"
+
+
+_TEAM = ("team", "entries")
+
+
+def _has_teams(board: Board) -> bool:
+    return board.teams is not None
+
+
+def _team(row: Row) -> tuple[str, str]:
+    """The team as people read it, and how many entries it has made."""
+    named = f"{row.team_name} ({row.team})" if row.team_name else row.team or ""
+    return named, str(row.attempts) if row.team else ""
+
+
+def _page(path: str) -> str:
+    """What a link to an earlier version's page says."""
+    return path.split("/")[1].replace("-v", ", version ")
 
 
 def _metric(value: float | None) -> str:

@@ -17,7 +17,9 @@ class Row:
 
     rank: int | None  # by score, 1..n
     rank_ci95: tuple[int, int] | None  # 95 % confidence set for the rank; None as well where the protocol gives none
-    team: str | None  # from the organiser's roster; None on a board without one
+    team: str | None  # its id in the organiser's roster; None on a board without one, and for rows of the harness's own
+    team_name: str | None
+    attempts: int  # runs of the team, or of this line of submissions
     submission: str
     authors: tuple[str, ...]
     status: str
@@ -60,7 +62,18 @@ class Place:
     rank_ci95: tuple[int, int] | None = None
 
 
-def row(record: Record, digest: str, place: Place, why: str, reproduced: str, released: str) -> Row:
+@dataclass(frozen=True)
+class Owner:
+    """Whose row it is."""
+
+    team: str | None = None
+    team_name: str | None = None
+    attempts: int = 1
+
+
+def row(
+    record: Record, digest: str, place: Place, why: str, reproduced: str, released: str, owner: Owner = Owner()
+) -> Row:
     """The row of a record.
 
     Parameters
@@ -76,7 +89,7 @@ def row(record: Record, digest: str, place: Place, why: str, reproduced: str, re
     verdict, _, how = reproduced.partition(": ")
     return Row(
         **vars(place),
-        team=None,
+        **vars(owner),
         submission=record.submission,
         authors=record.authors,
         status=record.status.value,

@@ -61,7 +61,7 @@ def problems(plain: Mapping[str, Any], path: Path, notes: list[str]) -> Iterator
         notes.append("The board is not signed: whoever can write the file can change it.")
     elif not verified(held["public_key"], held["ed25519"], _signed(plain)):
         yield "The signature is not of this board: it was edited after it was published."
-    if set(plain["files"]) != (expected := {f"{path.stem}.{suffix}" for suffix in SUFFIXES}):
+    if set(plain["files"]) != (expected := {f"{path.name.removesuffix('.json')}.{suffix}" for suffix in SUFFIXES}):
         yield f"It binds {', '.join(plain['files']) or 'no files'}, not {', '.join(sorted(expected))}."
     for name, digest in plain["files"].items():
         beside = path.parent / Path(name).name

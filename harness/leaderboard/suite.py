@@ -116,7 +116,7 @@ class SuiteBoard:
 def build_suite(suite: Suite, boards: Sequence[Board]) -> SuiteBoard:
     """The board of a suite from verified boards of its challenges, in any order; a challenge without one is left out.
 
-    Entries are the ranked rows, one for each submission and authors. A challenge counts if its skyline is better than its
+    Entries are the ranked rows, one for each team or, without a roster, for each submission's files. A challenge counts if its skyline is better than its
     floor by more than chance.
 
     Raises
@@ -183,8 +183,9 @@ def build_suite(suite: Suite, boards: Sequence[Board]) -> SuiteBoard:
 
 
 def _key(row: Row) -> str:
-    """Whose row it is: the same on every board of the suite. Sorts by submission, then authors."""
-    return "\0".join([row.submission, *row.authors])
+    """Whose row it is, the same on every board of the suite: a team's, else that of the very same files."""
+    packages = sorted(f"{package['name']} {package['version']}" for package in row.packages)
+    return f"team {row.team}" if row.team else "\0".join([row.submission, row.submission_digest or "", *packages])
 
 
 def _scale(board: Board) -> Scale:

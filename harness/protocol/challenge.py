@@ -111,8 +111,8 @@ class Challenge(BaseModel):
 
     @property
     def public_data(self) -> bool:
-        """Whether anybody can have the data, and so look the labels up: they are shipped, or lie at an address."""
-        return getattr(self.dataset, "path", None) is None and plugins.of(type(self.dataset)) is None
+        """Whether anybody can have the data, labels and all: they are shipped, or lie at an address."""
+        return plugins.of(type(self.dataset)) is None and getattr(self.dataset, "path", None) is None
 
     @property
     def track_type(self) -> type[Track[Any, Any]]:

@@ -20,7 +20,7 @@ from harness.protocol.challenge import Challenge, Homes, invalid, validated
 from harness.protocol.launch import Launch
 
 DEFAULT_CHALLENGE = "debugging_digits"
-_FREE_TEXT = ("submission", "runs_dir", "tracking.uri", "team", "replaces", "secret_file", "teams")
+_FREE_TEXT = ("submission", "runs_dir", "tracking.uri", "team", "secret_file", "teams")
 _MAX_SWEEP = 10_000  # combinations of one command line
 
 
@@ -43,7 +43,6 @@ class _RunSettings(_Part):
     device: Literal["auto", "cpu", "cuda"]
     runs_dir: str = Field(min_length=1)
     team: str | None
-    replaces: str | None
     sandbox: _Sandbox
     tracking: _Tracking
     launcher: Launch
@@ -61,7 +60,6 @@ class RunConfig:
     tracking_uri: str | None
     launch: Launch
     team: str | None = None
-    replaces: str | None = None
 
 
 def load_challenge(
@@ -106,7 +104,6 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
         tracking_uri=run.tracking.uri,
         launch=run.launcher,
         team=run.team,
-        replaces=run.replaces,
     )
 
 

@@ -24,7 +24,7 @@ MAX_FILES, MAX_MB = 1000, 64  # files and folders together; of all files togethe
 MAX_DEPTH, MAX_PATH = 32, 400  # folders below each other; bytes of a path inside the folder
 _WRITTEN_HERE = {"runs", "leaderboards", "mlruns"}
 _NOT_REGULAR = "is not a regular file; links and special files are refused"
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # this machine's faults, whatever is read
+OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # this machine's faults, whatever is read
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class Files:
     digest: str
 
 
-def read(folder: Path, *, everything: bool = False) -> Files:
+def read(folder: Path, *, everything: bool = False, called: str = "") -> Files:
     """Read each file once; ``everything``: leave nothing out, and refuse empty folders, too, as in a copy of ours.
 
+    ``called`` is what errors call the folder, where its path is nobody's business; default its path.
     Raises SubmissionError (invalid_submission) naming the first entry that is a link or a special file, cannot be read,
     has no UTF-8 name, lies too deep, or is one too many.
     """
-    reader = _Reader(folder, everything)
+    reader = _Reader(called or shown(folder), everything)
     with reader.opened(".", folder, os.O_DIRECTORY) as top:
         reader.walk(top, "", 0)
     contents = dict(sorted(reader.contents.items()))
@@ -99,9 +100,9 @@ def _ignored(name: str) -> bool:
 class _Reader:
     """Walks a folder. Every entry is opened in its own directory and never through a link: no change leads outside."""
 
-    def __init__(self, folder: Path, everything: bool) -> None:
+    def __init__(self, called: str, everything: bool) -> None:
         self.contents: dict[str, bytes] = {}
-        self._folder = folder
+        self._called = called
         self._everything = everything
         self._entries = 0
         self._left = MAX_MB * 2**20
@@ -122,7 +123,7 @@ class _Reader:
         name = os.fsencode(path)
         self._entries += 1
         if self._entries > MAX_FILES:
-            raise invalid(f"{shown(self._folder)} holds more than {MAX_FILES} files and folders.")
+            raise invalid(f"{self._called} holds more than {MAX_FILES} files and folders.")
         try:
             relative = name.decode()
         except UnicodeDecodeError:
@@ -145,7 +146,7 @@ class _Reader:
             content = stream.read(self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise invalid(f"{shown(self._folder)} holds more than {MAX_MB} MB.")
+            raise invalid(f"{self._called} holds more than {MAX_MB} MB.")
         return content
 
     @contextmanager
@@ -163,9 +164,9 @@ class _Reader:
         try:
             yield
         except OSError as error:
-            if error.errno in _OURS:
+            if error.errno in OURS:
                 raise
             raise self._refused(path, f"cannot be read: {error.strerror or error}") from error
 
     def _refused(self, path: str, why: str, hint: str = "") -> SubmissionError:
-        return invalid(f"{shown(self._folder)}: '{shown(path)[:200] or '.'}' {why}.", hint)
+        return invalid(f"{self._called}: '{shown(path)[:200] or '.'}' {why}.", hint)

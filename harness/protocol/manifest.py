@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from harness import api
+from harness.errors import SubmissionError
 from harness.protocol import plain_yaml
 from harness.protocol.folder import invalid
 from harness.registry import problems
@@ -94,7 +95,7 @@ def parse(
         raise invalid(f"{where}: {wrong}.", "See a baseline's submission.yaml for the form.") from None
 
 
-def missing(where: str, files: Collection[str]) -> Exception:
+def missing(where: str, files: Collection[str]) -> SubmissionError:
     """The error of a folder without a manifest; one under a name close to it is pointed out."""
     near = sorted(name for name in files if _ASIDE.fullmatch(name))
     hint = f"Rename {near[0]} to {MANIFEST}." if near else "`harness new TRACK PATH` writes a working skeleton."

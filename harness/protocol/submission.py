@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -51,6 +52,12 @@ def shipped() -> dict[str, list[Path]]:
     for manifest in (path for place in places() for path in sorted(place.glob(f"*/*/{MANIFEST}"))):
         found.setdefault(manifest.parent.name, []).append(manifest.parent)
     return found
+
+
+@functools.cache
+def shipped_digests() -> frozenset[str]:
+    """Digests of all baselines that are shipped or come with plug-ins."""
+    return frozenset(load(folder).digest for paths in shipped().values() for folder in paths)
 
 
 def find(name_or_path: str, task: str) -> Path:

@@ -24,6 +24,8 @@ _EXCEPTIONS = frozenset(
 )
 _RAISED = re.compile(r"\b(?:raised|import:|memory:|by|may:) ([A-Z]\w*)")
 _PLACE = re.compile(r"\(([^()]{1,200}), line (\d{1,6})\)\W*$")
+_FRAME = re.compile(r'File "([^"\n]{1,200})", line (\d{1,6})')
+_FRAMES = 5
 _KEPT = "What it said is kept back, since it could carry the view out; the organiser finds it in the cell's log.txt."
 
 
@@ -42,10 +44,23 @@ def quiet_reason(status: Status, said: str, folder: Path) -> str:
 
 def _place(said: str, folder: Path) -> str:
     found = _PLACE.search(said)
-    if found is None:
-        return ""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py") if path.is_file()}
-    path = files.get(found[1])
-    if path is None or not 1 <= int(found[2]) <= path.read_bytes().count(b"\n") + 1:
-        return ""
-    return f" ({found[1]}, line {int(found[2])})"
+    return f" ({found[1]}, line {int(found[2])})" if found and int(found[2]) <= _lines(folder).get(found[1], 0) else ""
+
+
+def frames(log: str, folder: Path) -> list[str]:
+    """Where the last traceback in a log says that the submission was, the innermost last: its own files and lines alone.
+
+    A log is written by a stranger who has seen the view, so nothing else of it is passed on, and only a few lines are.
+    """
+    lines = _lines(folder)
+    said = [
+        (name, int(number)) for name, number in _FRAME.findall(log.rpartition("Traceback (most recent call last)")[2])
+    ]
+    known = [(name, number) for name, number in said if 1 <= number <= lines.get(name, 0)]
+    return [f"{name}, line {number}" for name, number in known[-_FRAMES:]]
+
+
+def _lines(folder: Path) -> dict[str, int]:
+    """How many lines each of a submission's Python files has, by relative path."""
+    files = [path for path in folder.rglob("*.py") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes().count(b"\n") + 1 for path in files}

@@ -90,6 +90,23 @@ def _pack(files: Mapping[str, object], content: Callable[..., bytes], into: Bina
 # --- unpacking what others have packed ---
 
 
+def crowded(content: bytes, most: int) -> bool:
+    """Whether a zip file lists far more than so many entries; told before a list of them takes much memory."""
+    return content.count(_ENTRY) > 2 * most
+
+
+def odd(entry: zipfile.ZipInfo, kind: int = stat.S_IFREG) -> str:
+    """Why an entry of a zip file is not taken for a file (or a folder, ``stat.S_IFDIR``); empty where it is.
+
+    Of the methods of packing, only those in which zipfile reads no more than it was asked for are used.
+    """
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, kind) or entry.is_dir() != (kind == stat.S_IFDIR):
+        return "is not a regular file"
+    if entry.flag_bits & 0x1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "is encrypted or packed in a way that is not used here"
+    return ""
+
+
 def unpack_cells(content: bytes, record: Record) -> Cells:
     """The cells of a record from a zip file, each held against it and against the digests it lists itself.
 
@@ -106,7 +123,7 @@ def unpack_cells(content: bytes, record: Record) -> Cells:
     if added := set(cells) - set(wanted):
         raise HarnessError(f"its {CELLS} has a cell of seed {min(added)}, which the record has not.")
     for seed, files in cells.items():
-        _check_cell(files, wanted[seed])
+        check_cell(files, wanted[seed], f"its {CELLS}: ")
     return cells
 
 
@@ -115,8 +132,9 @@ def unpack_submission(content: bytes) -> dict[str, bytes]:
     return _unpack(content, SUBMISSION, _is_path, folders.MAX_FILES, folders.MAX_MB * 2**20)
 
 
-def _check_cell(files: Mapping[str, bytes], wanted: CellRecord) -> None:
-    where = f"its {CELLS}: the cell of seed {wanted.seed}"
+def check_cell(files: Mapping[str, bytes], wanted: CellRecord, said: str = "") -> None:
+    """Hold a cell's files against its run's record and the digests they list. HarnessError begins with ``said``."""
+    where = f"{said}the cell of seed {wanted.seed}"
     content = files.get("cell.json")
     if content is None:
         raise HarnessError(f"{where} has no cell.json.")
@@ -150,7 +168,7 @@ def _is_path(name: str) -> bool:
 
 def _unpack(content: bytes, what: str, allowed: Callable[[str], bool], most: int, limit: int) -> dict[str, bytes]:
     """Contents by name. HarnessError for names that are not allowed or come twice, links, and more than was announced."""
-    if content.count(_ENTRY) > 2 * most:  # before a list of them takes more memory than all files may
+    if crowded(content, most):
         raise HarnessError(f"its {what} has more than {most} files.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
@@ -178,16 +196,13 @@ def _check_entries(
         raise HarnessError(f"its {what} holds more than {limit // 2**20} MB.")
     names: set[str] = set()
     for entry in entries:
-        kind = stat.S_IFMT(entry.external_attr >> 16)
         name = entry.filename
         if entry.orig_filename != name or not allowed(name):
             raise HarnessError(f"its {what} has an entry that does not belong there: {entry.orig_filename!r:.120}.")
         if name in names:
             raise HarnessError(f"its {what} has two entries of the name {name:.120}.")
-        if kind not in (0, stat.S_IFREG) or entry.is_dir():
-            raise HarnessError(f"its {what}: {name:.120} is not a regular file.")
-        if entry.flag_bits & 0x1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise HarnessError(f"its {what}: {name:.120} is packed in a way that is not used here.")
+        if why := odd(entry):
+            raise HarnessError(f"its {what}: {name:.120} {why}.")
         if name.endswith("/cell.json") and allowed is _is_cell_file and entry.file_size > MAX_RECORD_BYTES:
             raise HarnessError(f"its {what}: {name:.120} is larger than {MAX_RECORD_BYTES // 2**20} MB.")
         names.add(name)

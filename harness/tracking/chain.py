@@ -22,6 +22,8 @@ kind           who acts                what the line says
 ``freeze``     the organiser           a challenge was frozen; the note names it and the digest of its lock
 ``reveal``     the organiser           a challenge's secret was published
 ``finalise``   the organiser           a competition is over; the note names the challenge
+``merge``      the organiser           runs of another directory were brought here; the note names the head of this
+                                       chain and that of the other, whose lines of persons follow as copies
 =============  ======================  ================================================================================
 
 All but ``run`` are made by persons and signed where there is a key. Every line carries the key in force, so that the
@@ -48,10 +50,10 @@ LEDGER = "ledger.jsonl"
 START = "0" * 64
 OF_A_RUN = ("run", "release", "reproduce", "replace", "select", "withdraw", "disqualify", "reinstate")
 OF_A_COMPETITION = ("entry", "freeze", "reveal", "finalise")
-BY_PERSONS = (*OF_A_RUN[1:], "publish", "key", "import", "rebuild", *OF_A_COMPETITION)
+BY_PERSONS = (*OF_A_RUN[1:], "publish", "key", "import", "merge", "rebuild", *OF_A_COMPETITION)
 KINDS = ("run", *BY_PERSONS)
 MAX_LINE = 64_000  # bytes
-_MAX_NOTE, _MAX_WHO = 2000, 200  # characters
+MAX_NOTE, _MAX_WHO = 2000, 200  # characters
 NAMED = 5  # of many lines or runs with the same fault
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 _PURPOSE = b"harness ledger line\n"  # a signature of something else is never one of a line
@@ -156,16 +158,18 @@ def following(
     run_id: str = "",
     record_sha256: str | None = None,
     key: str = "",
+    verbatim: bool = False,
 ) -> Entry:
     """The entry that comes after ``before`` (None: the first), signed if a person makes it and there is a key.
 
-    Its time is never before that of the line above: where this machine's clock is, the note says what it showed.
+    Its time is never before that of the line above: where this machine's clock is, the note says what it showed, unless
+    it is to stay as it is (``verbatim``).
     """
     time = now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    note = _writable(note)[:_MAX_NOTE]
+    note = _writable(note)[:MAX_NOTE]
     if before and _TIME.fullmatch(before.entry.time) and now < before.entry.time:
         time = before.entry.time
-        note = f"{note} (the clock here said {now})".strip()
+        note = note if verbatim else f"{note} (the clock here said {now})".strip()
     return Entry(
         seq=before.entry.seq + 1 if before else 1,
         time=time,

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, ProtocolError, SubmissionError
-from harness.paths import permit
-from harness.protocol import folder as folders
-from harness.tracking import archive, delivery
+from harness.tracking import archive
 from harness.tracking.addresses import DATABASE, is_own, shown, sqlite_path, tracking_uri
 from harness.tracking.archive import CELLS, MAX_PACKED, SUBMISSION, Cells
-from harness.tracking.files import TEMPORARY, disk_errors, sync_directory, write_new, write_text_atomic
+from harness.tracking.bringing import Found, here_for, write
 from harness.tracking.ledger import Ledger
 from harness.tracking.reader import Held, Reader, experiment_name, open_reader
-from harness.tracking.record import Record, parse_record, record_sha256
-from harness.tracking.runs import RunsDir, exclusive
+from harness.tracking.record import Record, parse_record
+from harness.tracking.runs import RunsDir
 
 if TYPE_CHECKING:
     from harness.tracking.signature import Key
@@ -38,20 +34,6 @@ class Imported:
     brought: tuple[str, ...] = ()  # run ids
     known: tuple[str, ...] = ()  # those that were there, with the same record or the same results
     refused: Mapping[str, str] = field(default_factory=dict)  # run id -> why: damaged, or another record is there
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A run as the store has it, whole."""
-
-    record: Record
-    content: bytes  # of record.json
-    cells: Cells
-    submission: Mapping[str, bytes]  # contents by path; empty where the run has none
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
 
 
 def import_runs(
@@ -130,23 +112,13 @@ class _Importer:
 
     def bring(self, row: Held) -> bool:
         """Whether the run is new here. HarnessError or SubmissionError where it is damaged or in conflict."""
-        folder = self._runs.run_dir(row.run_id)
         record, content = self._record(row)
-        if (folder / "record.json").exists():
-            if record_sha256(folder) == row.record_sha256:
-                return self._tell(row)
-            if _results(self._runs.load_record(row.run_id)) == _results(record):
-                return False  # the same work done here as well, as that of the references is in every directory
-            raise HarnessError("Another record is here under the same id; it was not overwritten.")
-        if self._ledger.recorded(row.run_id) not in (None, row.record_sha256):
-            raise HarnessError("The ledger here has another record under the same id.")
-        found = _Found(record, content, self._cells(row, record), self._submission(row, record))
-        with self._runs.lock(row.run_id, wait_seconds=5), disk_errors(f"import run {row.run_id}"):
-            if (folder / "record.json").exists():
-                raise HarnessError("Another harness has just recorded it here.")
-            self._write(found)
-            self._tell(row)
-        return True
+        here = here_for(self._runs, record, row.record_sha256, self._ledger.recorded(row.run_id))
+        if here not in (None, row.record_sha256):
+            return False
+        if here is None:
+            write(self._runs, Found(record, content, self._cells(row, record), self._submission(row, record)))
+        return self._tell(row)
 
     def _tell(self, row: Held) -> bool:
         """Give a record that is here its line in the ledger; whether it had none."""
@@ -188,72 +160,3 @@ class _Importer:
         if self._beside is None or not archive.pack_submission(self._beside, record.submission_digest, packed):
             packed = io.BytesIO(self._reader.artifact(row, SUBMISSION, MAX_PACKED))
         return archive.unpack_submission(packed.getvalue())
-
-    # --- writing ---
-
-    def _write(self, found: _Found) -> None:
-        """Submission, cells, record, in this order: what is there after a kill is whole, and no run without its record."""
-        record = found.record
-        places = {seed: self._runs.cell_dir(record.run_id, seed) for seed in found.cells}
-        here = {seed for seed, place in places.items() if place.exists()}
-        for seed in sorted(here):  # of a killed import, or of a run that has not come to its end
-            if (places[seed] / "cell.json").read_bytes() != found.cells[seed]["cell.json"]:
-                raise HarnessError(f"Another cell of seed {seed} is here; it was not overwritten.")
-        if found.submission:
-            self._keep_submission(found.submission, record.submission_digest or "")
-        for seed in sorted(set(places) - here):
-            _place(found.cells[seed], places[seed])
-        run_dir = self._runs.run_dir(record.run_id)
-        delivery.mark(run_dir, "Imported, and not delivered to this store yet.")
-        write_text_atomic(run_dir / "record.json", found.content.decode())
-
-    def _keep_submission(self, contents: Mapping[str, bytes], digest: str) -> None:
-        final = self._runs.submission_dir(digest)
-        with exclusive(self._runs.path / ".submissions.lock", "copies of submissions", wait_seconds=60):
-            for stale in final.parent.glob(f"{TEMPORARY}*"):  # of a killed process: this lock was its own
-                shutil.rmtree(stale, ignore_errors=True)
-            if final.exists():
-                if folders.read(final, everything=True).digest != digest:
-                    raise HarnessError(f"The copy of the submission in {final} is not what its name says.")
-                return
-            final.parent.mkdir(parents=True, exist_ok=True)
-            building = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=final.parent))
-            try:
-                _write_submission(contents, building, digest)
-                _rename(building, final)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-
-
-def _results(record: Record) -> list[tuple[object, ...]]:
-    """What the same work gives wherever it is done."""
-    return [(cell.seed, cell.status, cell.result) for cell in record.cells]
-
-
-def _write_submission(contents: Mapping[str, bytes], building: Path, digest: str) -> None:
-    try:
-        folders.write(contents, building)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise HarnessError(f"its {SUBMISSION} has a file and a folder of one name.") from error
-    if folders.read(building, everything=True).digest != digest:
-        raise HarnessError(f"its {SUBMISSION} is not the submission that was run: its digest is another one.")
-
-
-def _place(files: Mapping[str, bytes], final: Path) -> None:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{final.name}-", dir=final.parent))
-    try:
-        for name, content in files.items():
-            write_new(building / name, content)
-        _rename(building, final)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def _rename(building: Path, final: Path) -> None:
-    """Let a directory appear whole."""
-    permit(building, 0o777)
-    for folder in [building, *(path for path in building.rglob("*") if path.is_dir())]:
-        sync_directory(folder)
-    building.rename(final)
-    sync_directory(final.parent)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -92,7 +92,18 @@ class Ledger:
             )
         return self._add(key, {"kind": "key", "key": public, "who": who or user(), "note": note})[-1]
 
-    def _add(self, key: Key | None, *wanted: dict[str, Any]) -> list[Entry]:
+    def extend(self, wanted: Sequence[Mapping[str, Any]], *, key: Key | None) -> list[Entry]:
+        """Add several lines in one write, from what :func:`chain.following` takes of each.
+
+        Raises ProtocolError and HarnessError as :meth:`append`.
+        """
+        return self._add(key, *wanted)
+
+    def require(self, key: Key | None) -> None:
+        """Raise ProtocolError unless lines made by persons can be added with ``key``."""
+        self._refuse_another(self.public_key() or "", key)
+
+    def _add(self, key: Key | None, *wanted: Mapping[str, Any]) -> list[Entry]:
         """Write lines, before them one that names a key never used here; all of them or none."""
         with exclusive(self.path.with_suffix(".lock"), "the ledger", wait_seconds=60):
             length, last = self._end()
@@ -126,7 +137,7 @@ class Ledger:
 
     def read(self) -> list[Entry]:
         """All entries in order, a torn last line left out. Raises HarnessError naming the first broken line."""
-        return [entry for entry, _ in self._lines()]
+        return [entry for entry, _ in self.lines()]
 
     def public_key(self) -> str | None:
         """The key that signs now (hex); None: nothing is signed, so whoever can write the directory can add lines.
@@ -192,16 +203,17 @@ class Ledger:
         """What was edited or is missing, one sentence each; empty when all is well."""
         return [problem.what for problem in self.problems()]
 
-    def problems(self) -> list[Problem]:
+    def problems(self, awaited: Collection[str] = ()) -> list[Problem]:
         """What was edited or is missing, by run where it is of one run; empty when all is well.
 
         A run that another harness is writing may have a record before it has its line: it is looked at again, and left
-        to its writer.
+        to its writer. Runs that are ``awaited`` are to have their line later, too.
         """
         first = self._look()
         if not first.chain and not first.runs:
             return []
         busy = {run_id for _, run_id in first.runs if self.runs.being_written(run_id)}
+        busy |= {run_id for fault, run_id in first.runs if fault == "unlisted" and run_id in awaited}
         again = self._look(first)
         runs = {
             fault: text for fault, text in again.runs.items() if first.runs.get(fault) == text and fault[1] not in busy
@@ -210,7 +222,7 @@ class Ledger:
 
     def remarks(self) -> list[str]:
         """What is no tampering, but readers should know: that nothing is signed, that a clock was set back."""
-        lines = self._lines()
+        lines = self.lines()
         unsigned = "The ledger is not signed: whoever can write the runs directory can add lines to it."
         signed = any(line.entry.key for line in lines[-1:])
         return ([] if signed or not lines else [unsigned]) + chain.backwards(lines)
@@ -219,7 +231,7 @@ class Ledger:
         """Ledger and records compared; the second time only where something was wrong before."""
         recorded = self.runs.run_ids()  # first: whatever is recorded from here on has its line later
         try:
-            lines = self._lines()
+            lines = self.lines()
         except HarnessError as error:
             return _Look([error.reason], {}, 0)
         latest = latest_records(line.entry for line in lines)
@@ -242,7 +254,8 @@ class Ledger:
     # --- the file ---
 
     @few_collections()
-    def _lines(self) -> list[Line]:
+    def lines(self) -> list[Line]:
+        """All entries in order with their bytes, a torn last line left out. HarnessError names the first broken line."""
         with disk_errors(f"read {self.path}"):
             content = self.path.read_bytes() if self.path.is_file() else b""
         whole = content.split(b"\n")[:-1]
@@ -263,7 +276,7 @@ class Ledger:
         try:
             return Line(chain.parse(content, "line"), content)
         except HarnessError:
-            self._lines()  # raises with the line's number
+            self.lines()  # raises with the line's number
             raise
 
 

@@ -121,6 +121,7 @@ class Record(_Model):
     statistics: str | None = None  # digest of the source that summed up its cells
     commit: str | None = None  # of the checkout, where the harness runs from one
     dirty: bool | None = None  # whether that checkout had changes
+    team: str = ""  # whose entry it is: an id of the organiser's roster
 
     @property
     def identity(self) -> str:
@@ -147,9 +148,11 @@ def identity(submission_digest: str, packages: Lock | None) -> str:
     return f"{submission_digest}+{packages.digest}" if packages and packages.packages else submission_digest
 
 
-def run_id_of(challenge: str, fingerprint: str, submission: str, identity: str, tier: str, device: str) -> str:
-    """Identity of a run: the same work always has the same id, whenever and wherever it is done."""
-    text = f"{fingerprint}|{identity}|{tier}|{device}"
+def run_id_of(
+    challenge: str, fingerprint: str, submission: str, identity: str, tier: str, device: str, team: str = ""
+) -> str:
+    """Identity of a run: the same work of the same team always has the same id, whenever and wherever it is done."""
+    text = "|".join([fingerprint, identity, tier, device, *([team] if team else [])])
     return f"{challenge}-{submission}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -5,6 +5,7 @@
     runs/
       ledger.jsonl                     what was recorded, released, reproduced (harness/tracking/ledger.py)
       mlflow.db, mlartifacts/          the MLflow store, unless another one is configured
+      merged/<head>.jsonl              ledgers of other directories whose runs were brought here, by the SHA-256 of their head
       submissions/<digest>/            a copy of each submission's files, from which its cells run
       <run_id>/
         record.json                    the run
@@ -57,7 +58,8 @@ from harness.tracks.base import Array, Arrays
 _KEPT = re.compile(r"cell\.json|log\.txt|curve\.npy|(output|items)/[A-Za-z0-9_]+\.npy")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 UNFINISHED = "unfinished"
-_RESERVED = {"submissions", "mlartifacts", "mlflow.db", "ledger.jsonl"}
+MERGED = "merged"
+_RESERVED = {"submissions", "mlartifacts", "mlflow.db", "ledger.jsonl", MERGED}
 
 
 @dataclass(frozen=True)
@@ -174,33 +176,42 @@ class RunsDir:
 
         Only a log may be missing: logs of challenges that keep their secret do not travel.
         """
-        folder = os.fspath(self.cell_dir(run_id, seed))
-        content = read_bytes(f"{folder}/cell.json")
-        cell, of, files = parse_kept_cell(content, f"{folder}/cell.json")
-        if cell.seed != seed:
-            raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
-        if of != run_id:
-            raise HarnessError(f"{folder} holds the cell of another run, {of or 'which it does not name':.200}.")
+        cell, content = self._kept_cell(run_id, seed)
         output: dict[str, Array] = {}
         items: dict[str, Array] = {}
         curve: FloatArray | None = None
         log = ""
-        for name, digest in files.items():
-            path = f"{folder}/{_checked(name)}"
-            if name == "log.txt" and not os.path.lexists(path):
-                continue
-            data = read_bytes(path)
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise HarnessError(f"{path} was changed after it was kept.")
+        for name, data in content.items():
+            path = f"{self.cell_dir(run_id, seed)}/{name}"
             kind, _, stem = name.removesuffix(".npy").rpartition("/")
             if name == "log.txt":
                 log = data.decode("utf-8", errors="replace")
             elif name == "curve.npy":
                 curve = parse_array(data, path)
-            else:
+            elif kind:
                 {"output": output, "items": items}[kind][stem] = parse_array(data, path)
-        cell = cell.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
         return StoredCell(cell, output, items, curve, log)
+
+    def cell_files(self, run_id: str, seed: int) -> dict[str, bytes]:
+        """Contents of the kept cell by name below its directory. Raises HarnessError as :meth:`read_cell`."""
+        return self._kept_cell(run_id, seed)[1]
+
+    def _kept_cell(self, run_id: str, seed: int) -> tuple[CellRecord, dict[str, bytes]]:
+        folder = os.fspath(self.cell_dir(run_id, seed))
+        content = {"cell.json": read_bytes(f"{folder}/cell.json")}
+        cell, of, files = parse_kept_cell(content["cell.json"], f"{folder}/cell.json")
+        if cell.seed != seed:
+            raise HarnessError(f"{folder} holds the cell of another seed, {cell.seed}.")
+        if of != run_id:
+            raise HarnessError(f"{folder} holds the cell of another run, {of or 'which it does not name':.200}.")
+        for name, digest in files.items():
+            path = f"{folder}/{_checked(name)}"
+            if name == "log.txt" and not os.path.lexists(path):
+                continue
+            content[name] = read_bytes(path)
+            if hashlib.sha256(content[name]).hexdigest() != digest:
+                raise HarnessError(f"{path} was changed after it was kept.")
+        return cell.model_copy(update={"sha256": hashlib.sha256(content["cell.json"]).hexdigest()}), content
 
     def clear_cells(self, run_id: str) -> None:
         """Forget the cells of a run (``--force``); its record stays until the new one replaces it."""

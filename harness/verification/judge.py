@@ -144,11 +144,9 @@ class Protocol:
             found.append("its commitment is not to the secret in its settings")
         if self.challenge.fingerprint_under(data, record.commitment) != record.fingerprint:
             found.append(OTHER_VERSION)
-        run_id = run_id_of(
-            record.challenge, record.fingerprint, record.submission, record.identity, record.isolation, record.device
-        )
-        if record.run_id != run_id:
+        whose = (record.submission, record.identity, record.isolation, record.device, record.team)
+        if record.run_id != (run_id := run_id_of(record.challenge, record.fingerprint, *whose)):
             found.append(
-                f"its id does not follow from fingerprint, submission, packages, isolation and device: {run_id}"
+                f"its id does not follow from fingerprint, submission, packages, isolation, device and team: {run_id}"
             )
         return found

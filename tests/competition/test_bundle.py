@@ -27,6 +27,7 @@ from tests.competition.owned import add
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, CONTACT = "token-of-the-first-team", "first@teams.example.org"
+pytestmark = pytest.mark.usefixtures("own_home")
 RNG = np.random.default_rng(3)
 
 

@@ -18,8 +18,8 @@ import pytest
 from harness.cli import main
 from harness.errors import ProtocolError, Status
 from harness.leaderboard.board import Board, build
+from harness.leaderboard.index import write_index
 from harness.leaderboard.published import write_board, write_suite
-from harness.leaderboard.render import write_index
 from harness.leaderboard.suite import NOT_RUN, SuiteBoard, build_suite
 from harness.leaderboard.suite_page import as_csv, html, markdown, rich_table
 from harness.protocol.challenge import Challenge
@@ -153,9 +153,9 @@ def test_exact_ties_go_by_ability_and_then_by_name(boards: list[Board]) -> None:
     assert found.pairs[tuple(r.rank for r in found.ranked if r.submission in ("eins", "zwei"))].adjusted == 1.0  # type: ignore[index]
 
 
-def test_same_name_of_other_authors_is_another_entry(boards: list[Board]) -> None:
+def test_same_name_of_other_files_is_another_entry(boards: list[Board]) -> None:
     one, two = boards
-    other = replace(two, ranked=tuple(replace(row, authors=("B. Other",)) for row in two.ranked))
+    other = replace(two, ranked=tuple(replace(row, submission_digest="0" * 64) for row in two.ranked))
     found = build_suite(SUITE, [one, other])
     assert sorted(row.submission for row in found.ranked) == ["fair", "fair", "good", "good", "late"]
     assert {place.missing for row in found.ranked for place in row.places.values()} == {"", NOT_RUN}

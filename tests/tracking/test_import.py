@@ -216,7 +216,7 @@ def test_what_is_asked_for(store: str, tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from harness.tracking import importing, ledger
+from harness.tracking import bringing, ledger
 from harness.tracking.importing import import_runs
 left = int(sys.argv[4])
 def dying(real):
@@ -231,7 +231,7 @@ point = sys.argv[3]
 if point == "append":
     ledger.Ledger.append = dying(ledger.Ledger.append)
 else:
-    setattr(importing, point, dying(getattr(importing, point)))
+    setattr(bringing, point, dying(getattr(bringing, point)))
 import_runs(sys.argv[1], sys.argv[2])
 """
 

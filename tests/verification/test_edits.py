@@ -400,7 +400,7 @@ def as_the_harness(runs: Path) -> None:
 
 
 LOCKED = [{"name": "left-pad", "version": "1.0", "wheel": "left_pad-1.0-py3-none-any.whl", "sha256": "0" * 64}]
-ID = "its id does not follow from fingerprint, submission, packages, isolation and device"
+ID = "its id does not follow from fingerprint, submission, packages, isolation, device and team"
 BINDS = "its cell.json is not the one that the record binds"
 SAYS = "the record says of it what its cell.json does not"
 LIES: dict[str, Edit] = {

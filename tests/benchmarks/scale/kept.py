@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from harness.leaderboard import published
 from harness.leaderboard.board import build
-from harness.leaderboard.render import write_index
+from harness.leaderboard.index import write_index
 from harness.tracking.ledger import Ledger
 from harness.tracking.runs import RunsDir
 from tests.benchmarks import many_lines, many_runs
