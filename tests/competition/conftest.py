@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.protocol.founding import Wish, found
+from tests.competition.owned import add
+
 FIRST = "def select(task):\n    return list(range(task.budget))\n"
 LAST = "def select(task):\n    return list(range(len(task.X) - task.budget, len(task.X)))\n"
 LEAKS = """def select(task):
@@ -131,3 +134,27 @@ def place(tmp_path: Path) -> Place:
     found.teams(("T1", "alpha"), ("T2", None))
     found.inbox.mkdir()
     return found
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own, where secrets are kept and no key lies; data sets stay in the cache that is there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("HARNESS_KEY", raising=False)
+    return home
+
+
+@pytest.fixture
+def conf(tmp_path: Path, own_home: Path) -> Path:
+    """A config directory with the challenge ``quality``: 300 rows of a table, two seeds."""
+    rng = np.random.default_rng(5)
+    rows = [
+        f"{k + rng.normal():.5f},{rng.normal():.5f},{rng.normal():.5f},{'bad' if k else 'good'}" for k in (0, 1) * 150
+    ]
+    (tmp_path / "quality.csv").write_text("\n".join(["a,b,c,state", *rows]) + "\n")
+    found(Wish("quality", "debugging", tmp_path / "quality.csv", {"label": "state"}), tmp_path / "conf")
+    add(tmp_path / "conf" / "challenge" / "quality.yaml", "seeds: 2")
+    return tmp_path / "conf"
