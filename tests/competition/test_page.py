@@ -64,7 +64,8 @@ def test_every_command_of_the_competition(
         if words[:2] == ["challenge", "freeze"]:
             frozen += 1
             if frozen == 2:  # something was wrong
-                challenge.write_text(f"{challenge.read_text(encoding='utf-8')}version: 2\nlimits: {{seconds: 50.0}}\n")
+                text = challenge.read_text(encoding="utf-8").replace("version: 2", "version: 3")
+                challenge.write_text(f"{text}limits: {{seconds: 50.0}}\n", encoding="utf-8")
         if words[0] == "merge":
             folder(tmp_path / "third", entry("third", 1))
             run = [
