@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from harness.competition import quota
-from harness.errors import ProtocolError, Status
+from harness.competition.told import in_public
+from harness.errors import HarnessError, ProtocolError, Status
 from harness.evaluation.session import Session
 from harness.evaluation.sweep import Wanted
 from harness.leaderboard.phase import now
@@ -50,9 +52,10 @@ class Desk:
         """Those of one submission's name, whosever; all for an empty one."""
         for run_id in self.session.runs.run_ids():
             if run_id.startswith(f"{self.session.challenge.name}-{submission}"):
-                record = self.session.runs.load_record(run_id)
-                if record.fingerprint == self.session.fingerprint:
-                    yield record
+                with suppress(HarnessError):  # verification says what is wrong with it
+                    record = self.session.runs.load_record(run_id)
+                    if record.fingerprint == self.session.fingerprint:
+                        yield record
 
     def enter(self, wanted: Wanted, key: Key | None, received: datetime | None = None) -> None:
         """Write an entry into the ledger, before anything of it runs; the same files of a team are one entry.
@@ -92,9 +95,14 @@ class Desk:
         runs = [run for run in runs if rules.obstacle(run) is None]
         if record not in runs:
             return [f"Team {record.team}: {rules.obstacle(record)}."]
+        if challenge.counts == "best" and challenge.phases:
+            if challenge.phases.public.ladder:
+                return []  # which of two is better, the Ladder alone tells
+            runs = [in_public(self.session, run) for run in runs]
         counts = rules.counting(runs)
         if counts.run_id != record.run_id:
             return [f"Team {record.team}: {counts.run_id} counts, not this run (counts: {challenge.counts})."]
-        before = rules.counting([run for run in runs if run is not record]) if len(runs) > 1 else None
+        others = [run for run in runs if run.run_id != record.run_id]
+        before = rules.counting(others) if others else None
         instead = f" in place of {before.run_id}" if before else ""
         return [f"Team {record.team}: this run counts from now on{instead} (counts: {challenge.counts})."]

@@ -58,7 +58,8 @@ def look(inbox: Path, roster: Roster, received: datetime | None = None) -> list[
             raise ProtocolError(f"There is no inbox {inbox}.", "Name the folder in which entries arrive.")
         found = []
         for path in _entries(inbox):
-            team = path.name if path.name in roster.teams and path.is_dir() and not _is_entry(path) else None
+            of_team = path.name in roster.teams and path.is_dir() and not path.is_symlink() and not _is_entry(path)
+            team = path.name if of_team else None
             for one in _entries(path) if team else [path]:
                 place = shown(one.relative_to(inbox))
                 found.append(Found(one, place, team, received or _changed(one)))

@@ -11,11 +11,10 @@ from typing import Any
 
 from harness.competition.quota import Left
 from harness.leaderboard.text import clean, number
+from harness.protocol.roster import UNASSIGNED
 from harness.tracking.files import write_text_atomic
 
 _NEWS = ("challenge", "version", "status", "reason", "score", "ci95", "late")
-UNASSIGNED = "unassigned"
-"""The folder of reports on entries that name no team."""
 
 
 @dataclass(frozen=True)

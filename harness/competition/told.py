@@ -48,11 +48,11 @@ def told(session: Session, record: Record, entries: Sequence[Entry], records: Se
         return Told(record.score, record.ci95, late=late, log=log)
     if phases.public.opens and now(entries) < phases.public.opens:
         return Told(said=f"Scores are shown from {written(phases.public.opens)} on.", late=late, log=log)
-    mine = _in_public(session, record)
+    mine = in_public(session, record)
     if step := phases.public.ladder:
         others = [one for one in records if one.team == record.team and one.status is Status.OK and one != record]
         earlier = sorted((one for one in others if rules.obstacle(one) is None), key=rules.received)
-        before = [_in_public(session, one) for one in earlier if rules.received(one) <= rules.received(record)]
+        before = [in_public(session, one) for one in earlier if rules.received(one) <= rules.received(record)]
         shown = ladder([*before, mine], step, record.direction)
         said = f"The team's public score, which moves in steps of {step:g} (the Ladder)."
         return Told(shown.score, None, "public", said, late, log=log)
@@ -60,8 +60,8 @@ def told(session: Session, record: Record, entries: Sequence[Entry], records: Se
     return Told(mine.score, mine.ci95, "public", f"The score of the public phase.{part}", late, log=log)
 
 
-def _in_public(session: Session, record: Record) -> Record:
-    """The record with its scores in the public phase."""
+def in_public(session: Session, record: Record) -> Record:
+    """A record with its scores in the public phase."""
     runs, challenge = session.runs, session.challenge
     cells = [runs.read_cell(record.run_id, cell.seed) for cell in record.cells]
     return PhaseScores(challenge, session.track, "public").record(record, cells, Judge(runs).references(record))

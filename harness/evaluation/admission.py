@@ -61,7 +61,7 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
 def _refuse_impostor(entry: Submission) -> None:
     """Raise SubmissionError where a submission could be taken for a row of the harness's own."""
     for what, word in (("name", entry.name), *(("author", author) for author in entry.authors)):
-        if names.reserved(word) and entry.digest not in submissions.shipped_digests():
+        if names.reserved(word, entry.track) and entry.digest not in submissions.shipped_digests():
             raise folders.invalid(
                 f"{what} {word!r:.80} is, or could be read as, that of the harness's own rows, and these are other files.",
                 f"Write another {what} into {MANIFEST}.",

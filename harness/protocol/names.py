@@ -21,11 +21,16 @@ def skeleton(name: str) -> str:
 
 
 @cache
-def _ours() -> frozenset[str]:
-    names = {"reference-random", "reference-skyline", "harness", "harness baselines", *submissions.shipped()}
-    return frozenset(map(skeleton, names))
+def _ours(task: str | None) -> frozenset[str]:
+    shipped = {
+        name for name, folders in submissions.shipped().items() if not task or task in {f.parent.name for f in folders}
+    }
+    return frozenset(map(skeleton, {"reference-random", "reference-skyline", "harness", "harness baselines", *shipped}))
 
 
-def reserved(name: str) -> bool:
-    """Whether a name is, or could be read as, that of a reference or of a shipped baseline, or of their authors."""
-    return skeleton(name) in _ours()
+def reserved(name: str, task: str | None = None) -> bool:
+    """Whether a name is, or could be read as, that of a reference or of a shipped baseline, or of their authors.
+
+    ``task``: the kind of task whose baselines are meant, as they share no board with those of others; None: all.
+    """
+    return skeleton(name) in _ours(task)

@@ -28,6 +28,8 @@ from harness.protocol import plain_yaml
 from harness.protocol.names import reserved, skeleton
 from harness.registry import problems
 
+UNASSIGNED = "unassigned"
+"""What reports call whoever handed in an entry that names no team."""
 _MAX_BYTES = 4 * 2**20
 
 
@@ -152,7 +154,8 @@ def _teams(listed: list[Any]) -> tuple[list[Team], list[str]]:
 
 def _doubles(teams: list[Team]) -> list[str]:
     """Teams that could be taken for each other, or for a row of the harness's own."""
-    found = [
+    found = [f"team {team.id} has an id that stands for entries of no team" for team in teams if team.id == UNASSIGNED]
+    found += [
         f"team {team.id} has a name of the harness's own rows, {team.name!r:.60}"
         for team in teams
         if reserved(team.name)

@@ -155,6 +155,31 @@ def test_public_scores_only_and_late_ones_marked(place: Place, capsys: pytest.Ca
     assert "late: it never ranks" in pages
 
 
+@pytest.mark.parametrize(("rules", "told"), [("", "counts, not this run"), ("ladder: 0.1, ", "")])
+def test_which_counts_is_said_by_public_scores_alone(
+    rules: str, told: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report must not tell which of two entries is better on the final phase's items."""
+    place.rules(f"counts: best\nphases: {{public: {{{rules}share: 0.08}}, final: {{}}}}\n")
+    records: dict[str, tuple[float, float]] = {}
+    differ = 0
+    for k in range(6):
+        code = f"def select(task):\n    return list(range({10 * k}, {10 * k} + task.budget))\n"
+        folder(place.inbox / "T2" / f"e{k}", files(f"e{k}", code))
+        one = take(place, capsys)[f"T2/e{k}"]
+        whole = json.loads((place.runs / one["receipt"]["run_id"] / "record.json").read_bytes())["score"]
+        records[one["receipt"]["run_id"]] = (one["score"], whole)
+        best, wholly_best = (max(records, key=lambda run_id, k=k: records[run_id][k]) for k in (0, 1))  # type: ignore[misc]
+        differ += best != wholly_best
+        if not told:
+            assert one["counts"] == ""
+        elif best == one["receipt"]["run_id"]:
+            assert "this run counts from now on" in one["counts"]
+        else:
+            assert f"{best} counts, not this run" in one["counts"]
+    assert differ or not told  # or this would show nothing
+
+
 def test_a_kill_in_the_middle_loses_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     slow = "import time\n\ndef select(task):\n    time.sleep(0.4)\n    return list(range(task.budget))\n"
     for k in range(4):

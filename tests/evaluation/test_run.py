@@ -168,12 +168,15 @@ def test_a_seed_with_nothing_to_measure_is_left_out(tmp_path: Path, monkeypatch:
 
 def test_a_broken_folder_has_a_record(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
+    with pytest.raises(ProtocolError, match="has no submission.yaml"):  # a slip of whoever calls: no row
+        evaluate(load_challenge("debugging_digits", SMALL), tmp_path / "broken", runs_dir=tmp_path / "runs")
+    (tmp_path / "broken" / "submission.yaml").write_text("name: broken\n", encoding="utf-8")
     record = evaluate(load_challenge("debugging_digits", SMALL), tmp_path / "broken", runs_dir=tmp_path / "runs")
     assert record.status is Status.INVALID_SUBMISSION
     assert "submission.yaml" in record.reason
     written = (tmp_path / "runs" / record.run_id / "record.json").read_text()
     assert str(tmp_path) not in written
-    assert "broken has no submission.yaml" in written
+    assert "broken/submission.yaml: " in written or "submission.yaml: track" in written
 
 
 def test_a_submission_for_another_track_is_refused(tmp_path: Path, write_submission: Write) -> None:

@@ -237,7 +237,7 @@ def whole_cell(setting: Setting) -> Figures:
         folder = Path(place) / "on_device"
         folder.mkdir()
         (folder / "algorithm.py").write_text(_SUBMISSION.format(device=setting.device))
-        manifest = {"name": "on_device", "track": "selection", "entry": "algorithm:select", "authors": ["harness"]}
+        manifest = {"name": "on_device", "track": "selection", "entry": "algorithm:select", "authors": ["Acceptance"]}
         manifest |= {"description": "computes on the device it is granted", "license": "Apache-2.0"}
         (folder / "submission.yaml").write_text(yaml.safe_dump(manifest))
         record = evaluate(challenge, folder, runs_dir=Path(place) / "runs", device=setting.device)

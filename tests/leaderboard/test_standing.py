@@ -85,7 +85,7 @@ def test_nobody_replaces_a_reference(challenge: Challenge, runs_dir: Path) -> No
     assert {row.submission for row in board.references} == {"reference-random", "reference-skyline"}
 
 
-@pytest.mark.parametrize("name", ["Reference-Skyl1ne", "RANDOM", "k_center"])
+@pytest.mark.parametrize("name", ["Reference-Skyl1ne", "RANDOM", "KCenter-Greedy"])
 def test_a_name_of_the_harness_is_no_strangers(name: str, challenge: Challenge, runs_dir: Path) -> None:
     """However it got into the directory: `run` refuses it before."""
     stranger = made_run(runs_dir, name, 0.95)

@@ -66,6 +66,7 @@ def test_the_digest_is_of_who_takes_part(tmp_path: Path) -> None:
             f"teams:\n  - {{id: A, name: A, token: {'a' * 64}}}\n  - {{id: B, name: B, token: {'a' * 64}}}",
             "A and B have the same token",
         ),
+        ("teams:\n  - {id: unassigned, name: A}", "stands for entries of no team"),
         ("teams:\n  - {id: T1, name: reference-skyline}", "a name of the harness's own rows"),
         ("teams:\n  - {id: T1, name: A", "is not readable YAML"),
         (b"teams:\n  - {id: T1, name: \xff}", "is not UTF-8"),

@@ -325,7 +325,7 @@ TAMPERING: dict[str, tuple[Callable[[Ledger], object], str]] = {
         "line 8 (run made-d) does not carry the key of line 4",
     ),
     "unknown kind": (
-        lambda x: unsigned(x, "withdraw", "made-a"),
+        lambda x: unsigned(x, "banish", "made-a"),
         "line 9 is of a kind that this version does not know",
     ),
 }
@@ -346,8 +346,8 @@ def test_without_a_key_a_forged_line_cannot_be_told(tmp_path: Path) -> None:
     assert ledger.verify() == []
     assert set(standing(ledger.read(), "release")) == {"made-a"}
     assert ledger.read()[-1].signature == ""
-    unsigned(ledger, "withdraw", "made-a")
-    assert "does not know, 'withdraw'" in " ".join(ledger.verify())
+    unsigned(ledger, "banish", "made-a")
+    assert "does not know, 'banish'" in " ".join(ledger.verify())
 
 
 @pytest.mark.parametrize("at", range(8))
