@@ -53,9 +53,10 @@ class Marks:
 
     def where(self, other_is: BoolArray, other: Marks) -> Marks:
         """Of the other where ``other_is`` [S]."""
-        parts = ((getattr(self, name), getattr(other, name)) for name in ("whole", "public", "final"))
-        scores = [np.where(other_is, theirs, ours) for ours, theirs in parts]
-        return Marks(*scores, np.where(other_is[:, None], other.picked, self.picked))
+        whole, public, final = (
+            np.where(other_is, getattr(other, name), getattr(self, name)) for name in ("whole", "public", "final")
+        )
+        return Marks(whole, public, final, np.where(other_is[:, None], other.picked, self.picked))
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Start:
 
     order: IntArray
     labels: IntArray
+
+
+def scored(scores: Sequence[float]) -> list[Record]:
+    """Records of these scores, and of nothing else."""
+    empty: dict[str, Any] = {"cells": ()}
+    return [Record.model_construct(**empty, score=float(score)) for score in scores]
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,7 @@ class Board:
             return scores
         shown = scores.mean()
         if self.step:
-            runs = [Record.model_construct(score=float(getattr(one, self.part).mean()), cells=()) for one in history]
-            shown = ladder(runs, self.step, DIRECTION).score
+            shown = ladder(scored([getattr(one, self.part).mean() for one in history]), self.step, DIRECTION).score
         return np.full(len(scores), shown)
 
     def praises(self, history: Sequence[Marks]) -> BoolArray:
@@ -135,7 +141,8 @@ class Place:
             kept = StoredCell(cell, output, score.items, None, "")
             scores.append([score.value, *(phase.cell(kept).cell.score for phase in self._phases)])
             picked[seed, ids[rows]] = 1
-        return Marks(*np.array(scores, np.float64).T, picked)
+        whole, public, final = np.array(scores, np.float64).T
+        return Marks(whole, public, final, picked)
 
 
 def mean(every: Sequence[Marks]) -> Marks:
