@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
+from harness.cli import organiser
 from harness.errors import BenchmarkError, ProtocolError
 
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
@@ -163,46 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("track")
     new.add_argument("path")
 
-    challenge = commands.add_parser("challenge", help="an organiser's steps: new", description="An organiser's steps.")
-    steps = challenge.add_subparsers(dest="step", required=True, metavar="STEP")
-    found = steps.add_parser(
-        "new", help="make a challenge of your own data", description="Make a challenge of your own data."
-    )
-    found.set_defaults(handler="organise:new")
-    found.add_argument("name", help="lower-case letters, digits and '_'")
-    found.add_argument("--track", help="debugging, selection, selection_active, slicing, valuation, training_set ...")
-    found.add_argument("--data", metavar="PATH", help="a .csv, .tsv, .jsonl, .npz, or a folder of pictures or texts")
-    found.add_argument("--label", metavar="COLUMN", help="the column of classes")
-    found.add_argument("--text", metavar="COLUMN", help="the column of documents: a collection of texts")
-    for key, what in (
-        ("id", "a stable id of every row"),
-        ("group", "rows of one group never straddle parts"),
-        ("time", "train on the earlier, test on the later rows"),
-        ("part", "the official part: train, validation, test"),
-    ):
-        found.add_argument(f"--{key}", metavar="COLUMN", help=what)
-    found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further key of the data set")
-    found.add_argument("--title", default="", help="one line for people")
-    found.add_argument(
-        "--config-dir", metavar="DIR", default="conf", help="where to write, made if need be (default: conf)"
-    )
-    json(found)
-
-    ended = steps.add_parser(
-        "finalise", help="end a competition and publish its final phase", description="End a competition."
-    )
-    ended.set_defaults(handler="compete:finalise")
-    ended.add_argument("challenge")
-    ended.add_argument("--who", required=True, help="who ends it")
-    ended.add_argument("--why", required=True, help="on what ground")
-    ended.add_argument("--out", metavar="DIR", default="leaderboards", help="where boards are (default: leaderboards)")
-    ended.add_argument(
-        "--replace", action="store_true", help="replace a published board of another protocol or history"
-    )
-    ended.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: the one under the runs directory)")
-    config_dir(ended)
-    runs_dir(ended)
-    json(ended)
+    organiser.add(commands)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")
@@ -246,9 +208,11 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(results)
 
     verify = command(
-        "verify", "verify:verify", "compute a runs directory, or a published board, again: does all agree?"
+        "verify",
+        "verify:verify",
+        "compute a runs directory, a published board or a revealed secret again: does all agree?",
     )
-    verify.add_argument("place", metavar="RUNS|BOARD.json")
+    verify.add_argument("place", metavar="RUNS|BOARD.json|NAME.revealed.json")
     verify.add_argument("--runs-dir", metavar="DIR", help="with BOARD.json: the runs that it was published from")
     verify.add_argument("--strict", action="store_true", help="fail as well where something could not be checked")
     verify.add_argument(

@@ -133,8 +133,17 @@ def results(args: Namespace) -> int:
 
     runs = RunsDir(args.runs_dir)
     rows = [
-        {"challenge": record.challenge, "submission": record.submission, "run_id": record.run_id, "seed": cell.seed}
-        | {"status": cell.status.value, "score": cell.score, "output_digest": cell.output_digest, "reason": cell.reason}
+        {
+            "challenge": record.challenge,
+            "team": record.team,
+            "submission": record.submission,
+            "run_id": record.run_id,
+            "seed": cell.seed,
+            "status": cell.status.value,
+            "score": cell.score,
+            "output_digest": cell.output_digest,
+            "reason": cell.reason,
+        }
         for record in map(runs.load_record, runs.run_ids())
         if not args.challenges or record.challenge in args.challenges
         for cell in record.cells

@@ -1,4 +1,4 @@
-"""``harness challenge new``: an organiser's first step."""
+"""``harness challenge new``, ``freeze``, ``reveal`` and ``harness bundle``: an organiser's steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,72 @@ def new(args: Namespace) -> int:
     print("Next: can this board tell methods apart? and the first run:")
     for command in commands:
         print(f"  {command}")
+    return 0
+
+
+def freeze(args: Namespace) -> int:
+    """Freeze a challenge and say what comes next."""
+    from harness.competition.freeze import freeze as frozen
+    from harness.tracking.signature import load_key
+
+    done = frozen(
+        args.challenge, Path(args.config_dir), args.runs_dir, who=args.who, key=load_key(),
+        secret_file=args.secret_file, new_secret=args.new_secret,
+    )  # fmt: skip
+    where = f"--config-dir {shlex.quote(args.config_dir)}"
+    commands = [
+        f"harness bundle {done.challenge} {where} --out {done.challenge}_bundle",
+        f"harness run challenge={done.challenge} submission=all {where} runs_dir={shlex.quote(args.runs_dir)}",
+    ]
+    if args.json:
+        print(json.dumps({**asdict(done), "next": commands}, indent=2, default=str))
+        return 0
+    if done.new:
+        print(f"frozen       {done.challenge} version {done.version}")
+    else:
+        print(f"unchanged    {done.challenge} version {done.version} is what was frozen; nothing was written")
+    for change in done.changes:
+        print(f"changed      {change}")
+    print(f"fingerprint  {done.fingerprint}")
+    print(f"secret       {done.secret_place or 'environment'} ({done.secret})")
+    if done.secret_place:
+        print("             keep a copy elsewhere: without it no entry can be scored")
+    print(f"lock         {done.lock} ({done.lock_sha256})")
+    print("Next: what participants get, and the baselines:")
+    for command in commands:
+        print(f"  {command}")
+    return 0
+
+
+def reveal(args: Namespace) -> int:
+    """Publish a secret and say how anybody checks it."""
+    from harness.competition.reveal import reveal as revealed
+    from harness.tracking.signature import load_key
+
+    done = revealed(
+        args.challenge, Path(args.config_dir), args.runs_dir, Path(args.out), who=args.who, why=args.why, key=load_key()
+    )
+    if args.json:
+        print(json.dumps(asdict(done), indent=2, default=str))
+        return 0
+    print(f"{'revealed' if done.new else 'was revealed before'}  {done.path}")
+    print(f"fingerprint  {done.fingerprint}")
+    print("The challenge's own file holds the secret again: whoever has the config directory can run every entry.")
+    print(f"Anybody can check it: harness verify {shlex.quote(str(done.path))}")
+    return 0
+
+
+def bundle(args: Namespace) -> int:
+    """Write what participants get."""
+    from harness.competition.bundle import bundle as bundled
+
+    done = bundled(args.challenge, Path(args.config_dir), expanded(args.out), practice=args.practice)
+    if args.json:
+        print(json.dumps(asdict(done), indent=2, default=str))
+        return 0
+    print(f"written  {done.path} ({len(done.files)} files)")
+    print(f"data     {done.data}")
+    print("Read its README.md before you send it: it is what participants are told.")
     return 0
 
 

@@ -16,7 +16,12 @@ from harness.tracking.runs import RunsDir
 def verify(args: Namespace) -> int:
     """Exit 0 if everything agrees; with --strict, if everything could be checked as well."""
     place = Path(args.place)
-    problems, notes = _board(place, args) if place.is_file() or place.suffix == ".json" else _directory(place, args)
+    if place.name.endswith(".revealed.json"):
+        problems, notes = _revealed(place)
+    elif place.is_file() or place.suffix == ".json":
+        problems, notes = _board(place, args)
+    else:
+        problems, notes = _directory(place, args)
     ok = not problems and not (args.strict and notes)
     if args.json:
         facts = [{"run_id": run_id, "what": what} for run_id, what in problems]
@@ -45,6 +50,12 @@ def _directory(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], lis
         raise ProtocolError(f"There are no runs in {place}.", "`harness run` makes one.")
     report = verify_runs(place, args.tracking_uri, args.config_dir)
     return [(p.run_id, p.what) for p in report.problems], [(n.run_id, n.what) for n in report.notes]
+
+
+def _revealed(place: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    from harness.competition.reveal import check
+
+    return [("", what) for what in check(place)], []
 
 
 def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -103,8 +103,8 @@ class Intake:
         one = Wanted(self.session, folder, entry.team.id)
         try:
             self._desk.enter(one, self._key, found.received)
-        except ProtocolError as error:
-            return self._refused(found, entry.team.id, str(error))
+        except ProtocolError as error:  # it is for another track, or one too many
+            return self._refused(found, entry.team.id, str(error).replace(str(folder), found.path.name))
         return one
 
     def _refused(self, found: inbox.Found, team: str | None, why: str) -> Report:
@@ -158,5 +158,7 @@ def _stem(path: Path) -> str:
 
 
 def _reason(record: Record) -> str:
-    """Why a run has no score, without the score that a suspicious one had on all hidden items."""
+    """Why a run has no score: nothing of what a suspicious one reached, or of this machine where the fault is ours."""
+    if record.status is Status.HARNESS_ERROR:
+        return "A fault of the harness or of its machine, not of the submission: it is tried again."
     return "" if record.status is Status.SUSPICIOUS else record.reason

@@ -55,8 +55,8 @@ def named(row: Row) -> str:
 
 
 def _paragraphs(board: Board, first: Sequence[Row]) -> Iterator[str]:
-    who = f"{board.teams} teams" if board.teams else f"{len(board.ranked)} submissions"
-    entries = sum({row.team or row.run_id: row.attempts for row in (*board.ranked, *board.unranked)}.values())
+    attempts = {row.team or row.run_id: row.attempts for row in (*board.ranked, *board.unranked)}
+    who, entries = f"{len(attempts)} {'submissions' if board.teams is None else 'teams'}", sum(attempts.values())
     part = (
         " on hidden data that no earlier score was computed on"
         if board.phase and board.phase["name"] == "final"
@@ -71,8 +71,9 @@ def _paragraphs(board: Board, first: Sequence[Row]) -> Iterator[str]:
     yield from _places(board)
     if tied := list(_ties(board)):
         yield " ".join(tied)
-    if board.unranked:
-        below = "; ".join(f"{named(row)}: {clean(row.reason).rstrip('.')[:200]}" for row in board.unranked)
+    placed = {row.team for row in board.ranked if row.team}
+    if left_out := [row for row in board.unranked if row.team not in placed]:
+        below = "; ".join(f"{named(row)}: {clean(row.reason).rstrip('.')[:200]}" for row in left_out)
         yield f"Not ranked: {below}."
     yield (
         "A place is given by the score. The range behind it says which places the data allow, with 95 % confidence for all "
@@ -93,10 +94,9 @@ def _verdict(board: Board, first: Sequence[Row]) -> str:
     if len(first) == 1:
         return f"{named(best)} wins. With 95 % confidence no other is better."
     others = _listed([named(row) for row in first[1:]])
-    every = "All ranked rows" if len(first) == len(board.ranked) else f"{len(first)} rows"
     return (
-        f"{named(best)} has the best score, and {others} cannot be told from it: {every} may each be the best, and the "
-        "differences between them are no larger than chance makes them. An honest headline names all of them."
+        f"{named(best)} has the best score, and {others} cannot be told from it: each of these {len(first)} may be the best, "
+        "and the differences between them are no larger than chance makes them. An honest headline names all of them."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.errors import ProtocolError
-from harness.protocol import roster
+from harness.protocol import roster, secret
 from harness.protocol.challenge import Challenge
 from harness.tracking import provenance
 
@@ -40,9 +40,13 @@ def facts(challenge: Challenge, data_digest: str) -> dict[str, dict[str, Any]]:
 
 
 def refuse_drift(challenge: Challenge, data_digest: str) -> None:
-    """Raise ProtocolError, naming every difference, where a frozen challenge is no longer what was frozen."""
+    """Raise ProtocolError, naming every difference, where a frozen challenge is no longer what was frozen.
+
+    So it is where its secret is a weak one.
+    """
     if challenge.lock is None or challenge.modified:
         return
+    secret.require_strong(challenge.secret, f"of {challenge.name}, which is frozen,")
     drifted = list(differences(challenge.lock.facts, facts(challenge, data_digest)))
     if drifted:
         more = f"; and {len(drifted) - _SHOWN} more" if len(drifted) > _SHOWN else ""
@@ -54,12 +58,14 @@ def refuse_drift(challenge: Challenge, data_digest: str) -> None:
         )
 
 
-def differences(frozen: Mapping[str, Any], here: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """What is not the same in two nested sets of facts, a phrase each."""
+def differences(
+    frozen: Mapping[str, Any], here: Mapping[str, Any], above: str = "", *, was: str = "frozen was"
+) -> Iterator[str]:
+    """What is not the same in two nested sets of facts, a phrase each; ``was`` introduces the older one's."""
     for key in sorted({*frozen, *here}, key=str):
-        was, now = frozen.get(key), here.get(key)
+        then, now = frozen.get(key), here.get(key)
         name = f"{above}.{key}" if above else str(key)
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
-            yield from differences(was, now, name)
-        elif was != now:
-            yield f"{name} is {now!r:.80}, frozen was {was!r:.80}"
+        if isinstance(then, Mapping) and isinstance(now, Mapping):
+            yield from differences(then, now, name, was=was)
+        elif then != now:
+            yield f"{name} is {now!r:.80}, {was} {then!r:.80}"

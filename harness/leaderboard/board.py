@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Status
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.tracking.signature import Key
 
 _UNPLACED = Place()
+_OURS = "a fault of the harness or of its machine, not of the submission: it is tried again"
 _HELD = "better than the skyline by more than chance: held until a person has looked"
 
 __all__ = ["Board", "BoardRefused", "Row", "build"]
@@ -195,7 +196,7 @@ def build(
         minimum_isolation=challenge.minimum_isolation,
         tie_break="" if phase and challenge.phases and challenge.phases.final else track.tie_break,
         curve_axes=track.curve_axes,
-        settings=challenge.published(),
+        settings=_without_places(challenge.published()),
         ledger={**vars(ledger.signed_head(key if every and not hidden else None)), "first": ledger.first()},
         data_digest=data_digest,
         commitment=commitment,
@@ -215,6 +216,14 @@ def build(
     )
 
 
+def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without where on this machine the data are; a path inside the config directory is nobody's secret."""
+    dataset = settings["dataset"]
+    if isinstance(path := dataset.get("path"), str) and PurePath(path).is_absolute():
+        return {**settings, "dataset": {**dataset, "path": PurePath(path).name}}
+    return settings
+
+
 def _source(records: Sequence[Record]) -> str | None:
     """The scoring source whose rows rank: this harness's own where there are any, else that of most rows."""
     count = Counter(record.source for record in records if record.source)
@@ -232,6 +241,8 @@ def _obstacle(one: Checked, challenge: Challenge, released: Mapping[str, Entry],
         pass
     elif record.status is Status.SUSPICIOUS and challenge.phases:
         return _HELD  # its own reason tells the score on all hidden items
+    elif record.status is Status.HARNESS_ERROR and not challenge.practice:
+        return _OURS  # its own reason may name places of this machine
     elif record.status is not Status.OK or record.score is None:
         return None if record.reference else record.reason or record.status.value
     if record.source != source:

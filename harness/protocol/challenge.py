@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,8 +36,8 @@ from harness.tracks.base import Settings, Track
 _GROUPS = ("track", "dataset", "model")
 Homes = Mapping[str, Path | None]
 NOWHERE: Homes = {}
-_PLAIN = {"draws": 1, "packages": "none", "counts": "last", "phases": None, "quota": None, "logs": "kept"}
-# left out where so: older challenges keep their fingerprints
+USUAL = {"draws": 1, "packages": "none", "counts": "last", "phases": None, "quota": None, "logs": "kept"}
+# settings that are left out where so: older challenges keep their fingerprints
 _COSMETIC = ("title", "description", "baseline", "counts", "quota", "logs")  # cannot change a score
 
 
@@ -100,9 +100,9 @@ class Challenge(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings that came later are left out where they change nothing: see ``_PLAIN``."""
+        """Settings that came later are left out where they change nothing: see ``USUAL``."""
         facts: dict[str, Any] = plain(self)
-        return {name: value for name, value in facts.items() if name not in _PLAIN or value != _PLAIN[name]}
+        return {name: value for name, value in facts.items() if name not in USUAL or value != USUAL[name]}
 
     @property
     def practice(self) -> bool:
@@ -129,11 +129,7 @@ class Challenge(BaseModel):
 
     def score_settings(self) -> dict[str, Any]:
         """The pinned settings that can change a score, but for the secret."""
-        facts = {key: value for key, value in self.pinned().items() if key not in (*_COSMETIC, "secret", "phases")}
-        for key in self.dataset.whereabouts:  # where the data are; what they are is in their digest
-            facts["dataset"].pop(key, None)
-        parts = self.phases.score_settings if self.phases else None
-        return facts | ({"phases": parts} if parts else {})
+        return counting(self.pinned(), self.dataset.whereabouts)
 
     def commitment(self, data_digest: str) -> str:
         """HMAC-SHA256 of everything else that is fixed, under the secret: binds the secret, and does not tell it.
@@ -141,7 +137,7 @@ class Challenge(BaseModel):
         Whoever guesses at a secret has to guess anew for every challenge; that a secret must be long enough not to be
         guessed remains.
         """
-        return hmac.new(self.secret.encode(), self._canonical(data_digest), "sha256").hexdigest()
+        return hmac.new(self.secret.encode(), self.canonical(data_digest), "sha256").hexdigest()
 
     def fingerprint(self, dataset: Dataset) -> str:
         """SHA-256 over the canonical JSON of everything that can change a score, and the commitment to the secret."""
@@ -149,9 +145,10 @@ class Challenge(BaseModel):
 
     def fingerprint_under(self, data_digest: str, commitment: str) -> str:
         """The fingerprint as whoever does not know the secret can compute it: from what a record shows."""
-        return hashlib.sha256(self._canonical(data_digest) + commitment.encode()).hexdigest()
+        return hashlib.sha256(self.canonical(data_digest) + commitment.encode()).hexdigest()
 
-    def _canonical(self, data_digest: str) -> bytes:
+    def canonical(self, data_digest: str) -> bytes:
+        """Everything that can change a score but for the secret, as JSON with sorted keys: what is hashed and signed."""
         facts = self.score_settings()
         facts["data_digest"] = data_digest
         facts["scorer_version"] = self.track_type.scorer_version
@@ -184,6 +181,19 @@ def _model_names_in(settings: object) -> Iterator[str]:
     if isinstance(settings, list):
         for value in settings:
             yield from _model_names_in(value)
+
+
+def counting(settings: Mapping[str, Any], whereabouts: Collection[str]) -> dict[str, Any]:
+    """What can change a score, of plain settings as :meth:`Challenge.pinned` or a record has them; no secret.
+
+    ``whereabouts``: keys that say where the data are; what they are is in their digest. Of the phases the size of the
+    public part decides, where there is another.
+    """
+    facts = {key: value for key, value in settings.items() if key not in (*_COSMETIC, "secret", "phases")}
+    facts["dataset"] = {key: value for key, value in facts["dataset"].items() if key not in whereabouts}
+    phases = settings.get("phases")
+    share = {"public": {"share": phases["public"]["share"]}} if phases and phases.get("final") is not None else None
+    return facts | ({"phases": share} if share else {})
 
 
 def validated(raw: Mapping[str, Any], homes: Homes = NOWHERE) -> tuple[Challenge | None, list[str]]:

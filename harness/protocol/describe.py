@@ -8,6 +8,7 @@ from harness.data import Dataset, DatasetSettings
 from harness.errors import NothingToMeasure
 from harness.protocol import catalogue
 from harness.protocol.challenge import Challenge
+from harness.protocol.rules import written
 from harness.tracks.base import Track
 
 
@@ -40,14 +41,49 @@ def describe(challenge: Challenge) -> dict[str, Any]:
             "your function": f"{task.function}(task) returns {', '.join(task.outputs)}",
             "minimum isolation": challenge.minimum_isolation,
             "packages": _packages(challenge),
-        },
+            "secret": "open, for practice" if challenge.practice else "kept",
+        }
+        | _rules(challenge),
         "task": given,
         "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
-        "dataset": _said(challenge.dataset) | {"rows": len(dataset.y), "classes": dataset.n_classes} | _notes(dataset),
+        "dataset": _said(challenge.dataset)
+        | {"rows": len(dataset.y), "classes": dataset.n_classes}
+        | ({} if challenge.practice or not challenge.public_data else {"public data": "labels can be looked up"})
+        | _notes(dataset),
         "fixed_model": challenge.model.model_dump(),
         "limits": challenge.limits.model_dump(),
         "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
     }
+
+
+def _rules(challenge: Challenge) -> dict[str, str]:
+    """The rules of a competition, where any are set, and whether it is frozen."""
+    found: dict[str, str] = {}
+    if challenge.counts != "last" or challenge.teams:
+        found["counts"] = {
+            "last": "a team's last entry stands", "best": "a team's best entry stands",
+            "selected": "the entry that a team has selected stands",
+        }[challenge.counts]  # fmt: skip
+    if quota := challenge.quota:
+        limits = {"a day": quota.per_day, "in all": quota.total}
+        found["quota"] = ", ".join(f"{most} {when}" for when, most in limits.items() if most is not None) or "none"
+    if phases := challenge.phases:
+        public, final = phases.public, phases.final
+        found["public phase"] = f"opens {written(public.opens)}" if public.opens else "open from the first"
+        if public.ladder:
+            found["public phase"] += f", scores move by more than {public.ladder:g} alone"
+        if public.closes:
+            found["deadline"] = written(public.closes)
+        if final:
+            found["public phase"] += f", on {public.share:.0%} of the hidden items"
+            found["final phase"] = "on the other hidden items, published " + (
+                written(final.opens) if final.opens else "when it is finalised"
+            )
+    if challenge.logs != "kept":
+        found["logs"] = "what a submission prints is part of its report"
+    if challenge.lock:
+        found["frozen"] = challenge.lock.frozen
+    return found
 
 
 def _said(settings: DatasetSettings) -> dict[str, Any]:

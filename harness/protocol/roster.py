@@ -85,14 +85,44 @@ def read(path: Path) -> Roster:
             raise ProtocolError(
                 f"There is no roster {path}.", "`teams` in the challenge names it, relative to the config directory."
             )
-        content = path.read_bytes()
+        return _parsed(path.read_bytes(), path)
     except OSError as error:
         raise ProtocolError(f"The roster {path} cannot be read: {error.strerror or error}.") from error
-    bare = re.match(rb"(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*)?\n)*-", content)
+
+
+def added(path: Path, team_id: str, name: str, contact: str = "") -> str:
+    """Add a team to a roster, which is made where there is none; returns its token, which is kept nowhere.
+
+    Raises ProtocolError where the roster would not be valid, or does not end in its list of teams.
+    """
+    token = secrets.token_hex(16)
+    values = {
+        "id": team_id,
+        "name": name,
+        "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+        "contact": contact,
+    }
+    line = yaml.safe_dump({k: v for k, v in values.items() if v}, default_flow_style=True, sort_keys=False, width=10**6)
     try:
-        values = plain_yaml.read(
-            b"teams:\n" + content.removeprefix(b"\xef\xbb\xbf") if bare else content, plain_yaml.Values
-        )
+        before = path.read_bytes() if path.exists() else b"teams:\n"
+        after = before + (b"" if before.endswith(b"\n") else b"\n") + f"  - {line.strip()}\n".encode()
+        if team_id not in _parsed(after, path).teams:
+            raise ProtocolError(
+                f"{path} does not end in its list of teams.", "A line each, as `  - {id: T1, name: First}`."
+            )
+        building = path.with_name(f".{path.name}.new")
+        building.write_bytes(after)
+        building.replace(path)
+    except OSError as error:
+        raise ProtocolError(f"The roster {path} cannot be written: {error.strerror or error}.") from error
+    return token
+
+
+def _parsed(content: bytes, path: Path) -> Roster:
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    bare = re.match(rb"(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*-(?!-)", content)  # a list without the key above it
+    try:
+        values = plain_yaml.read(b"teams:\n" + content if bare else content, plain_yaml.Values)
     except plain_yaml.NotPlain as error:
         raise ProtocolError(f"The roster {path} {error}.", error.hint or "See docs/competition.md.") from error
     listed = values.get("teams")
@@ -137,34 +167,3 @@ def _doubles(teams: list[Team]) -> list[str]:
             if values[i] and (first := values.index(values[i])) < i:
                 found.append(f"{teams[first].id} and {team.id} have the same {what}")
     return found
-
-
-def added(path: Path, team_id: str, name: str, contact: str = "") -> str:
-    """Add a team to a roster, which is made where there is none; returns its token, which is kept nowhere.
-
-    Raises ProtocolError where the roster would not be valid, or is not written as a list below ``teams:``.
-    """
-    token = secrets.token_hex(16)
-    values = {
-        "id": team_id,
-        "name": name,
-        "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
-        "contact": contact,
-    }
-    line = yaml.safe_dump({k: v for k, v in values.items() if v}, default_flow_style=True, sort_keys=False, width=10**6)
-    try:
-        before = path.read_text(encoding="utf-8") if path.exists() else "teams:\n"
-        text = before if before.endswith("\n") else before + "\n"
-        building = path.with_name(f".{path.name}.new")
-        building.write_text(f"{text}  - {line.strip()}\n", encoding="utf-8")
-        try:
-            if team_id not in read(building).teams:
-                raise ProtocolError(
-                    f"{path} does not end in a list of teams.", "A line each, as `  - {id: T1, name: First}`."
-                )
-            building.replace(path)
-        finally:
-            building.unlink(missing_ok=True)
-    except OSError as error:
-        raise ProtocolError(f"The roster {path} cannot be written: {error.strerror or error}.") from error
-    return token

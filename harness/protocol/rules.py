@@ -86,11 +86,6 @@ class Phases(_Rules):
             raise ValueError(f"final opens {written(opens)} before public closes {written(closes)}")
         return self
 
-    @property
-    def score_settings(self) -> dict[str, Any] | None:
-        """What of the phases decides a score: how large the public part is; None where there is only one."""
-        return {"public": {"share": self.public.share}} if self.final else None
-
 
 class Quota(_Rules):
     """How many entries of a team are run: those that came to a score, or failed by the team's own fault, count."""

@@ -27,22 +27,37 @@ def new() -> str:
 def bits(text: str) -> float:
     """At most how many bits of chance a text holds, by its length and alphabet: what a guesser needs to try, at most.
 
-    The alphabet is that of the kinds of characters in it, or the different characters themselves where these are fewer.
+    The alphabet is that of the kinds of characters in it; or, where far fewer of these occur than chance would bring, the
+    different characters themselves.
     """
     kinds = sum(len(kind) for kind in _CLASSES if set(kind) & set(text))
-    kinds = 16 if set(text) <= _HEX else kinds + (100 if re.search(r"[^\x20-\x7e]", text) else 0)
-    return len(text) * math.log2(max(1, min(kinds, len(set(text)))))
+    kinds += 100 if re.search(r"[^\x20-\x7e]", text) else 0
+    if set(text.lower()) <= _HEX:
+        kinds = min(kinds, 16)
+    different = len(set(text))
+    by_chance = kinds * (1 - (1 - 1 / max(1, kinds)) ** len(text))  # different characters, on average
+    return len(text) * math.log2(max(1, kinds if different >= by_chance / 2 else different))
+
+
+def require_strong(text: str, where: str) -> None:
+    """Raise ProtocolError where a secret can be guessed at by whoever sees a fingerprint; ``where`` says whose it is."""
+    if bits(text) < FEWEST_BITS:
+        raise ProtocolError(
+            f"The secret {where} holds at most {bits(text):.0f} bits of chance, and {FEWEST_BITS} are the least: whoever sees "
+            "a fingerprint could guess it, and draw the hidden rows.",
+            "`harness challenge freeze NAME --new-secret` draws one of 128 bits.",
+        )
 
 
 def read(path: Path) -> str:
-    """The secret in a file: its first line that is not empty.
+    """The secret in a file: its one word, beside comments (lines that begin with #).
 
     Raises ProtocolError where there is none; warns where others of this machine may read it.
     """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            lines = file.read(_MOST_BYTES).decode().split()
+            content = file.read(_MOST_BYTES).decode()
     except FileNotFoundError as error:
         raise ProtocolError(
             f"The secret file {path} is not there, so splits and noise cannot be drawn.",
@@ -55,6 +70,7 @@ def read(path: Path) -> str:
         ) from error
     if mode & 0o077:
         warnings.warn(f"Others of this machine may read the secret file {path}: chmod 600 {path}", stacklevel=2)
-    if len(lines) != 1:
-        raise ProtocolError(f"The secret file {path} must hold one word, the secret; it holds {len(lines)}.")
-    return lines[0]
+    words = [word for line in content.splitlines() if not line.startswith("#") for word in line.split()]
+    if len(words) != 1:
+        raise ProtocolError(f"The secret file {path} must hold one word, the secret; it holds {len(words)}.")
+    return words[0]

@@ -56,6 +56,8 @@ def tags(record: Record, digest: str) -> dict[str, str]:
         "mlflow.user": ", ".join(record.authors),  # columns of MLflow's own table
         "mlflow.source.name": "harness",
     }
+    if record.team:
+        found["team"] = record.team
     if record.commit:
         found["mlflow.source.git.commit"] = record.commit
     found |= {f"data.{_key(name)}": value for name, value in record.data_digests.items()}

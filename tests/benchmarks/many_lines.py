@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from harness.tracking import chain
 from harness.tracking.ledger import Ledger
@@ -25,7 +26,9 @@ def make(place: Path, lines: int, runs: int) -> tuple[Ledger, Key]:
     with (folder / "ledger.jsonl").open("wb") as file:
         for i in range(lines):
             kind = "key" if i == 0 else "release" if i % 100 == 0 else "run"
-            named = {"key": key.public} if i == 0 else {"run_id": names[i % runs], "record_sha256": digest}
+            named: dict[str, Any] = (
+                {"key": key.public} if i == 0 else {"run_id": names[i % runs], "record_sha256": digest}
+            )
             if kind == "release":
                 named["run_id"] = names[1]
             elif kind == "run":

@@ -19,8 +19,8 @@ import pytest
 from harness.errors import HarnessError, Status
 from harness.evaluation.plots import Bar, interval_svg, mean_curve, score_curve_svg
 from harness.leaderboard.board import Board, build
-from harness.leaderboard.published import write_board
 from harness.leaderboard.index import write_index
+from harness.leaderboard.published import write_board
 from harness.leaderboard.render import as_csv, html, markdown
 from harness.protocol.challenge import Challenge
 from tests.tracking.made import DATA, made_run

@@ -18,8 +18,8 @@ import pytest
 from harness.cli import main
 from harness.errors import ProtocolError, Status
 from harness.leaderboard.board import Board, build
-from harness.leaderboard.published import write_board, write_suite
 from harness.leaderboard.index import write_index
+from harness.leaderboard.published import write_board, write_suite
 from harness.leaderboard.suite import NOT_RUN, SuiteBoard, build_suite
 from harness.leaderboard.suite_page import as_csv, html, markdown, rich_table
 from harness.protocol.challenge import Challenge

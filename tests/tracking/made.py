@@ -88,7 +88,8 @@ def made_run(
     entrant = _entrant(name, authors, description)
     tier = TRUSTED if entrant.is_reference else changes.get("isolation", "bubblewrap")
     device = changes.get("device", "cpu")
-    own_id = changes.pop("run_id", None) or run_id_of(of.name, fingerprint, name, entrant.digest, tier, device)
+    whose = (name, entrant.digest, tier, device, changes.get("team", ""))
+    own_id = changes.pop("run_id", None) or run_id_of(of.name, fingerprint, *whose)
     stored = []
     for seed, item in enumerate(items or items_of(skill, name)):
         if failed and seed in failed:
