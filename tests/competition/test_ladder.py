@@ -12,7 +12,19 @@ import pytest
 from harness.errors import Status
 from harness.leaderboard.phase import ladder
 from harness.tracking.record import CellRecord
-from tests.benchmarks.ladder import Attack, Board, Marks, Place, best_baseline, boosted, climbed, public_labels, scored
+from tests.benchmarks.ladder import (
+    BOARDS,
+    PAGE,
+    Attack,
+    Board,
+    Marks,
+    Place,
+    best_baseline,
+    boosted,
+    climbed,
+    public_labels,
+    scored,
+)
 
 SUBMISSIONS, SEEDS = 60, 3
 PLAIN, STEPS = Board("plain"), Board("Ladder", step=0.02)
@@ -105,3 +117,19 @@ def test_where_seeds_are_shown_each_is_climbed_by_itself() -> None:
     attack = climbed(place, 30, Board("seeds", seed_scores=True), np.random.default_rng(0))
     assert (attack.history[-1].public >= attack.history[0].public).all()
     np.testing.assert_array_equal(place.marks(attack.table).public, attack.history[-1].public)
+
+
+def test_the_page_shows_boards_fooled_and_the_final_phase_not() -> None:
+    _, found, after = PAGE.read_text(encoding="utf-8").partition("<!-- table ladder -->\n")
+    assert found
+    rows = [line.strip("| ").split(" | ") for line in after.split("<!-- end -->")[0].strip().splitlines()[2:]]
+    assert [(row[0], row[1]) for row in rows] == [(a, board.name) for a in ("boosting", "climbing") for board in BOARDS]
+    p_shown, p_final = {tuple(row[:2]): float(row[4]) for row in rows}, [float(row[6]) for row in rows if row[6] != "-"]
+    assert all(p < 0.05 for (_, name), p in p_shown.items() if name.startswith("all items"))
+    assert all(p > 0.2 for p in p_final)
+    gain = {tuple(row[:2]): float(row[3].split()[2]) - float(row[3].split()[0]) for row in rows}
+    for attack in ("boosting", "climbing"):
+        plain, small, large = (
+            gain[attack, f"public phase, {what}"] for what in ("score", "Ladder of .01", "Ladder of .02")
+        )
+        assert plain > small > large > 0
