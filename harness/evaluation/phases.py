@@ -71,6 +71,8 @@ class PhaseScores:
         cells: of all seeds of the run; those that are not ``ok`` stay what they are.
         references: floor and skyline on the seeds that can be measured, on all items, for their own records as well;
             None where they are not known: then no seed is left out on their account.
+
+        Raises ProtocolError where no seed is left.
         """
         if record.score is None:
             return record
@@ -87,6 +89,11 @@ class PhaseScores:
             )
             theirs = None if record.reference else References.of(floor, skyline)
         counted = vars(tally(self._track, record.fingerprint, ours, theirs, record.submission))
+        if counted["score"] is None:
+            raise ProtocolError(
+                f"No seed of {self._challenge.name} measures anything on the {self._phase} phase's items.",
+                "Ask for more hidden rows, or change phases.public.share.",
+            )
         kept = ("score", "ci95", "normalised", "normalised_ci95", "floor", "skyline")
         changed = {name: counted[name] for name in kept} | {"curve": None}
         return record.model_copy(update={**changed, "cells": tuple(stored.cell for stored in ours)})

@@ -297,9 +297,9 @@ def gains(some: Rows, phase: PhaseName) -> np.ndarray:
     return np.array(found)
 
 
-def without_gain(kind: Callable[[np.ndarray], np.ndarray]) -> tuple[Rows, int]:
-    """Debugging with so few public items that on one seed of six, and no more, true labels gain what ``kind`` says."""
-    some = rows("debugging_wine")
+def without_gain(kind: Callable[[np.ndarray], np.ndarray], seeds: int = 6) -> tuple[Rows, int]:
+    """Debugging with so few public items that on one seed, and no more, true labels gain what ``kind`` says."""
+    some = rows("debugging_wine", seeds)
     phases = Phases(public=PublicPhase(share=0.15), final=FinalPhase())
     for i in range(1000):  # the secret draws the parts; the cells are the same
         drawn = some.challenge.model_copy(update={"phases": phases, "secret": f"secret {i}"})
@@ -326,6 +326,12 @@ def test_a_seed_without_scale_on_the_part_is_left_out_for_every_row(kind: Callab
         assert [cell.status for cell in ran.cells] == [Status.OK] * 6
         _, final = some.record(cells, name, "final")
         assert [cell.status for cell in final.cells] == [Status.OK] * 6
+
+
+def test_a_phase_without_any_seed_is_refused() -> None:
+    some, _ = without_gain(lambda gain: gain <= 0, seeds=1)
+    with pytest.raises(ProtocolError, match="No seed of debugging_wine measures anything on the public phase's items"):
+        some.record(some.references.skyline, "a row", "public")
 
 
 def test_no_row_decides_by_its_own_items_what_counts_for_it() -> None:
