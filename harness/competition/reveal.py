@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +15,12 @@ from harness.competition import edit
 from harness.competition.freeze import may_sign, own_file
 from harness.errors import HarnessError, ProtocolError
 from harness.evaluation import frozen
-from harness.protocol import rules, source
+from harness.leaderboard.phase import now
+from harness.protocol import lock, rules, source
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.tracking.files import json_bytes, one_writer, read_bytes, write_bytes_atomic
-from harness.tracking.ledger import Entry, Ledger
+from harness.tracking.ledger import Ledger
 from harness.tracking.signature import Key
 
 SUFFIX = ".revealed.json"
@@ -43,7 +43,7 @@ class Revealed:
 def reveal(
     name: str, config_dir: Path, runs_dir: Path | str, out: Path, *, who: str, why: str, key: Key | None = None
 ) -> Revealed:
-    """Publish the secret of a challenge: a file in ``out``, the challenge's own file, a line of the ledger.
+    """Publish the secret of a challenge: a file in ``out``, the lock beside it, the challenge's own file, a ledger line.
 
     After a kill in between, doing it again does what is left.
 
@@ -61,7 +61,7 @@ def reveal(
         if challenge.practice:
             raise ProtocolError(f"The secret of {name} is open: there is nothing to reveal.")
         entries = ledger.read()
-        _refuse_early(challenge, max([datetime.now(UTC), *_said(entries)]))
+        _refuse_early(challenge, now(entries))
         facts = _facts(challenge)
         _refuse_drift(challenge, facts)
         may_sign(ledger, key)
@@ -78,6 +78,7 @@ def reveal(
                 f"{name} version {challenge.version} commitment {facts['commitment']} secret {challenge.secret}: {why}"
             )
             ledger.append("reveal", who=who, note=note, key=key)
+        _publish_lock(lock.place(config_dir, name), out / f"{name}.lock")
     return Revealed(path, facts["fingerprint"], facts["commitment"], not told)
 
 
@@ -133,14 +134,7 @@ def _facts(challenge: Challenge) -> dict[str, Any]:
     }
 
 
-def _said(entries: Sequence[Entry]) -> list[datetime]:
-    """The time of the last line, where it says one: no clock that was set back is earlier."""
-    with suppress(ValueError):
-        return [rules.moment(entry.time) for entry in entries[-1:]]
-    return []
-
-
-def _refuse_early(challenge: Challenge, now: datetime) -> None:
+def _refuse_early(challenge: Challenge, time: datetime) -> None:
     phases = challenge.phases
     if phases is None:
         return
@@ -149,7 +143,7 @@ def _refuse_early(challenge: Challenge, now: datetime) -> None:
         "its final phase opens on": phases.final.opens if phases.final else None,
     }
     for what, date in dates.items():
-        if date and now < date:
+        if date and time < date:
             raise ProtocolError(
                 f"The secret of {challenge.name} stays a secret for now: {what} {rules.written(date)}.",
                 "With it anybody could draw the hidden rows, while entries are still being made.",
@@ -179,6 +173,13 @@ def _open_up(challenge: Challenge, file: Path) -> None:
         load_challenge(challenge.name, config_dir=file.parent.parent).secret_file is not None
     ):  # of one that it builds on
         edit.put(file, "secret_file", None)
+
+
+def _publish_lock(place: Path, published: Path) -> None:
+    """What was frozen is published, and holds nobody up any more: others have other versions and no roster."""
+    if place.is_file():
+        write_bytes_atomic(published, place.read_bytes())
+        place.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

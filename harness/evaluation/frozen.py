@@ -48,6 +48,7 @@ def refuse_drift(challenge: Challenge, data_digest: str) -> None:
         return
     secret.require_strong(challenge.secret, f"of {challenge.name}, which is frozen,")
     drifted = list(differences(challenge.lock.facts, facts(challenge, data_digest)))
+    drifted.sort(key=lambda what: what.startswith("identity."))  # causes before what follows from them
     if drifted:
         more = f"; and {len(drifted) - _SHOWN} more" if len(drifted) > _SHOWN else ""
         raise ProtocolError(

@@ -10,6 +10,7 @@ from harness.errors import HarnessError, Status
 from harness.evaluation.bench import Bench
 from harness.evaluation.entrants import Entrant
 from harness.evaluation.tally import References
+from harness.evaluation.versions import refuse_changed
 from harness.protocol.challenge import Challenge
 from harness.tracking import delivery, ledger, provenance
 from harness.tracking.record import SCHEMA_VERSION, Record, record_sha256, run_id_of
@@ -38,9 +39,14 @@ class Session(Bench):
         tier: str = "auto",
         elsewhere: bool = False,
     ) -> Session:
-        """Make a challenge ready; parameters and errors as for :meth:`Bench.ready`."""
+        """Make a challenge ready; parameters and errors as for :meth:`Bench.ready`.
+
+        Raises ProtocolError as well where its settings have changed and its version has not.
+        """
         bench = Bench.ready(challenge, device=device, tier=tier, elsewhere=elsewhere)
-        return cls(**vars(bench), runs=RunsDir(runs_dir))
+        runs = RunsDir(runs_dir)
+        refuse_changed(challenge, bench.data_digest, runs)
+        return cls(**vars(bench), runs=runs)
 
     def run_id(self, entrant: Entrant) -> str:
         """Identity of a run: the same work always has the same id, whenever and wherever it is done."""

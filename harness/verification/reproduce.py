@@ -132,7 +132,8 @@ def _session(record: Record, runs: RunsDir, config_dir: Path | str | None, devic
     settings = dict(record.settings)
     if settings.get("secret") is None:
         settings["secret"] = load_challenge(record.challenge, config_dir=config_dir).secret
-    challenge = Challenge.from_plain(settings, homes_of(record.challenge, config_dir) if config_dir else NOWHERE)
+    homes = homes_of(record.challenge, config_dir) if config_dir else NOWHERE
+    challenge = Challenge.from_plain(settings, homes, modified=record.modified)
     tier = "auto" if record.reference or record.isolation == "none" else record.isolation
     session = Session.open(challenge, runs_dir=runs.path, device=device, tier=tier)
     if session.fingerprint != record.fingerprint:
