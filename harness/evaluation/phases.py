@@ -8,7 +8,7 @@ is drawn from the secret, for every seed anew: the parts are disjoint, and a pub
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -27,6 +27,9 @@ from harness.tracking.runs import StoredCell
 from harness.tracks.base import Arrays, Track
 
 _PART = "phase"  # the name under which a cell's items say which of them are the phase's
+_NOTHING = "nothing to measure in this phase"
+_COUNTS: Mapping[str, Any] = {"status": Status.OK, "reason": ""}
+_COUNTS_NOT: Mapping[str, Any] = {"status": Status.SKIPPED, "reason": _NOTHING}
 _OF_DRAW = re.compile(r"(draw\d+_).+", re.DOTALL)
 
 
@@ -60,10 +63,16 @@ class PhaseScores:
     def record(self, record: Record, cells: Sequence[StoredCell], references: References | None) -> Record:
         """The record as the phase has it: its scores, without what was measured on all items (metrics, curve).
 
+        Which seeds count is decided by the references alone, and is the same for every row: see :meth:`_lost`. A row
+        that has no score where they have one gets the floor's.
+
         Parameters
         ----------
         cells: of all seeds of the run; those that are not ``ok`` stay what they are.
-        references: floor and skyline on the seeds that can be measured, on all items; None for the references themselves.
+        references: floor and skyline on the seeds that can be measured, on all items, for their own records as well;
+            None where they are not known: then no seed is left out on their account.
+
+        Raises ProtocolError where no seed is left.
         """
         if record.score is None:
             return record
@@ -71,8 +80,20 @@ class PhaseScores:
         theirs = None
         if references is not None:
             floor, skyline = ([self.cell(stored) for stored in row] for row in (references.floor, references.skyline))
-            theirs = References.of(floor, skyline)
+            lost = self._lost(references, floor, skyline)
+            instead = {stored.cell.seed: stored for stored in floor}
+            ours = [_or_floor(stored, instead.get(stored.cell.seed)) for stored in ours]
+            ours, floor, skyline = (
+                [_skipped(stored) if stored.cell.seed in lost else stored for stored in row]
+                for row in (ours, floor, skyline)
+            )
+            theirs = None if record.reference else References.of(floor, skyline)
         counted = vars(tally(self._track, record.fingerprint, ours, theirs, record.submission))
+        if counted["score"] is None:
+            raise ProtocolError(
+                f"No seed of {self._challenge.name} measures anything on the {self._phase} phase's items.",
+                "Ask for more hidden rows, or change phases.public.share.",
+            )
         kept = ("score", "ci95", "normalised", "normalised_ci95", "floor", "skyline")
         changed = {name: counted[name] for name in kept} | {"curve": None}
         return record.model_copy(update={**changed, "cells": tuple(stored.cell for stored in ours)})
@@ -86,15 +107,38 @@ class PhaseScores:
         draws = {found[1] for name in stored.items if (found := _OF_DRAW.fullmatch(name))} or {""}
         items = {**stored.items, **{f"{draw}{_PART}": part for draw in draws}}
         score = float(over_draws(self._track.statistic)(items, np.ones((1, m)))[0])
-        facts: dict[str, object] = {"score": score, "metrics": {}}
-        if not np.isfinite(score):
-            facts = {
-                "score": None,
-                "metrics": {},
-                "status": Status.SKIPPED,
-                "reason": "nothing to measure in this phase",
-            }
-        return replace(stored, cell=stored.cell.model_copy(update=facts), items=items, curve=None)
+        cell = stored.cell.model_copy(update={"score": score, "metrics": {}})
+        ours = replace(stored, cell=cell, items=items, curve=None)
+        return ours if np.isfinite(score) else _skipped(ours)
+
+    def _lost(self, references: References, floor: Sequence[StoredCell], skyline: Sequence[StoredCell]) -> set[int]:
+        """Seeds on which the phase's items measure nothing, by the references alone: no row decides what counts for it.
+
+        There a reference has no score, or the skyline, which is better than the floor on all items, is not on these.
+        Debugging's recovery is a share of what true labels gain: without a gain it has no scale, with a loss it is
+        turned round.
+        """
+        sign = 1.0 if self._track.direction == "max" else -1.0
+        whole = _gaps(references.floor, references.skyline, sign)
+        part = _gaps(floor, skyline, sign)
+        return {seed for seed, gap in whole.items() if seed not in part or part[seed] <= 0 < gap}
+
+
+def _gaps(floor: Sequence[StoredCell], skyline: Sequence[StoredCell], sign: float) -> dict[int, float]:
+    """By how much the skyline is better, by seed."""
+    low, high = ({s.cell.seed: s.cell.score for s in row if s.cell.score is not None} for row in (floor, skyline))
+    return {seed: sign * (high[seed] - low[seed]) for seed in low.keys() & high.keys()}
+
+
+def _or_floor(stored: StoredCell, floor: StoredCell | None) -> StoredCell:
+    """The cell, or the floor in its place where the row alone has no score."""
+    if floor is None or floor.cell.score is None or stored.cell.reason != _NOTHING:
+        return stored
+    return replace(floor, cell=stored.cell.model_copy(update={**_COUNTS, "score": floor.cell.score}))
+
+
+def _skipped(stored: StoredCell) -> StoredCell:
+    return replace(stored, cell=stored.cell.model_copy(update={"score": None, **_COUNTS_NOT}))
 
 
 class _OnPart:

@@ -17,6 +17,8 @@ FEWEST_BITS = 64
 _MOST_BYTES = 4096
 _CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase, string.punctuation + " ")
 _HEX = set(string.hexdigits.lower())
+_WORD = re.compile(r"(?<![A-Za-z])(?:[A-Za-z][a-z]{1,13}|[A-Z]{2,14})(?![A-Za-z])")
+_BITS_OF_WORD = 13  # lists that passphrases are drawn from by dice have 7,776 words
 
 
 def new() -> str:
@@ -25,10 +27,23 @@ def new() -> str:
 
 
 def bits(text: str) -> float:
-    """At most how many bits of chance a text holds, by its length and alphabet: what a guesser needs to try, at most.
+    """At most how many bits of chance a text holds: what a guesser needs to try, at most.
 
-    The alphabet is that of the kinds of characters in it; or, where far fewer of these occur than chance would bring, the
-    different characters themselves.
+    The lesser of two counts. By its characters: length and alphabet. By its words: a run of letters that may be one is
+    worth no more than a word of a list of 8,000 is, however long it is; the rest goes by its characters, each kind by
+    itself. A known phrase holds less: no count of one text can tell.
+    """
+    if set(text.lower()) <= _HEX:
+        return _by_characters(text)
+    rest = _WORD.sub("", text)
+    kinds = [*_CLASSES, "".join(set(rest).difference(*_CLASSES))]
+    of_rest = sum(_by_characters("".join(c for c in rest if c in kind)) for kind in kinds)
+    return min(_by_characters(text), len(_WORD.findall(text)) * _BITS_OF_WORD + of_rest)
+
+
+def _by_characters(text: str) -> float:
+    """The alphabet is that of the kinds of characters in it; or, where far fewer of these occur than chance would bring,
+    the different characters themselves.
     """
     kinds = sum(len(kind) for kind in _CLASSES if set(kind) & set(text))
     kinds += 100 if re.search(r"[^\x20-\x7e]", text) else 0
