@@ -135,7 +135,6 @@ def results(args: Namespace) -> int:
     rows = [
         {
             "challenge": record.challenge,
-            "team": record.team,
             "submission": record.submission,
             "run_id": record.run_id,
             "seed": cell.seed,
@@ -143,6 +142,7 @@ def results(args: Namespace) -> int:
             "score": cell.score,
             "output_digest": cell.output_digest,
             "reason": cell.reason,
+            "team": record.team,
         }
         for record in map(runs.load_record, runs.run_ids())
         if not args.challenges or record.challenge in args.challenges

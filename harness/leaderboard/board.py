@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +165,7 @@ def build(
         ranked = [record for record in ranked if not is_ours(record)]
     ranked = order(ranked, track, rules.received)
     placed = places(ranked, track, sets=step is None)
+    about = phase_facts(challenge, fingerprint, report.entries, phase)
     reproduced = standing(report.entries, "reproduce")
     digests = latest_records(report.entries)
 
@@ -174,7 +175,8 @@ def build(
         who = released[run_id].who if run_id in released else ""
         name = roster.teams[record.team].name if roster and record.team in roster.teams else None
         entry = Owner(record.team or None, name, stands.attempts.get(run_id, 1))
-        return row(record, digests.get(run_id, ""), place, why or obstacles.get(run_id) or "", verdict, who, entry)
+        made = row(record, digests.get(run_id, ""), place, why or obstacles.get(run_id) or "", verdict, who, entry)
+        return replace(made, seed_scores={}) if about and about["seeds_withheld"] and not hidden else made
 
     if official:
         notes += one_seed(challenge) + lucky(ranked, references)
@@ -209,7 +211,7 @@ def build(
             for run_id, (_, why) in stands.unranked.items()
         ),
         notes=tuple(notes),
-        phase=phase_facts(challenge, fingerprint, report.entries, phase),
+        phase=about,
         counts=challenge.counts,
         secret="open, for practice" if challenge.practice else "kept",
         teams=len(roster.teams) if roster else None,

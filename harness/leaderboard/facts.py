@@ -44,6 +44,8 @@ def _competition(board: Board) -> list[str]:
         what = f"Phase {phase['name']}: scored on {phase['share']:.0%} of the hidden items{closes}."
         if phase["name"] == "public" and phase["share"] < 1:
             what += f" The final phase decides, on the others{opens}."
+        if phase["seeds_withheld"]:
+            what += " Scores of single seeds are shown when it is over: they would answer many questions at once."
         if phase["ladder"]:
             what += f" Scores move in steps of {phase['ladder']:g} (the Ladder), so that trying many variants teaches nothing."
         said.append(what)

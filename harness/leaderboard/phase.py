@@ -125,10 +125,12 @@ def facts(
     if phases is None or phase is None:
         return None
     share = 1.0 if phases.final is None else phases.public.share
+    over = finalised(entries, board_name(challenge.name, fingerprint))
     return {
         "name": phase,
         "share": share if phase == "public" else 1 - share,
-        "finalised": finalised(entries, board_name(challenge.name, fingerprint)),
+        "finalised": over,
+        "seeds_withheld": bool(phase == "public" and phases.final and not over),
         "ladder": phases.public.ladder if phase == "public" else None,
         "closes": written(phases.public.closes) if phases.public.closes else None,
         "final_opens": written(phases.final.opens) if phases.final and phases.final.opens else None,

@@ -53,6 +53,10 @@ def check(path: Path, runs_dir: Path | None = None) -> tuple[list[str], list[str
         if "suite" in plain:
             return [*found, *_suite(plain, path)], notes
         plain = read(path)
+        if withheld(plain):
+            notes.append(
+                "Scores of single seeds are withheld until the competition is over, so means and places were not checked."
+            )
         if in_phases(plain):
             notes.append(
                 "Its scores are those of a phase: `harness leaderboard` computes them again from the cells and the secret."
@@ -79,7 +83,7 @@ def _suite(plain: Mapping[str, Any], path: Path) -> Iterator[str]:
 def _row(row: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[str]:
     """A row's mean, interval and place between floor and skyline, from seed scores."""
     scores = _scores(row)
-    if row["score"] is None or (plain.get("phase") or {}).get("ladder"):
+    if row["score"] is None or withheld(plain):
         return
     values = np.array(list(scores.values()))
     if len(scores) != row["seeds"] or not np.isclose(values.mean(), row["score"], rtol=1e-9, atol=1e-9):
@@ -115,8 +119,8 @@ def _ranks(plain: Mapping[str, Any]) -> Iterator[str]:
             yield f"{below['run_id']} stands below {above['run_id']}, and has the better score."
     if any(row["rank"] is not None for kind in ("references", "unranked") for row in plain[kind]):
         yield "A row that is not ranked has a rank."
-    if any(row["rank_ci95"] is None for row in rows):
-        return  # a protocol with a rule of its own
+    if withheld(plain) or any(row["rank_ci95"] is None for row in rows):
+        return  # the second: a protocol with a rule of its own
     sets = rank_sets({row["run_id"]: _scores(row) for row in rows}, plain["direction"])
     for row in rows:
         low, high = sets[row["run_id"]]
@@ -140,6 +144,12 @@ def _against(plain: Mapping[str, Any], runs: Ledger) -> Iterator[str]:
             else:
                 left_out = _OF_THE_BOARD | (_OF_A_PHASE if in_phases(plain) else set())
                 yield from (f"{row['run_id']}: {what}" for what in _of_its_record(row, runs, left_out))
+
+
+def withheld(plain: Mapping[str, Any]) -> bool:
+    """Whether a board keeps the scores of single seeds back: those of a public phase that goes on, or of the Ladder."""
+    phase = plain.get("phase") or {}
+    return bool(phase and (phase["ladder"] or phase["seeds_withheld"]))
 
 
 def in_phases(plain: Mapping[str, Any]) -> bool:

@@ -53,7 +53,10 @@ class Standings:
         """Why the rules of the competition keep a run from ranking; None where they do not."""
         if mark := self._withdrawn.get(record.run_id):
             return f"withdrawn by {mark.who}: {mark.note}"
-        if names.reserved(record.submission, record.task) and record.submission_digest not in submission.shipped_digests():
+        if (
+            names.reserved(record.submission, record.task)
+            and record.submission_digest not in submission.shipped_digests()
+        ):
             return "it has the name of one of the harness's own rows, and not its files"
         if self._roster is not None and not is_ours(record):
             if not record.team:
@@ -123,7 +126,11 @@ class Standings:
                 break
             record = ids[earlier]
             seen.add(earlier)
-        return f"ours {record.submission}" if names.reserved(record.submission, record.task) else f"files {record.identity}"
+        return (
+            f"ours {record.submission}"
+            if names.reserved(record.submission, record.task)
+            else f"files {record.identity}"
+        )
 
 
 def is_ours(record: Record) -> bool:

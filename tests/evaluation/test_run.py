@@ -168,7 +168,7 @@ def test_a_seed_with_nothing_to_measure_is_left_out(tmp_path: Path, monkeypatch:
 
 def test_a_broken_folder_has_a_record(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
-    with pytest.raises(ProtocolError, match="has no submission.yaml"):  # a slip of whoever calls: no row
+    with pytest.raises(ProtocolError, match=r"has no submission\.yaml"):  # a slip of whoever calls: no row
         evaluate(load_challenge("debugging_digits", SMALL), tmp_path / "broken", runs_dir=tmp_path / "runs")
     (tmp_path / "broken" / "submission.yaml").write_text("name: broken\n", encoding="utf-8")
     record = evaluate(load_challenge("debugging_digits", SMALL), tmp_path / "broken", runs_dir=tmp_path / "runs")

@@ -76,6 +76,12 @@ def rows(board: Board) -> dict[str, Any]:
     return {row.submission: row for row in (*board.ranked, *board.references, *board.unranked)}
 
 
+def ended(runs: Path, challenge: Challenge) -> None:
+    """The line that ends the competition."""
+    name = f"made@{challenge.fingerprint_under(DATA, challenge.commitment(DATA))[:12]}"
+    ledger.append(runs, "finalise", who="the jury", note=f"{name} all is run")
+
+
 def test_scores_of_both_parts_are_those_of_scikit_learn(phased: Callable[..., Challenge], tmp_path: Path) -> None:
     challenge = phased(share=0.4)
     life(tmp_path / "runs", challenge)
@@ -115,6 +121,7 @@ def test_nothing_is_published_early(phased: Callable[..., Challenge], tmp_path: 
     board = build(phased(), DATA, tmp_path / "runs")
     assert board.phase is not None
     assert board.phase["name"] == "public"
+    assert not any(row.seed_scores for row in (*board.ranked, *board.references))  # each seed's would be an answer
     whole = [made.macro_f1(items) for items in made_items(0.8, "b")]
     text = json.dumps(board.as_dict()) + markdown(board) + html(board)
     assert not any(f"{value:.6f}"[:7] in text for value in whole if value < 1)
@@ -146,8 +153,7 @@ def test_once_finalised_the_final_board_stands_and_the_public_one_beside_it(
     challenge, runs, out = phased(closes=PAST), tmp_path / "runs", tmp_path / "out"
     life(runs, challenge)
     write_board(build(challenge, DATA, runs), out)
-    name = f"made@{challenge.fingerprint_under(DATA, challenge.commitment(DATA))[:12]}"
-    ledger.append(runs, "finalise", who="the jury", note=f"{name} all is run")
+    ended(runs, challenge)
     final, public = build(challenge, DATA, runs), build(challenge, DATA, runs, phase="public")
     assert (final.stem, public.stem) == ("made", "made.public")
     for board in (final, public):
@@ -165,6 +171,7 @@ def test_once_finalised_the_final_board_stands_and_the_public_one_beside_it(
 def test_an_edited_score_of_a_phase_is_found(phased: Callable[..., Challenge], tmp_path: Path) -> None:
     challenge, runs = phased(), tmp_path / "runs"
     life(runs, challenge)
+    ended(runs, challenge)
     path = write_board(build(challenge, DATA, runs), tmp_path / "out")[-1]
     plain = json.loads(path.read_bytes())
     plain["ranked"][1]["score"] += 0.01
