@@ -31,7 +31,8 @@ def intake(args: Namespace) -> int:
         tier=config.tier,
         elsewhere=config.launch.elsewhere,
     )
-    taken = Intake(session, Path(args.inbox), received=received, key=load_key())
+    where = Path(args.config_dir) if args.config_dir else None
+    taken = Intake(session, Path(args.inbox), received=received, key=load_key(), config_dir=where)
     told, unsettled = [], 0
     with progress([Wanted(session, Path())] * max(1, len(taken))) as on_cell:
         found = taken.reports(Path(args.reports), config.launch, tracking_uri=config.tracking_uri, on_cell=on_cell)

@@ -65,7 +65,7 @@ def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tu
     runs = Path(args.runs_dir) if args.runs_dir else None
     if runs and not runs.is_dir():
         raise ProtocolError(f"There is no runs directory {runs}.", "--runs-dir names another one.")
-    problems, notes = check(place, runs)
+    problems, notes = check(place, runs, args.config_dir)
     found, remarks = [("", what) for what in problems], [("", what) for what in notes]
     if runs:
         report = verify_runs(runs, args.tracking_uri, args.config_dir)

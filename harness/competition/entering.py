@@ -20,6 +20,7 @@ from harness.protocol.challenge import Challenge
 from harness.tracking.entries import hand_in, handed
 from harness.tracking.ledger import Ledger
 from harness.tracking.record import Record
+from harness.tracking.runs import exclusive
 from harness.tracking.signature import Key
 
 
@@ -62,14 +63,20 @@ class Desk:
 
         Raises ProtocolError where the team's quota is used up, or a ledger is signed with another key.
         """
-        ledger, challenge = Ledger(self.session.runs.path), self.session.challenge
+        runs, challenge = self.session.runs.path, self.session.challenge
         entrant, _ = wanted.admitted
-        entries = ledger.read()
-        when = received or now(entries)
-        if not any((one.team, one.digest) == (wanted.team, entrant.digest) for one in handed(entries, challenge.name)):
-            used = quota.counted(entries, challenge.name, wanted.team, self.records)
-            quota.refuse_over(challenge, wanted.team, used, when)
-        hand_in(ledger, challenge.name, wanted.team, entrant.name, entrant.digest, when, key)
+        with exclusive(
+            runs / ".entries.lock", "the list of entries", wait_seconds=60
+        ):  # else two could be the last one
+            ledger = Ledger(runs)
+            entries = ledger.read()
+            when = received or now(entries)
+            if not any(
+                (one.team, one.digest) == (wanted.team, entrant.digest) for one in handed(entries, challenge.name)
+            ):
+                used = quota.counted(entries, challenge.name, wanted.team, self.records)
+                quota.refuse_over(challenge, wanted.team, used, when)
+            hand_in(ledger, challenge.name, wanted.team, entrant.name, entrant.digest, when, key)
 
     def announced(self, record: Record) -> list[str]:
         """What a new run means for the rows that were there: a sentence each."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from typing import Any
 
 from harness.competition import inbox, quota, reports
 from harness.competition.entering import Desk
+from harness.competition.leaks import Leaks
 from harness.competition.reports import Report
 from harness.competition.told import told
 from harness.errors import ProtocolError, Status, SubmissionError
@@ -41,17 +43,31 @@ from harness.tracking.signature import Key
 class Intake:
     """One inbox, one challenge; :meth:`reports` takes everything in."""
 
-    def __init__(self, session: Session, place: Path, *, received: datetime | None, key: Key | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        place: Path,
+        *,
+        received: datetime | None,
+        key: Key | None,
+        config_dir: Path | None = None,
+    ) -> None:
         challenge = session.challenge
         if challenge.teams is None:
             raise ProtocolError(
                 f"{challenge.name} has no roster, so nobody can tell whose an entry is.",
                 "`teams: teams.yaml` in the challenge names one.",
             )
+        if challenge.lock is None:
+            warnings.warn(
+                f"{challenge.name} is not frozen, so nothing holds it to what teams were told: `harness challenge freeze`.",
+                stacklevel=2,
+            )
         self.session = session
         self._roster: Roster = read_roster(challenge.teams)
         self._found = inbox.look(place, self._roster, received)
         self._desk, self._key = Desk(session), key
+        self._leaks = Leaks(challenge, session.track.dataset, config_dir)
         self._ledger = Ledger(session.runs.path)
 
     def __len__(self) -> int:
@@ -101,6 +117,10 @@ class Intake:
         if not (folder / "submission.yaml").exists():
             return self._refused(found, entry.team.id, "It has no submission.yaml, so there is nothing to run.")
         one = Wanted(self.session, folder, entry.team.id)
+        for leak in self._leaks.found(entry.contents):
+            warnings.warn(
+                f"{found.place}, team {entry.team.id}: {leak}; look at it, and see who had them.", stacklevel=2
+            )
         try:
             self._desk.enter(one, self._key, found.received)
         except ProtocolError as error:  # it is for another track, or one too many

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Status
@@ -67,6 +67,7 @@ class Board:
     counts: str = "last"  # which of an owner's runs stands
     secret: str = ""
     teams: int | None = None  # in the roster; None without one
+    frozen: Mapping[str, str] | None = None  # when, and the digest of its lock
     archived: tuple[str, ...] = ()  # earlier versions' pages, relative to this one
 
     @property
@@ -198,7 +199,7 @@ def build(
         minimum_isolation=challenge.minimum_isolation,
         tie_break="" if phase and challenge.phases and challenge.phases.final else track.tie_break,
         curve_axes=track.curve_axes,
-        settings=_without_places(challenge.published()),
+        settings=challenge.published(),
         ledger={**vars(ledger.signed_head(key if every and not hidden else None)), "first": ledger.first()},
         data_digest=data_digest,
         commitment=commitment,
@@ -215,15 +216,8 @@ def build(
         counts=challenge.counts,
         secret="open, for practice" if challenge.practice else "kept",
         teams=len(roster.teams) if roster else None,
+        frozen={"when": lock.frozen, "lock_sha256": lock.sha256} if (lock := challenge.lock) else None,
     )
-
-
-def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without where on this machine the data are; a path inside the config directory is nobody's secret."""
-    dataset = settings["dataset"]
-    if isinstance(path := dataset.get("path"), str) and PurePath(path).is_absolute():
-        return {**settings, "dataset": {**dataset, "path": PurePath(path).name}}
-    return settings
 
 
 def _source(records: Sequence[Record]) -> str | None:

@@ -35,7 +35,7 @@ def facts(board: Board) -> list[str]:
 
 def _competition(board: Board) -> list[str]:
     """Who takes part, what counts, and which part of the hidden data is shown."""
-    said = []
+    said = [f"Frozen on {board.frozen['when']}, lock {board.frozen['lock_sha256'][:16]}."] if board.frozen else []
     if board.teams is not None:
         said.append(f"{board.teams} teams; {_COUNTS[board.counts]}.")
     if phase := board.phase:

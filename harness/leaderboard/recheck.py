@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.leaderboard import seal
+from harness.leaderboard.phase_scores import phase_scores
 from harness.leaderboard.published import ROW_KINDS, head, read
 from harness.leaderboard.row import Place
 from harness.leaderboard.row import row as make_row
@@ -22,6 +23,7 @@ from harness.tracking import ledger
 from harness.tracking.files import json_bytes
 from harness.tracking.ledger import Ledger
 
+_NEEDS_SECRET = "Its scores are those of a phase: with --runs-dir and --config-dir they are computed again from the cells and the secret."
 _OF_A_PHASE = {"score", "ci95", "normalised", "normalised_ci95", "metrics", "seed_scores"}
 _OF_THE_BOARD = {
     "rank",
@@ -37,12 +39,13 @@ _OF_THE_BOARD = {
 }
 
 
-def check(path: Path, runs_dir: Path | None = None) -> tuple[list[str], list[str]]:
+def check(path: Path, runs_dir: Path | None = None, config_dir: str | None = None) -> tuple[list[str], list[str]]:
     """What of a published board, or suite, does not agree, and what could not be checked: a sentence each.
 
     From the file alone: signature, digests of the files beside it, scores and places from the seeds' scores. With the
-    runs directory: that its ledger goes on from the head that was published, with the very records. Of a suite: signature,
-    files, and that the boards beside it are those it was made of.
+    runs directory: that its ledger goes on from the head that was published, with the very records; of a phase, with the
+    directory that holds the challenge and its secret, the scores as well. Of a suite: signature, files, and that the boards
+    beside it are those it was made of.
     """
     plain = seal.read(path, set())
     notes: list[str] = []
@@ -58,9 +61,10 @@ def check(path: Path, runs_dir: Path | None = None) -> tuple[list[str], list[str
                 "Scores of single seeds are withheld until the competition is over, so means and places were not checked."
             )
         if in_phases(plain):
-            notes.append(
-                "Its scores are those of a phase: `harness leaderboard` computes them again from the cells and the secret."
+            wrong, left = (
+                phase_scores(plain, runs_dir, config_dir) if runs_dir and config_dir else ([], [_NEEDS_SECRET])
             )
+            found, notes = [*found, *wrong], [*notes, *left]
         found += _ranks(plain)
         for kind in ROW_KINDS:
             found += [f"{row['run_id']}: {what}" for row in plain[kind] for what in _row(row, plain)]
