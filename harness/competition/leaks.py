@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from harness.data.base import Dataset
 from harness.data.own.settings import OwnSettings
+from harness.data.own.sheet import SUFFIXES
 from harness.data.own.source import within
 from harness.protocol.challenge import Challenge
 from harness.tracks.distances import nearest
@@ -69,14 +70,17 @@ class Leaks:
 
     @cached_property
     def _files(self) -> set[str]:
-        return {hashlib.sha256(content).hexdigest() for content in self._contents()}
+        return {hashlib.sha256(path.read_bytes()).hexdigest() for path in self._paths}
 
     @cached_property
     def _lines(self) -> set[str]:
-        return {line for content in self._contents() for line in list(_lines(content))[1:]}  # the first names columns
-
-    def _contents(self) -> Iterator[bytes]:
-        return (path.read_bytes() for path in self._paths)
+        found: set[str] = set()
+        for path in self._paths:
+            content = path.read_bytes()
+            if path.suffix.lower() in SUFFIXES:  # the first line names columns, as honest code may
+                content = content.partition(b"\n")[2]
+            found.update(_lines(content))
+        return found
 
     @cached_property
     def _radius(self) -> float:

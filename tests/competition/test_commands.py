@@ -240,6 +240,18 @@ def test_the_announcement(place: Place, capsys: pytest.CaptureFixture[str]) -> N
     assert main(place.words("winners", "flips")) == 0
     for path in (place.root / "boards").glob("*.json"):
         assert main(["verify", str(path), "--runs-dir", str(place.runs), "--config-dir", place.conf]) == 0
+    plain = json.loads((place.root / "boards/flips.json").read_bytes())
+    for row in plain["ranked"]:  # a lie that agrees with itself, unsigned: only the cells and the secret tell
+        row["score"] += 0.01
+        row["ci95"] = [end + 0.01 for end in row["ci95"]]
+        row["seed_scores"] = {seed: score + 0.01 for seed, score in row["seed_scores"].items()}
+        row["normalised"] = row["normalised_ci95"] = None
+    (place.root / "boards/flips.json").write_text(json.dumps(plain), encoding="utf-8")
+    lie = ["verify", str(place.root / "boards/flips.json"), "--runs-dir", str(place.runs)]
+    assert main(lie) == 0
+    capsys.readouterr()
+    assert main([*lie, "--config-dir", place.conf]) == 1
+    assert "its cells give" in capsys.readouterr().out
 
 
 def test_an_entry_that_has_not_been_run_holds_the_end_up(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

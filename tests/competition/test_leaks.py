@@ -35,7 +35,7 @@ def test_rows_of_the_data_are_found(place: Place) -> None:
     near = X[20:30] + 1e-5 * np.random.default_rng(0).normal(size=(10, 4))
     contents = {
         "algorithm.py": f"# a canary\nTABLE = [\n  '{table[3]}',\n  '{table[9]}'\n]\n".encode(),
-        "table.csv": "\n".join(table).encode(),
+        "table.csv": Path(place.conf, "data/patients.csv").read_bytes(),
         "lines.txt": "\n".join(table[1:6]).encode(),
         "w.npy": stored(X[5:8]),
         "w64.npz": stored(near, packed=True),
