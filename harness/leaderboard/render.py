@@ -132,7 +132,7 @@ def markdown(board: Board) -> str:
 def html(board: Board) -> str:
     """One page that works without network."""
     scored = [row for row in board.scored() if row.score is not None]
-    bars = [Bar(_clean(r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
+    bars = [Bar(_clean(r.team_name or r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
     better = "higher" if board.direction == "max" else "lower"
     with_curves = [row for row in scored if len(row.curve or ()) > 1][:_CURVES_SHOWN]  # a single point is no curve
     names = [row.submission for row in with_curves]  # not unique: authors may choose the same
@@ -152,7 +152,7 @@ def html(board: Board) -> str:
         history=history(board),
         said=facts(board)[1:-2],
         teams=_has_teams(board),
-        earlier=[(path, _page(path)) for path in board.archived],
+        earlier=[*_public_page(board), *((path, _page(path)) for path in board.archived)],
     )
 
 
@@ -240,6 +240,12 @@ def _team(row: Row) -> tuple[str, str]:
     """The team as people read it, and how many entries it has made."""
     named = f"{row.team_name} ({row.team})" if row.team_name else row.team or ""
     return named, str(row.attempts) if row.team else ""
+
+
+def _public_page(board: Board) -> list[tuple[str, str]]:
+    """The page of the public phase, from that of the final one."""
+    final = board.phase is not None and board.phase["name"] == "final"
+    return [(f"{board.challenge}.public.html", "the public phase")] if final else []
 
 
 def _page(path: str) -> str:
