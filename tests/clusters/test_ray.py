@@ -84,8 +84,11 @@ def test_ctrl_c_leaves_nothing_on_any_node(
     place.until(lambda: len(list(temporary.glob("harness-cell-*/out"))) >= 3, "three cells that run")
     place.interrupt(head)
     place.ended(head, code=1, seconds=60)
-    rows = place.results(runs)
-    assert {(row["submission"], row["status"]) for row in rows} == {("endless", "cancelled")}
+    rows = {(row["submission"], row["status"]) for row in place.results(runs)}
+    assert ("endless", "cancelled") in rows
+    assert {status for name, status in rows if name == "endless"} == {
+        "cancelled"
+    }  # the harness's own may have ended before
     place.nothing_left(f"{temporary}/harness-cell-", str(tmp_path))
 
 
