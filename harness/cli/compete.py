@@ -12,7 +12,7 @@ from harness.errors import ProtocolError, Status
 def intake(args: Namespace) -> int:
     """Exit 0 if every entry was run or refused for a reason of its own; 1 if one is to be tried again."""
     from harness.cli.run import progress
-    from harness.competition.intake import Intake
+    from harness.competition.intake.intake import Intake
     from harness.evaluation.session import Session
     from harness.evaluation.sweep import Wanted
     from harness.protocol.compose import compose

@@ -58,7 +58,7 @@ def new(args: Namespace) -> int:
 
 def freeze(args: Namespace) -> int:
     """Freeze a challenge and say what comes next."""
-    from harness.competition.freeze import freeze as frozen
+    from harness.competition.freezing.freeze import freeze as frozen
     from harness.tracking.signature import load_key
 
     done = frozen(
@@ -92,7 +92,7 @@ def freeze(args: Namespace) -> int:
 
 def reveal(args: Namespace) -> int:
     """Publish a secret and say how anybody checks it."""
-    from harness.competition.reveal import reveal as revealed
+    from harness.competition.freezing.reveal import reveal as revealed
     from harness.tracking.signature import load_key
 
     done = revealed(
@@ -110,7 +110,7 @@ def reveal(args: Namespace) -> int:
 
 def bundle(args: Namespace) -> int:
     """Write what participants get."""
-    from harness.competition.bundle import bundle as bundled
+    from harness.competition.bundling.bundle import bundle as bundled
 
     done = bundled(args.challenge, Path(args.config_dir), expanded(args.out), practice=args.practice)
     if args.json:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.competition.deeds import replaceable
-from harness.competition.entering import Desk, check_team
+from harness.competition.intake.entering import Desk, check_team
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluation.admission import find_entry, load_entry
 from harness.evaluation.entrants import Entrant

@@ -53,7 +53,7 @@ def _directory(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], lis
 
 
 def _revealed(place: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    from harness.competition.reveal import check
+    from harness.competition.freezing.reveal import check
 
     return [("", what) for what in check(place)], []
 

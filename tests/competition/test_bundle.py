@@ -17,8 +17,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from harness.competition.bundle import bundle
-from harness.competition.freeze import freeze
+from harness.competition.bundling.bundle import bundle
+from harness.competition.freezing.freeze import freeze
 from harness.data import Dataset
 from harness.errors import ProtocolError
 from harness.protocol.compose import load_challenge

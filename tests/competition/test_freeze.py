@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.competition.freeze import freeze
+from harness.competition.freezing.freeze import freeze
 from harness.errors import ProtocolError
 from harness.evaluation.bench import Bench
 from harness.evaluation.run import evaluate
@@ -195,9 +195,9 @@ def test_killed_in_the_middle_and_done_again(conf: Path, tmp_path: Path, own_hom
     if start == "open":
         file.write_text(re.sub(r"(?m)^secret: .*$", "secret: open", file.read_text()))
     kept = load_challenge("quality", config_dir=conf).secret
-    owner = {"keep": "f.keeping", "put": "f.edit", "write_bytes_atomic": "f", "append": "f.Ledger"}[stop]
+    owner = {"keep": "f.secret_place", "put": "f.yaml_line", "write_bytes_atomic": "f", "append": "f.Ledger"}[stop]
     program = (
-        "import os, signal, sys; from pathlib import Path; from harness.competition import freeze as f\n"
+        "import os, signal, sys; from pathlib import Path; from harness.competition.freezing import freeze as f\n"
         f"real = {owner}.{stop}\n"
         f"def killed(*a, **k): {'pass' if stop == 'keep' else 'os.kill(os.getpid(), signal.SIGKILL)'}; real(*a, **k); os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{owner}.{stop} = killed\n"

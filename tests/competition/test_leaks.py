@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from harness.cli import main
-from harness.competition.leaks import Leaks
+from harness.competition.intake.leaks import Leaks
 from harness.protocol.compose import load_challenge
 from tests.competition.conftest import Place, files, folder
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.competition import reveal as module
-from harness.competition.freeze import freeze
-from harness.competition.reveal import check, reveal
+from harness.competition.freezing import reveal as module
+from harness.competition.freezing.freeze import freeze
+from harness.competition.freezing.reveal import check, reveal
 from harness.errors import HarnessError, ProtocolError
 from harness.evaluation.bench import Bench
 from harness.protocol.compose import load_challenge
@@ -140,11 +140,11 @@ def test_every_edit_is_found(conf: Path, tmp_path: Path, capsys: pytest.CaptureF
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("stop", ["m.write_bytes_atomic", "m.edit.put", "m.Ledger.append"])
+@pytest.mark.parametrize("stop", ["m.write_bytes_atomic", "m.yaml_line.put", "m.Ledger.append"])
 def test_killed_in_the_middle_and_done_again(conf: Path, tmp_path: Path, stop: str) -> None:
     freeze("quality", conf, tmp_path / "runs")
     program = (
-        "import os, signal, sys; from pathlib import Path; from harness.competition import reveal as m\n"
+        "import os, signal, sys; from pathlib import Path; from harness.competition.freezing import reveal as m\n"
         f"{stop} = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
         "m.reveal('quality', Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), who='Ada', why='over')\n"
     )

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.competition.unpack import contents
+from harness.competition.intake.unpack import contents
 from harness.errors import Status, SubmissionError
 from harness.protocol import folder as folders
 from tests.competition.archives import FILES, files_tar_gz, member, tar_gz, tarred, zipped

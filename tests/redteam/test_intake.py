@@ -27,7 +27,7 @@ HONEST = [member(*file) for file in FILES.items()]
 CHILD = """
 import json, resource, sys
 from pathlib import Path
-from harness.competition.unpack import contents
+from harness.competition.intake.unpack import contents
 from harness.errors import SubmissionError
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)

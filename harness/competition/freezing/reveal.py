@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.competition import edit
-from harness.competition.freeze import may_sign, own_file
+from harness.competition.freezing import yaml_line
+from harness.competition.freezing.freeze import may_sign, own_file
 from harness.errors import HarnessError, ProtocolError
 from harness.evaluation import frozen
 from harness.leaderboard.phase import now
@@ -165,14 +165,14 @@ def _refuse_drift(challenge: Challenge, facts: Mapping[str, Any]) -> None:
 def _open_up(challenge: Challenge, file: Path) -> None:
     """The secret itself in the challenge's own file, so that whoever has the config directory can run it."""
     own = source.load(file)
-    if own.get("secret") == challenge.secret and edit.REVEALED in file.read_text(encoding="utf-8"):
+    if own.get("secret") == challenge.secret and yaml_line.REVEALED in file.read_text(encoding="utf-8"):
         return
-    comment = f"{edit.REVEALED}{rules.written(datetime.now(UTC))}: anybody can draw the splits"
-    edit.put(file, "secret", challenge.secret, instead_of=("secret_file",), comment=comment)
+    comment = f"{yaml_line.REVEALED}{rules.written(datetime.now(UTC))}: anybody can draw the splits"
+    yaml_line.put(file, "secret", challenge.secret, instead_of=("secret_file",), comment=comment)
     if (
         load_challenge(challenge.name, config_dir=file.parent.parent).secret_file is not None
     ):  # of one that it builds on
-        edit.put(file, "secret_file", None)
+        yaml_line.put(file, "secret_file", None)
 
 
 def _publish_lock(place: Path, published: Path) -> None:

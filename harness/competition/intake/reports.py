@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.competition.quota import Left
+from harness.competition.intake.quota import Left
 from harness.leaderboard.text import clean, number
 from harness.protocol.roster import UNASSIGNED
 from harness.tracking.files import write_text_atomic

@@ -17,11 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.competition import inbox, quota, reports
-from harness.competition.entering import Desk
-from harness.competition.leaks import Leaks
-from harness.competition.reports import Report
-from harness.competition.told import told
+from harness.competition.intake import inbox, quota, reports
+from harness.competition.intake.entering import Desk
+from harness.competition.intake.leaks import Leaks
+from harness.competition.intake.reports import Report
+from harness.competition.intake.told import told
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluation.run import sweep
 from harness.evaluation.session import OnCell, Session

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.competition.unpack import contents
+from harness.competition.intake.unpack import contents
 from harness.errors import ProtocolError, SubmissionError
 from harness.protocol.folder import invalid, shown
 from harness.protocol.manifest import MANIFEST

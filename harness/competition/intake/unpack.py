@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.competition.members import MAX_MEMBERS, Member, Refusal, of_tar_gz, of_zip
+from harness.competition.intake.archives import MAX_MEMBERS, Member, Refusal, of_tar_gz, of_zip
 from harness.protocol import folder as folders
 
 MAX_PACKED = (folders.MAX_MB + 16) * 2**20  # bytes of an archive

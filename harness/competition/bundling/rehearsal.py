@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.competition import practice, stand_in
+from harness.competition.bundling import practice, stand_in
 from harness.data import Dataset
 from harness.data.own.settings import OwnSettings
 from harness.data.own.source import digest, within

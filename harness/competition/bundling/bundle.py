@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.competition import page, rehearsal
-from harness.competition.freeze import own_file
+from harness.competition.bundling import rehearsal, rules_page
+from harness.competition.freezing.freeze import own_file
 from harness.errors import ProtocolError
 from harness.evaluation import frozen
 from harness.packages.installed import installed, own
@@ -94,7 +94,7 @@ def _fill(folder: Path, challenge: Challenge, config_dir: Path, chosen: str | No
     if challenge.lock:
         shown = {"facts": challenge.lock.facts, "frozen": challenge.lock.frozen, "lock_sha256": challenge.lock.sha256}
         (folder / "CHALLENGE.lock").write_bytes(json_bytes(shown))
-    (folder / "README.md").write_text(page.page(challenge, official, describe(here), data), encoding="utf-8")
+    (folder / "README.md").write_text(rules_page.page(challenge, official, describe(here), data), encoding="utf-8")
     return data
 
 

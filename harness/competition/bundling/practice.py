@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.competition import stand_in
+from harness.competition.bundling import stand_in
 from harness.data import Dataset, DatasetSettings
 from harness.data.own.settings import OwnSettings
 from harness.data.own.sheet import SUFFIXES

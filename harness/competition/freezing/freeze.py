@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.competition import edit, keeping
+from harness.competition.freezing import secret_place, yaml_line
 from harness.errors import ProtocolError
 from harness.evaluation import frozen
 from harness.evaluation.versions import refuse_changed
@@ -65,15 +65,15 @@ def freeze(
         digest = _pinned_digest(challenge)
         _warn(challenge)
         refused = {"the config directory": config_dir, "the runs directory": runs.path}
-        planned = keeping.plan(challenge, file, secret_file=secret_file, new=new_secret, refused=refused)
+        planned = secret_place.plan(challenge, file, secret_file=secret_file, new=new_secret, refused=refused)
         challenge = challenge.model_copy(update={"secret": planned.secret, "modified": False})
         facts = frozen.facts(challenge, digest)
         refuse_changed(challenge, digest, runs)
         may_sign(ledger, key)
 
         if planned.write and planned.place:
-            keeping.keep(planned, file)
-            edit.put(file, "secret_file", keeping.written(planned.place), instead_of=("secret",))
+            secret_place.keep(planned, file)
+            yaml_line.put(file, "secret_file", secret_place.written(planned.place), instead_of=("secret",))
         return _locked(challenge, planned, config_dir, facts, ledger, who or user(), key)
 
 
@@ -119,7 +119,7 @@ def _warn(challenge: Challenge) -> None:
 
 def _locked(
     challenge: Challenge,
-    planned: keeping.Plan,
+    planned: secret_place.Plan,
     config_dir: Path,
     facts: Mapping[str, Mapping[str, Any]],
     ledger: Ledger,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.competition.edit import REVEALED
+from harness.competition.freezing.yaml_line import REVEALED
 from harness.errors import ProtocolError
 from harness.paths import expanded
 from harness.protocol import secret, source

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from harness.competition import quota
-from harness.competition.told import in_public
+from harness.competition.intake import quota
+from harness.competition.intake.told import in_public
 from harness.errors import HarnessError, ProtocolError, Status
 from harness.evaluation.session import Session
 from harness.evaluation.sweep import Wanted
