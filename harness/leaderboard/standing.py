@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.errors import Status
 from harness.leaderboard.phase import ladder
 from harness.protocol import names, submission
 from harness.protocol.challenge import Challenge
@@ -90,6 +91,8 @@ class Standings:
             for run in runs:  # below are what was withdrawn or late, and the newest, if nothing has made up for it
                 if (why := obstacle(run)) is not None and (run is runs[-1] or self._is_out(run)):
                     unranked[run.run_id] = (run, why)
+        for run_id in [run_id for run_id, (run, _) in unranked.items() if self._made_up_for(run, ranked)]:
+            del unranked[run_id]
         attempts = {run.run_id: len(runs) for runs in of_owner.values() for run in runs}
         return Standing(tuple(ranked), dict(sorted(unranked.items())), attempts, owners)
 
@@ -103,8 +106,19 @@ class Standings:
             return max(runs, key=lambda run: sign * (run.score or 0.0))  # of equal ones the earlier
         return runs[-1]
 
+    def _made_up_for(self, run: Record, ranked: Sequence[Record]) -> bool:
+        """Whether a failure without a team is followed by a ranked run of its words: then it says nothing any more.
+
+        A row that is taken back, late or scored stays, whoever comes with the same words.
+        """
+        if run.team or run.status in (Status.OK, Status.SUSPICIOUS) or self._is_out(run):
+            return False
+        theirs = [one for one in ranked if one.submission == run.submission and not one.team]
+        return any(one.created >= run.created and run.authors in ((), one.authors) for one in theirs)  # (): not read
+
     def _is_out(self, record: Record) -> bool:
-        return record.run_id in self._withdrawn or self.late(record) is not None
+        marked = record.run_id in self._withdrawn or record.run_id in self._disqualified
+        return marked or self.late(record) is not None
 
     def late(self, record: Record) -> str | None:
         """Why a run was handed in too late to rank; None where it was not."""

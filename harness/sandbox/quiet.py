@@ -44,7 +44,8 @@ def quiet_reason(status: Status, said: str, folder: Path) -> str:
 
 def _place(said: str, folder: Path) -> str:
     found = _PLACE.search(said)
-    return f" ({found[1]}, line {int(found[2])})" if found and int(found[2]) <= _lines(folder).get(found[1], 0) else ""
+    there = found is not None and 1 <= int(found[2]) <= _lines(folder).get(found[1], 0)
+    return f" ({found[1]}, line {int(found[2])})" if found and there else ""
 
 
 def frames(log: str, folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ProtocolError
+from harness.errors import ProtocolError, Status
 from harness.leaderboard.board import Board, Row, build
 from harness.protocol.challenge import Challenge
 from harness.protocol.rules import moment
@@ -70,6 +70,18 @@ def test_whoever_has_the_directory_says_who_replaces_whom(challenge: Challenge, 
     assert third.run_id in ids
     assert not {second.run_id, made.run_id("good")} & ids
     assert next(row.attempts for row in board.ranked if row.run_id == third.run_id) == 3
+
+
+def test_a_failure_is_forgotten_once_a_run_of_the_same_words_ranks(challenge: Challenge, runs_dir: Path) -> None:
+    crash = {0: (Status.CRASHED, "it raised")}
+    failed = made_run(runs_dir, "mine", 0.5, description="first try", failed=crash)
+    assert below(build(challenge, DATA, runs_dir)) == {failed.run_id: "1 of 4 cells failed; seed 0: it raised"}
+    made_run(runs_dir, "mine", 0.5, description="second try", authors=("Somebody Else",))
+    assert failed.run_id in below(build(challenge, DATA, runs_dir))
+    made_run(runs_dir, "mine", 0.5, description="third try", created="2026-02-02T00:00:00+00:00")
+    assert below(build(challenge, DATA, runs_dir)) == {}
+    later = made_run(runs_dir, "mine", 0.5, description="4th", failed=crash, created="2026-03-03T00:00:00+00:00")
+    assert set(below(build(challenge, DATA, runs_dir))) == {later.run_id}
 
 
 def test_runs_that_replace_each_other_in_a_circle_are_one_row(challenge: Challenge, runs_dir: Path) -> None:
