@@ -89,6 +89,13 @@ class SuiteRow:
     beats_average_ci95: Interval | None
     places: Mapping[str, Place]  # by challenge
     profile: tuple[float, ...]  # share of runs above each tau
+    team: str | None = None  # its id; each challenge's entry of a team may be another
+    team_name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call the entry."""
+        return self.team_name or self.team or self.submission
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,8 @@ def build_suite(suite: Suite, boards: Sequence[Board]) -> SuiteBoard:
                 beats_average_ci95=_ends(abilities.low[i], abilities.high[i]),
                 places=places,
                 profile=tuple(curves[i].tolist()),
+                team=row.team,
+                team_name=row.team_name,
             )
         )
     return SuiteBoard(

@@ -66,7 +66,7 @@ def markdown(board: SuiteBoard) -> str:
     lines = [f"# {md(board.title)}", "", md(board.description), "", f"- {facts(board)}", ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in board.ranked:
-        cells = [_rank(row), row.submission, ", ".join(row.authors), number(row.score, 3), _interval(row.ci95)]
+        cells = [_rank(row), row.label, ", ".join(row.authors), number(row.score, 3), _interval(row.ci95)]
         cells += [_gap(row.behind_first), _wins(row), *(_place(row.places[p.challenge]) for p in board.challenges)]
         lines.append("| " + " | ".join(md(cell) for cell in cells) + " |")
     lines += ["", *(f"- {md(note)}" for note in board.notes), *([""] if board.notes else []), READING]
@@ -75,9 +75,9 @@ def markdown(board: SuiteBoard) -> str:
 
 def html(board: SuiteBoard) -> str:
     """One page that works without network."""
-    bars = [Bar(clean(row.submission), row.score, *row.ci95) for row in board.ranked if row.ci95]
+    bars = [Bar(clean(row.label), row.score, *row.ci95) for row in board.ranked if row.ci95]
     shown = board.ranked[:_CURVES_SHOWN]
-    names = [clean(row.submission) for row in shown]  # not unique: authors may choose the same
+    names = [clean(row.label) for row in shown]  # not unique: authors may choose the same
     labels = [n if names.count(n) == 1 else f"{row.rank} {n}" for n, row in zip(names, shown, strict=True)]
     curves = {label: [np.column_stack([board.taus, row.profile])] for label, row in zip(labels, shown, strict=True)}
     axes = ("normalised score s", "share of runs above s")
@@ -111,7 +111,7 @@ def rich_table(board: SuiteBoard) -> Table:
         table.add_column(name, justify="left" if name == "submission" else "right", no_wrap=True)
     for row in board.ranked:
         half = f" ± {row.ci95[1] - row.score:.3f}" if row.ci95 else ""
-        cells = [_rank(row), row.submission, number(row.score, 3) + half, f"{row.beats_average:.0%}"]
+        cells = [_rank(row), row.label, number(row.score, 3) + half, f"{row.beats_average:.0%}"]
         places = [row.places[part.challenge] for part in board.challenges]
         table.add_row(*(Text(clean(c)) for c in cells), *("-" if p.missing else f"{p.normalised:.2f}" for p in places))
     legend = ", ".join(f"{i} {part.challenge}" for i, part in enumerate(board.challenges, 1))
