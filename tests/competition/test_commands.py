@@ -11,7 +11,7 @@ import pytest
 from harness.cli import main
 from harness.tracking import ledger
 from harness.tracking.runs import RunsDir
-from tests.competition.conftest import FIRST, LAST, Place, files, folder
+from tests.competition.conftest import FIRST, FLIPS, LAST, Place, files, folder
 
 LONG_AGO = 'phases: {public: {closes: "2026-03-01T00:00:00Z"}, final: {}}\n'
 
@@ -103,44 +103,34 @@ def test_baselines_are_shown_and_do_not_rank_among_teams(place: Place, capsys: p
 
 
 def test_files_of_one_name_are_rows_of_their_own_until_somebody_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    file = place.root / "conf/challenge/flips.yaml"
+    file.write_text(FLIPS.replace("teams: teams.yaml\n", ""), encoding="utf-8")
+
     def go(where: Path, *words: str) -> int:
         command = [
             "run",
-            "challenge=selection_breast_cancer",
+            "challenge=flips",
             f"submission={where}",
-            "seeds=3",
-            f"runs_dir={tmp_path / 'runs'}",
+            f"runs_dir={place.runs}",
+            "--config-dir",
+            place.conf,
         ]
         return main([*command, *words])
 
-    first, second = folder(tmp_path / "a", files("mine")), folder(tmp_path / "b", files("mine", LAST))
-    assert go(first, "seeds=10") == 0
-    old = next(i for i in RunsDir(tmp_path / "runs").run_ids() if "-mine-" in i)
+    first, second = folder(place.root / "a", files("mine")), folder(place.root / "b", files("mine", LAST))
+    assert go(first) == 0
+    old = next(i for i in RunsDir(place.runs).run_ids() if "-mine-" in i)
     capsys.readouterr()
-    assert go(second, "seeds=10") == 0
+    assert go(second) == 0
     assert f"keep a row of their own ({old})" in capsys.readouterr().out
-    assert go(second, "seeds=10", "--replaces", "nothing") == 2
-    assert go(second, "seeds=10", "--replaces", old) == 0
-    capsys.readouterr()
-    assert (
-        main(
-            [
-                "leaderboard",
-                "selection_breast_cancer",
-                "--runs-dir",
-                str(tmp_path / "runs"),
-                "--out",
-                str(tmp_path),
-                "--json",
-            ]
-        )
-        == 0
-    )
-    (row,) = json.loads(capsys.readouterr().out)[0]["ranked"]
+    assert len(board(place, capsys)["ranked"]) == 2
+    assert go(second, "--replaces", "nothing") == 2
+    assert go(second, "--replaces", old) == 0
+    (row,) = board(place, capsys)["ranked"]
     assert (row["run_id"] == old, row["attempts"]) == (False, 2)
-    (line,) = [entry for entry in ledger.read(tmp_path / "runs") if entry.kind == "replace"]
+    (line,) = [entry for entry in ledger.read(place.runs) if entry.kind == "replace"]
     assert (line.run_id, line.note) == (row["run_id"], old)
 
 
