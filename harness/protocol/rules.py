@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Counts = Literal["last", "best", "selected"]
 Logs = Literal["kept", "shown"]
@@ -78,6 +87,12 @@ class Phases(_Rules):
             if isinstance(value, dict)
             else value
         )
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """No final phase is no key: read again, one with nothing below it would be a phase."""
+        facts: dict[str, Any] = plain(self)
+        return {name: phase for name, phase in facts.items() if phase is not None}
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

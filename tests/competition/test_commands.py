@@ -309,3 +309,26 @@ def test_teams_by_command(place: Place, capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(capsys.readouterr().out)[0]["team"] == "T3"
     assert main(["team", "new", "t3", "--name", "Other", "--roster", roster]) == 2
     assert "T3 and t3 have the same id" in capsys.readouterr().err
+
+
+def test_a_lock_that_is_taken_away_changes_no_ranking_without_a_word(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.rules('phases: {public: {closes: "2100-01-01T00:00:00Z"}}\n')
+    assert main(place.words("challenge", "freeze", "flips")) == 0
+    run(place, "one", "team=T2")
+    assert board(place, capsys)["ranked"]
+    lock, challenge = place.root / "conf/challenge/flips.lock", place.root / "conf/challenge/flips.yaml"
+    kept = lock.read_bytes()
+    challenge.write_text(challenge.read_text(encoding="utf-8").replace("2100", "2020"), encoding="utf-8")
+    board(place, capsys, code=1)  # the deadline was moved
+    lock.unlink()
+    board(place, capsys, code=1)  # and the lock removed, so that nobody sees it
+    plain = json.loads(kept)
+    plain["facts"]["settings"]["phases"]["public"]["closes"] = "2020-01-01T00:00:00Z"
+    from harness.protocol.lock import Lock
+
+    lock.write_bytes(Lock(plain["facts"], plain["frozen"], plain["who"]).content())  # or written anew
+    board(place, capsys, code=1)
+    assert main(place.words("challenge", "freeze", "flips", "--who", "the organiser")) == 0  # with a line of the ledger
+    assert board(place, capsys)["unranked"][0]["reason"].startswith("late")

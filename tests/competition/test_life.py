@@ -158,7 +158,7 @@ def test_a_competitions_life(place: Place, tmp_path: Path, capsys: pytest.Captur
     challenge = tmp_path / "conf/challenge/flips.yaml"
     frozen = challenge.read_text(encoding="utf-8")
     challenge.write_text(frozen.replace("budget: 20", "budget: 24"), encoding="utf-8")
-    said = harness(capsys, *place.words("leaderboard", "flips", *boards), code=2)
+    said = harness(capsys, *place.words("leaderboard", "flips", *boards), code=1)
     assert "is not what was frozen" in said
     assert "budget" in said
     assert "Raise version" in harness(capsys, *place.words("challenge", "freeze", "flips", "--who", "x"), code=2)

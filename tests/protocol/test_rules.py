@@ -89,6 +89,8 @@ def test_rules_are_kept_beside_a_run_and_read_again() -> None:
     assert again.phases is not None
     assert again.phases.final is not None
     assert again.phases.final.opens == datetime(2027, 1, 1, tzinfo=UTC)
+    public = challenge(phases={"public": {"closes": "2027-01-01T00:00:00Z"}})
+    assert Challenge.from_plain(public.pinned()) == public  # no final phase comes of none
     assert "teams" not in challenge(teams="teams.yaml").published()
     assert not {"counts", "phases", "quota", "logs"} & set(
         challenge().pinned()
