@@ -64,6 +64,7 @@ def test_revealed_and_the_same_challenge_still(conf: Path, tmp_path: Path) -> No
         (f"{{public: {{closes: {in_days(-1)}}}, final: {{opens: {in_days(1)}}}}}", "final phase opens on"),
         (f"{{public: {{closes: {in_days(-2)}}}, final: {{opens: {in_days(-1)}}}}}", ""),
     ],
+    ids=["public-open", "final-to-come", "over"],  # fixed: names with the hour in them differ from worker to worker
 )
 def test_not_before_its_time(conf: Path, tmp_path: Path, phases: str, says: str) -> None:
     add(conf / "challenge" / "quality.yaml", f"phases: {phases}")
