@@ -1,0 +1,1 @@
+"""The pipeline around the data: annotations measured and taken in, releases, versions, rounds."""
