@@ -44,7 +44,7 @@ def new(
     ------
     ProtocolError: a name that is none or is taken, columns that are missing or have names of the book, ids that are there twice.
     """
-    source.check_name(f"{name}_r1", root / "rounds" / name)
+    source.check_name(f"{name}_r1", root / "challenge" / f"{name}_r1_find.yaml")
     if re.search(r"_r\d+(_|$)", name):
         raise ProtocolError(f"{name!r:.80} looks like a round of a wheel.", "Leave the _r and the number out.")
     root.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness.data.own import sheet
 from harness.data.own.columns import seen
 from harness.data.own.settings import OwnSettings
@@ -22,6 +24,7 @@ from harness.data.specification import Change, Specification
 from harness.errors import ProtocolError
 from harness.pipeline.rounds.state import BOOK, TRAIN, WAITING, Round, dumped, folder, numbers
 from harness.protocol.compose import load_challenge
+from harness.registry import problems
 from harness.tracking.files import TEMPORARY, disk_errors, one_writer
 
 _SAYS = "Splits are drawn from the secret: in a competition keep this file to yourself."
@@ -103,7 +106,12 @@ def settings_of(made: Round, path: str, **keys: Any) -> OwnSettings:
     """How rows of a round are read: a table, or texts; ``path`` relative to a config directory."""
     plain = _keys(made, path, keys)
     kind = Text if made.settings.text else Table
-    return kind.model_validate(plain, context={"root": made.root})
+    try:
+        return kind.model_validate(plain, context={"root": made.root})
+    except ValidationError as error:
+        raise ProtocolError(
+            f"The data set: {'; '.join(problems(error)[:20])}.", "docs/datasets/own.md lists the keys."
+        ) from None
 
 
 def _keys(made: Round, path: str, keys: Mapping[str, Any]) -> dict[str, Any]:

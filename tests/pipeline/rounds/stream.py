@@ -11,7 +11,7 @@ from harness.data import load_dataset
 
 SHARES = (0.02, 0.08, 0.16, 0.3)  # of the rare slice, period by period
 SIZES = (500, 400, 400, 400)
-WRONG, SLIPS = 0.2, 0.1  # share of wrong labels in the first period, and of an annotator's
+WRONG, SLIPS = 0.25, 0.1  # share of wrong labels in the first period, and of an annotator's
 
 
 def write(folder: Path, *, sizes: tuple[int, ...] = SIZES, seed: int = 0) -> None:
