@@ -1,0 +1,42 @@
+"""``harness annotations report``, ``import``, ``export``: labels by several people."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from harness.paths import expanded
+
+
+def report(args: Namespace) -> int:
+    """Measure the agreement of a file of votes and show it."""
+    from rich.console import Console
+
+    from harness.pipeline.annotations import reading, showing
+    from harness.pipeline.annotations.report import report as measured
+    from harness.tracking.files import write_bytes_atomic
+
+    path = expanded(args.file)
+    votes = reading.read(path, **_how(args)).ballots
+    truth, gold = (reading.read_truth(expanded(file)) if file else None for file in (args.truth, args.gold))
+    facts = measured(votes, truth, gold)
+    if args.plot:
+        write_bytes_atomic(expanded(args.plot), showing.plot(facts, path.name).encode())
+    if args.json:
+        print(json.dumps(facts, indent=2))
+        return 0
+    console = Console(highlight=False)
+    for table in showing.tables(facts):
+        console.print(table)
+        console.print()
+    for note in [*facts["notes"], *(f"undefined, {what}: {why}." for what, why in facts["undefined"].items())]:
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _how(args: Namespace) -> dict[str, Any]:
+    """What the command line says of a file of votes, as :func:`harness.pipeline.annotations.reading.read` takes it."""
+    counts = [name.strip() for name in args.counts.split(",")] if args.counts else []
+    item = {"item": [args.item]} if args.item else {}
+    return {"counts": counts, "control": args.control, "drop": frozenset(args.drop), **item}

@@ -1,0 +1,48 @@
+"""The words of ``harness annotations``; what they do is in :mod:`harness.cli.annotate`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add ``harness annotations report``."""
+    annotations = commands.add_parser(
+        "annotations",
+        help="labels by several people: report, import, export",
+        description="Labels by several people.",
+    )
+    steps = annotations.add_subparsers(dest="step", required=True, metavar="STEP")
+    _report(_step(steps, "report", "annotate:report", "how far annotators agree, and how good they are"))
+
+
+def _step(where: Any, name: str, handler: str, help: str) -> argparse.ArgumentParser:
+    step: argparse.ArgumentParser = where.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    step.set_defaults(handler=handler)
+    return step
+
+
+def _report(step: argparse.ArgumentParser) -> None:
+    _votes(step)
+    step.add_argument("--truth", metavar="FILE", help="columns item, truth: how good are majority and Dawid-Skene?")
+    step.add_argument("--gold", metavar="FILE", help="columns item, truth: how good is every annotator?")
+    step.add_argument("--plot", metavar="FILE.svg", help="write a plot")
+    _json(step)
+
+
+def _votes(step: argparse.ArgumentParser) -> None:
+    step.add_argument(
+        "file", metavar="FILE",
+        help="item,annotator,label[,round or time] as .csv, .tsv or .jsonl; Label Studio's .json; or counts, a column a class",
+    )  # fmt: skip
+    step.add_argument("--counts", metavar="A,B,C", help="columns of counts, a class each (default: all but item)")
+    step.add_argument("--item", metavar="FIELD", help="Label Studio: the field of the data that names a row")
+    step.add_argument("--control", metavar="NAME", help="Label Studio: which choices, where there are several")
+    step.add_argument(
+        "--drop", action="append", default=[], metavar="LABEL", help="leave out votes for it, e.g. unsure; repeatable"
+    )
+
+
+def _json(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--json", action="store_true", help="print JSON for scripts")
