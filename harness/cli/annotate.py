@@ -35,6 +35,33 @@ def report(args: Namespace) -> int:
     return 0
 
 
+def take(args: Namespace) -> int:
+    """Make a data set of votes and say what became of them."""
+    from harness.cli.organise import further
+    from harness.pipeline.annotations.taking import Wish
+    from harness.pipeline.annotations.taking import take as taken
+
+    wish = Wish(
+        args.to, expanded(args.file), args.rows, args.truth, args.text, args.label, _how(args), further(args.set)
+    )
+    made = taken(wish, expanded(args.config_dir))
+    if args.json:
+        facts = {"dataset": args.to, "rows": len(made.dataset.y), "labels": made.votes, "annotators": made.annotators}
+        facts |= {"classes": list(made.dataset.class_names), "sources": dict(made.sources), "notes": list(made.notes)}
+        print(json.dumps(facts | {"files": [str(path) for path in made.files]}, indent=2))
+        return 0
+    people = "annotators that are not known" if made.annotators is None else f"{made.annotators} annotators"
+    print(f"{len(made.dataset.y)} rows, {made.votes} votes of {people}, classes: {', '.join(made.dataset.class_names)}")
+    for name, count in sorted(made.sources.items()):
+        print(f"  label from {name}: {count} rows")
+    for note in made.notes:
+        print(f"  note: {note}")
+    for path in made.files:
+        print(f"written  {path}")
+    print(f"A challenge on it says `override /dataset: {args.to}`.")
+    return 0
+
+
 def _how(args: Namespace) -> dict[str, Any]:
     """What the command line says of a file of votes, as :func:`harness.pipeline.annotations.reading.read` takes it."""
     counts = [name.strip() for name in args.counts.split(",")] if args.counts else []

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Add ``harness annotations report``."""
+    """Add ``harness annotations report``, ``import`` and ``export``."""
     annotations = commands.add_parser(
         "annotations",
         help="labels by several people: report, import, export",
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     )
     steps = annotations.add_subparsers(dest="step", required=True, metavar="STEP")
     _report(_step(steps, "report", "annotate:report", "how far annotators agree, and how good they are"))
+    _import(_step(steps, "import", "annotate:take", "make a data set of votes and the rows they are about"))
 
 
 def _step(where: Any, name: str, handler: str, help: str) -> argparse.ArgumentParser:
@@ -28,6 +29,23 @@ def _report(step: argparse.ArgumentParser) -> None:
     step.add_argument("--truth", metavar="FILE", help="columns item, truth: how good are majority and Dawid-Skene?")
     step.add_argument("--gold", metavar="FILE", help="columns item, truth: how good is every annotator?")
     step.add_argument("--plot", metavar="FILE.svg", help="write a plot")
+    _json(step)
+
+
+def _import(step: argparse.ArgumentParser) -> None:
+    _votes(step)
+    step.add_argument("--to", metavar="DATASET", required=True, help="name of the new data set; none is overwritten")
+    step.add_argument("--rows", metavar="EXISTING", help="data set whose rows these are (default: the tasks' own data)")
+    step.add_argument(
+        "--truth", choices=["majority", "dawid_skene"], default="majority",
+        help="where there is no gold (default: majority; ties are drawn)",
+    )  # fmt: skip
+    step.add_argument("--text", metavar="FIELD", help="tasks of texts: the field that holds them (default: text)")
+    step.add_argument("--label", metavar="COLUMN", default="label", help="what the column of labels is to be called")
+    step.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further key of the data set")
+    step.add_argument(
+        "--config-dir", metavar="DIR", default="conf", help="where to write, made if need be (default: conf)"
+    )
     _json(step)
 
 
