@@ -62,6 +62,24 @@ def take(args: Namespace) -> int:
     return 0
 
 
+def ask(args: Namespace) -> int:
+    """Write a Label Studio project and say how it is used."""
+    from harness.pipeline.annotations.asking import ask as asked
+
+    config_dir = expanded(args.config_dir) if args.config_dir else None
+    made = asked(args.challenge, expanded(args.out), n=args.n, by=args.by, config_dir=config_dir)
+    if args.json:
+        facts = {"challenge": args.challenge, "tasks": made.tasks, "labelled": made.labelled, "rule": made.rule}
+        print(json.dumps(facts | {"files": [str(path) for path in made.files]}, indent=2))
+        return 0
+    print(f"{made.tasks} rows to label, by a model of {made.labelled} rows; {made.rule}.")
+    for path in made.files:
+        print(f"written  {path}")
+    print("In Label Studio: a new project, label_config.xml as its labelling interface, tasks.json imported;")
+    print("then export as JSON and take it in with `harness annotations import`.")
+    return 0
+
+
 def _how(args: Namespace) -> dict[str, Any]:
     """What the command line says of a file of votes, as :func:`harness.pipeline.annotations.reading.read` takes it."""
     counts = [name.strip() for name in args.counts.split(",")] if args.counts else []

@@ -16,6 +16,7 @@ def add(commands: Any) -> None:
     steps = annotations.add_subparsers(dest="step", required=True, metavar="STEP")
     _report(_step(steps, "report", "annotate:report", "how far annotators agree, and how good they are"))
     _import(_step(steps, "import", "annotate:take", "make a data set of votes and the rows they are about"))
+    _export(_step(steps, "export", "annotate:ask", "write a Label Studio project of the rows to label next"))
 
 
 def _step(where: Any, name: str, handler: str, help: str) -> argparse.ArgumentParser:
@@ -46,6 +47,17 @@ def _import(step: argparse.ArgumentParser) -> None:
     step.add_argument(
         "--config-dir", metavar="DIR", default="conf", help="where to write, made if need be (default: conf)"
     )
+    _json(step)
+
+
+def _export(step: argparse.ArgumentParser) -> None:
+    step.add_argument("challenge")
+    step.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+    step.add_argument("--n", metavar="N", type=int, default=100, help="how many rows (default: 100)")
+    step.add_argument(
+        "--by", choices=["margin", "entropy", "random"], default="margin", help="which rows first (default: margin)"
+    )
+    step.add_argument("--config-dir", metavar="DIR", help="your own config directory, added to the shipped one")
     _json(step)
 
 

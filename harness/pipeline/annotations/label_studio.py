@@ -139,7 +139,7 @@ def _whole(record: _OBJECT, i: int) -> _Task:
     where = f"task {own_id or i + 1}"
     if not isinstance(annotations, list) or not all(isinstance(each, dict) for each in annotations):
         raise ProtocolError(f"The annotations of {where} are no list of objects.", "Export it from Label Studio again.")
-    return own_id, _data(record.get("data"), where), [_annotation(each, where) for each in annotations]
+    return own_id, _data(record.get("data")), [_annotation(each, where) for each in annotations]
 
 
 def _annotation(plain: _OBJECT, task: str) -> _Annotation:
@@ -169,7 +169,7 @@ def _small(record: _OBJECT, i: int, control: str | None) -> _Task:
     own_id = _cell(record.get("id", ""))
     where = f"Annotation {_cell(record.get('annotation_id', '?'))} of task {own_id or i + 1}"
     choices = {key: _labels(record[key]) for key in controls if key in record}
-    return own_id, _data(data, where), [_Annotation(where, choices, _person(record.get("annotator")), _time(record))]
+    return own_id, _data(data), [_Annotation(where, choices, _person(record.get("annotator")), _time(record))]
 
 
 def _labels(value: object) -> list[str]:
@@ -191,16 +191,17 @@ def _time(plain: _OBJECT) -> str:
     return _cell(plain.get("updated_at") or plain.get("created_at") or "")
 
 
-def _data(value: object, where: str) -> dict[str, str]:
-    return dict(_fields(value if isinstance(value, dict) else {}, where))
+def _data(value: object) -> dict[str, str]:
+    return dict(_fields(value if isinstance(value, dict) else {}))
 
 
-def _fields(data: _OBJECT, where: str) -> Iterator[tuple[str, str]]:
+def _fields(data: _OBJECT) -> Iterator[tuple[str, str]]:
+    """Fields as text. An object, as the tag Table shows it, is its own fields; a list stands as JSON."""
     for key, value in data.items():
-        yield (
-            str(key).strip(),
-            json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _cell(value),
-        )
+        if isinstance(value, dict):
+            yield from ((str(inner).strip(), _cell(each)) for inner, each in value.items())
+        else:
+            yield str(key).strip(), _cell(value)
 
 
 def _cell(value: object) -> str:
