@@ -31,7 +31,7 @@ class DawidSkene:
 
 
 def dawid_skene(
-    cast: Cast, n: int, n_classes: int, *, smoothing: float = 0.0, tolerance: float = 1e-6, most: int = 100
+    cast: Cast, n: int, n_classes: int, *, smoothing: float = 0.0, tolerance: float = 1e-4, most: int = 100
 ) -> DawidSkene:
     """Maximum likelihood by EM, started from every item's shares of votes.
 

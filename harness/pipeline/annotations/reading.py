@@ -19,6 +19,7 @@ ITEM, LABEL, ROUND, TIME = "item", "label", "round", "time"
 PEOPLE = ("annotator", "worker")
 _TRUTH = ("truth", "gold", "label")
 _QUARTERS = 4
+_SHAPES = "A long table has the columns item, annotator (or worker), label; one of counts a column a class (--counts)."
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,10 @@ def _counts(table: sheet.Sheet, names: Sequence[str], drop: Collection[str]) -> 
     if LABEL in classes and not names:
         raise ProtocolError(
             f"{table.name} has the column label and none that says whose labels these are.",
-            "A long table has the columns item, annotator (or worker), label; one of counts a column a class (--counts).",
+            _SHAPES,
         )
     if len(classes) < 2:
-        raise ProtocolError(f"{table.name} has counts of {len(classes)} classes; two are the least.", "See --counts.")
+        raise ProtocolError(f"{table.name} has neither a column of annotators nor two of counts.", _SHAPES)
     found = np.zeros((len(table), len(classes)), np.int64)
     for c, name in enumerate(classes):
         cells = _column(table, name)
@@ -202,6 +203,6 @@ def _column(table: sheet.Sheet, name: str) -> list[str]:
     if name not in table.columns:
         raise ProtocolError(
             f"{table.name} has no column {name!r}; its columns: {', '.join(list(table.columns)[:30])}.",
-            "Votes have the columns item, annotator (or worker), label; truth has item, truth; counts a column a class.",
+            f"{_SHAPES} Truth has the columns item and truth.",
         )
     return [cell.strip() for cell in table.columns[name]]

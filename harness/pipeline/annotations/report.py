@@ -116,17 +116,19 @@ def _pairs(cast: Cast, counts: IntArray, why: dict[str, str]) -> Facts:
 
 
 def _consensus(votes: Ballots, truth: IntArray, why: dict[str, str]) -> Facts:
-    found = {"majority_accuracy": _plain(consensus.accuracy(consensus.majority(votes.counts), truth, votes.voted))}
-    found["dawid_skene_accuracy"] = None
+    found: Facts = {
+        "majority_accuracy": _plain(consensus.accuracy(consensus.majority(votes.counts), truth, votes.voted))
+    }
+    found |= {"dawid_skene_accuracy": None, "dawid_skene_iterations": None}
     if found["majority_accuracy"] is None:
         why["majority_accuracy"] = why["dawid_skene_accuracy"] = "no item with a vote has a truth"
     elif votes.cast is None:
         why["dawid_skene_accuracy"] = "counts do not say who voted"
     else:
         model = consensus.dawid_skene(votes.cast, *votes.counts.shape)
-        found["dawid_skene_accuracy"] = _plain(
-            consensus.accuracy(consensus.most_probable(model.posterior), truth, votes.voted)
-        )
+        shares = consensus.most_probable(model.posterior)
+        found["dawid_skene_accuracy"] = _plain(consensus.accuracy(shares, truth, votes.voted))
+        found["dawid_skene_iterations"] = model.iterations
     return found
 
 
