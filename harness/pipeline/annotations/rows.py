@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from harness import registry
 from harness.data import settings_class
 from harness.data.own import sheet
+from harness.data.own.settings import OwnSettings
 from harness.data.own.table import Table
 from harness.data.own.text import Text
 from harness.errors import ProtocolError
@@ -118,7 +122,7 @@ def of_dataset(name: str, config_dir: Path) -> tuple[Rows, tuple[str, ...]]:
         known = ", ".join(sorted(p.stem for p in (config_dir / "dataset").glob("[!._]*.yaml"))) or "none"
         raise ProtocolError(f"There is no data set {name!r:.80} in {config_dir}.", f"There are: {known}.")
     plain = source.load(path)
-    settings = settings_class(str(plain.get("name"))).model_validate(plain, context={"root": config_dir.resolve()})
+    settings = own_settings(plain, config_dir)
     if not isinstance(settings, Table | Text) or settings.path is None or not (config_dir / settings.path).is_file():
         raise ProtocolError(
             f"{path} is no table and no text in one file of {config_dir}.", "Votes are given to the rows of such alone."
@@ -137,6 +141,17 @@ def of_dataset(name: str, config_dir: Path) -> tuple[Rows, tuple[str, ...]]:
     else:
         kept["meta"] = list(dict.fromkeys([*plain.get("meta", []), SOURCE]))
     return Rows(dict(table.columns), settings.id, settings.label, kept), classes
+
+
+def own_settings(plain: Mapping[str, Any], root: Path) -> OwnSettings:
+    """The settings of an own data set, from its YAML; ``root``: the config directory. Raises ProtocolError."""
+    try:
+        settings = settings_class(str(plain.get("name"))).model_validate(plain, context={"root": root.resolve()})
+    except ValidationError as error:
+        raise ProtocolError(f"The data set is not valid: {'; '.join(registry.problems(error, 'dataset'))}.") from None
+    if not isinstance(settings, OwnSettings):
+        raise ProtocolError(f"The data set is of the kind {settings.name}, whose rows are not an organiser's own.")
+    return settings
 
 
 def _pictures(cells: Sequence[str]) -> dict[str, bytes]:

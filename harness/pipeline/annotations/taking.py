@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from harness import registry
-from harness.data import Dataset, settings_class
-from harness.data.own.settings import OwnSettings
+from harness.data import Dataset
 from harness.data.own.source import digest, files_under
 from harness.errors import ProtocolError
 from harness.pipeline.annotations import label_studio, reading, rows
@@ -62,6 +59,7 @@ def take(wish: Wish, config_dir: Path) -> Taken:
     source.check_name(wish.name, Path("dataset") / f"{wish.name}.yaml", "data set")
     if wish.rows is not None and not config_dir.is_dir():
         raise ProtocolError(f"--config-dir {config_dir} is not a directory.")
+    _check_free(wish.name, config_dir)
     known = rows.of_dataset(wish.rows, config_dir) if wish.rows is not None else None
     names = {"item": [label_studio.ITEM, *([known[0].id] if known else [])]} | dict(wish.how)
     read = reading.read(wish.file, salt=wish.name, **names)
@@ -85,6 +83,11 @@ def take(wish: Wish, config_dir: Path) -> Taken:
         return _move(_stage(wish, votes, made, stage), wish, config_dir, stage)
 
 
+def _check_free(name: str, config_dir: Path) -> None:
+    if name in catalogue.data_sets(config_dir if config_dir.is_dir() else None):
+        raise ProtocolError(f"There is a data set {name} already; nothing was written.", "Choose another name.")
+
+
 def _check_classes(votes: Ballots, labels: Sequence[str]) -> None:
     code, names = classes_of([cell.strip() for cell in labels])
     count = dict(zip(names, np.bincount(code).tolist(), strict=True))
@@ -106,11 +109,11 @@ def _stage(wish: Wish, votes: Ballots, made: rows.Rows, stage: Path) -> Taken:
     files = {"path": (folder / "rows.csv").as_posix(), "votes": (folder / "votes.csv").as_posix()}
     plain: dict[str, Any] = {"name": made.settings["name"], **files, **made.settings, **wish.keys}
     place = stage / "dataset" / f"{wish.name}.yaml"
-    settings = _settings(plain, stage)
+    settings = rows.own_settings(plain, stage)
     sha256 = digest(settings.sources(stage / files["path"]), stage / folder)
     plain = {"name": plain.pop("name"), "path": plain.pop("path"), "sha256": sha256, **plain}
     write(place, yaml_text(plain, _REMARK.format(source=rows.SOURCE)))
-    dataset = _settings(source.load(place), stage).load()
+    dataset = rows.own_settings(source.load(place), stage).load()
     people = None if votes.cast is None else len(np.unique(votes.cast.annotator))
     return Taken(
         dataset, (), int(votes.counts.sum()), people, Counter(made.columns[rows.SOURCE]),
@@ -130,15 +133,6 @@ def _votes(votes: Ballots, ids: set[str]) -> dict[str, list[Any]]:
         "annotator": [cast.annotators[a] for a in cast.annotator],
         "label": [votes.classes[c] for c in cast.label],
     }
-
-
-def _settings(plain: Mapping[str, Any], root: Path) -> OwnSettings:
-    try:
-        settings = settings_class(plain["name"]).model_validate(plain, context={"root": root})
-    except ValidationError as error:
-        raise ProtocolError(f"The data set is not valid: {'; '.join(registry.problems(error, 'dataset'))}.") from None
-    assert isinstance(settings, OwnSettings)  # its kind is one of ours
-    return settings
 
 
 def _move(made: Taken, wish: Wish, config_dir: Path, stage: Path) -> Taken:

@@ -41,7 +41,7 @@ def crowd(found: Callable[[str], Path]) -> Crowd:
                 "labelme": ("labelme_crowd", "LabelMe_Z_train.txt"),
                 "sentiment_polarity": ("sentiment_crowd", "Sentiment_Z_train.txt"),
             }[name]
-            answers = np.loadtxt(gzip.open(found(f"{folder}/answers.txt.gz")), dtype=int)
+            answers = np.loadtxt(found(f"{folder}/answers.txt.gz"), dtype=int)
             item, worker = np.nonzero(answers >= 0)
             true = np.loadtxt(found(f"{folder}/{truth}"), dtype=int)
             votes = ballots(words(item), words(answers[item, worker]), words(worker))

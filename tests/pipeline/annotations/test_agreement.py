@@ -83,7 +83,7 @@ def test_fleiss_is_what_a_loop_gives(m: int, labels: list[list[int]]) -> None:
     labels = [row[:m] for row in labels]
     counts = np.array([[row.count(c) for c in range(3)] for row in labels])
     agreed = [sum(a == b for a, b in permutations(row, 2)) / (m * (m - 1)) for row in labels]
-    votes = sum(labels, [])
+    votes = [label for row in labels for label in row]
     chance = sum((votes.count(c) / len(votes)) ** 2 for c in range(3))
     wanted = (np.mean(agreed) - chance) / (1 - chance) if len(set(votes)) > 1 else float("nan")
     assert agreement.fleiss(counts) == pytest.approx(wanted, nan_ok=True)
