@@ -14,11 +14,13 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.api import FloatArray, IntArray
 from harness.data import Dataset
 from harness.data.own import sheet
 from harness.data.own.images import Images
+from harness.data.own.settings import OwnSettings
 from harness.data.own.table import Table
 from harness.errors import ProtocolError
 from harness.paths import permit
@@ -61,7 +63,7 @@ def ask(name: str, out: Path, *, n: int = 100, by: By = "margin", config_dir: Pa
     dataset = challenge.load_dataset()
     asked = rank(challenge, dataset, n, by)
     field, shown = _shown(challenge, dataset, asked.rows)
-    ids = dataset.extras.get("id", np.arange(len(dataset.y)))[asked.rows]
+    ids = _names(challenge, dataset)[asked.rows]
     model = f"{challenge.name}/{challenge.model.name}"
     tasks = [
         {
@@ -125,6 +127,12 @@ def _shown(challenge: Challenge, dataset: Dataset, rows: IntArray) -> tuple[str,
         columns = {name: cells for name, cells in table.columns.items() if name not in hidden}
         return "row", [{name: cells[i] for name, cells in columns.items()} for i in rows]
     return "row", [{f"feature {j + 1}": float(x) for j, x in enumerate(dataset.X[i])} for i in rows]
+
+
+def _names(challenge: Challenge, dataset: Dataset) -> npt.NDArray[np.generic]:
+    """What the rows are called: their ids; positions where nobody has given any, as names of files may tell the class."""
+    named = isinstance(challenge.dataset, OwnSettings) and challenge.dataset.id is not None
+    return dataset.extras["id"] if named else np.arange(len(dataset.y))
 
 
 def _png(pixels: FloatArray) -> bytes:
