@@ -47,30 +47,36 @@ def dawid_skene(
     """
     from scipy.sparse import csr_array
 
-    people = len(cast.annotators)
-    cell = cast.annotator * n_classes + cast.label
-    cast_in = csr_array((np.ones(len(cast)), (cast.item, cell)), shape=(n, people * n_classes))
+    voted, row = np.unique(cast.item, return_inverse=True)
+    people, cell = len(cast.annotators), cast.annotator * n_classes + cast.label
+    cast_in = csr_array((np.ones(len(cast)), (row, cell)), shape=(len(voted), people * n_classes))
     cast_of = csr_array(cast_in.T)
-    votes = np.bincount(cast.item * n_classes + cast.label, minlength=n * n_classes).reshape(n, n_classes)
-    silent = votes.sum(axis=1) == 0
-    posterior = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
-    prior = posterior.sum(axis=0) / (~silent).sum()
-    confusion, step, change = np.empty(0), 0, np.inf
+    votes = np.bincount(row * n_classes + cast.label, minlength=len(voted) * n_classes).reshape(-1, n_classes)
+    posterior = votes / votes.sum(axis=1, keepdims=True)
+    prior, confusion, step, change = np.empty(0), np.empty(0), 0, np.inf
     while step < most and change > tolerance:
         step += 1
-        prior = posterior[~silent].mean(axis=0)
+        prior = posterior.mean(axis=0)
         confusion = (cast_of @ posterior).reshape(people, n_classes, n_classes) + max(smoothing, _FLOOR)
         confusion /= confusion.sum(axis=1, keepdims=True)  # axes: annotator, vote, truth
         with np.errstate(divide="ignore"):
-            log = np.log(prior) + cast_in @ np.log(confusion).reshape(-1, n_classes)
-        log -= log.max(axis=1, keepdims=True)
-        new = np.exp(log)
-        new /= new.sum(axis=1, keepdims=True)
-        change = float(np.abs(new - posterior)[~silent].max())
-        posterior = np.where(silent[:, None], 0.0, new)
-    return DawidSkene(
-        np.where(silent[:, None], prior, posterior), confusion.transpose(0, 2, 1), prior, step, change <= tolerance
-    )
+            new = np.log(prior) + cast_in @ np.log(confusion).reshape(-1, n_classes)
+        new -= _across(np.maximum, new)[:, None]
+        np.exp(new, out=new)
+        new /= _across(np.add, new)[:, None]
+        change = float(np.abs(new - posterior).max())
+        posterior = new
+    everywhere = np.tile(prior, (n, 1))
+    everywhere[voted] = posterior
+    return DawidSkene(everywhere, confusion.transpose(0, 2, 1), prior, step, change <= tolerance)
+
+
+def _across(operation: np.ufunc, array: FloatArray) -> FloatArray:
+    """An operation along the short last axis, [n, C] -> [n], in C long steps: several times sooner than numpy's own way."""
+    found = array[:, 0].copy()
+    for column in array.T[1:]:
+        operation(found, column, out=found)
+    return found
 
 
 def majority(counts: IntArray) -> FloatArray:

@@ -170,7 +170,7 @@ def _kept(labels: Sequence[str], drop: Collection[str], notes: list[str]) -> lis
 
 
 def _only(kept: Sequence[int], *columns: Sequence[str]) -> list[list[str]]:
-    return [[column[i] for i in kept] for column in columns]
+    return [list(column) if len(kept) == len(column) else [column[i] for i in kept] for column in columns]
 
 
 def _rounds(table: sheet.Sheet, kept: Sequence[int]) -> tuple[IntArray | None, tuple[IntArray, Sequence[str]] | None]:
