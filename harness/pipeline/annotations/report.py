@@ -24,17 +24,17 @@ def report(votes: Ballots, truth: Mapping[str, str] | None = None, gold: Mapping
     truth: label by item, which consensus labels are held against (``majority_accuracy``, ``dawid_skene_accuracy``).
     gold: label by item, which single annotators are held against; default: the file's own gold, else ``truth``.
     """
-    cast, counts = votes.cast, votes.counts
+    cast, counts, cast_on = votes.cast, votes.counts, votes.voted[votes.voted > 0]
     why: dict[str, str] = {}
     facts: Facts = {
-        "items": int((votes.voted > 0).sum()),
+        "items": len(cast_on),
         "annotators": None if cast is None else len(np.unique(cast.annotator)),
         "labels": int(counts.sum()),
         "classes": list(votes.classes),
-        "votes_per_item": {"least": int(votes.voted.min()), "most": int(votes.voted.max())},
+        "votes_per_item": {"least": int(cast_on.min()), "most": int(cast_on.max())},
         "alpha": _plain(agreement.alpha(counts)),
         "alpha_ci95": None,
-        "fleiss": _plain(agreement.fleiss(counts)),
+        "fleiss": _plain(agreement.fleiss(counts[votes.voted > 0])),
         "cohen_mean": None,
     }
     interval = agreement.alpha_interval(counts)
@@ -42,7 +42,7 @@ def report(votes: Ballots, truth: Mapping[str, str] | None = None, gold: Mapping
     if facts["alpha"] is None:
         why["alpha"] = _no_alpha(votes)
     if facts["fleiss"] is None:
-        why["fleiss"] = _no_fleiss(votes)
+        why["fleiss"] = _no_fleiss(**facts["votes_per_item"])
     facts["pairs"], facts["pairs_total"], facts["pairs_undefined"] = [], 0, 0
     if cast is None:
         why["cohen_mean"] = "counts do not say who voted"
@@ -173,8 +173,7 @@ def _no_alpha(votes: Ballots) -> str:
     return "all votes that can be compared are one label"
 
 
-def _no_fleiss(votes: Ballots) -> str:
-    least, most = int(votes.voted.min()), int(votes.voted.max())
+def _no_fleiss(least: int, most: int) -> str:
     if least != most:
         return f"items have {least} to {most} votes, and Fleiss' kappa is of equal numbers; Krippendorff's alpha is not"
     return "items have one vote each" if most < 2 else "all votes are one label"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.evaluation.plots import Bar, interval_svg
 from harness.pipeline.annotations.report import MOST_PAIRS, Facts
+from harness.protocol.folder import shown
 
 _ROWS = 10  # of a table whose rest is in the JSON
 _BARS = 40
@@ -50,7 +51,7 @@ def plot(facts: Facts, name: str) -> str:
     else:
         rows = [(one["label"], one["agreement"], one["votes"]) for one in facts["per_class"]]
         axis = "chance that another vote says the same"
-    bars = [Bar(row, share, *wilson(share, n)) for row, share, n in rows if share is not None]
+    bars = [Bar(shown(row), share, *wilson(share, n)) for row, share, n in rows if share is not None]
     return interval_svg(bars[:_BARS], axis, title)
 
 
@@ -71,9 +72,9 @@ def _whole(facts: Facts) -> Table:
     }  # fmt: skip
     for key, title in names.items():
         if key in facts:
-            shown = _shown(facts[key]) if facts[key] is not None else f"undefined: {facts['undefined'][key]}"
+            text = _shown(facts[key]) if facts[key] is not None else f"undefined: {facts['undefined'][key]}"
             ends = facts["alpha_ci95"] if key == "alpha" else None
-            table.add_row(title, Text(shown + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")))
+            table.add_row(title, Text(text + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")))
     return table
 
 
@@ -90,7 +91,7 @@ def _table(title: str, rows: Sequence[Facts], columns: Sequence[str], most: int 
 def _shown(value: object) -> str:
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else shown(str(value))
 
 
 def _at_best(one: Facts) -> float:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import ProtocolError
 from harness.pipeline.annotations import reading
 from harness.pipeline.annotations.ballots import NOBODY, OTHER
 from tests.pipeline.annotations.conftest import annotation, task
 
+KEYS = (
+    "id", "data", "annotations", "annotator", "label", "result", "value", "choices", "from_name", "completed_by", "email",
+    "was_cancelled", "ground_truth", "updated_at", "item", "annotation_id",
+)  # fmt: skip
 Put = Callable[..., Path]
 
 
@@ -220,3 +227,31 @@ def test_labels_that_are_no_answer_can_be_left_out(put: Put) -> None:
     assert votes.notes == ("1 votes for unsure are left out.",)
     assert np.array_equal(votes.voted, [1, 1])
     assert reading.read(put("item,x,unsure,y\na,1,4,1\n"), drop={"unsure"}).ballots.counts.tolist() == [[1, 1]]
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.sampled_from(["", "x", "a@b.c", "2024-05-01"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=8), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=300)
+def test_whatever_json_says_it_is_votes_or_a_paragraph(tmp_path_factory: pytest.TempPathFactory, plain: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "odd.json"
+    path.write_text(json.dumps(plain))
+    with suppress(ProtocolError):
+        assert reading.read(path).ballots.counts.sum() > 0
+
+
+@given(st.text(alphabet='ab12,.-"\n\t @:', max_size=60), st.sampled_from(["round", "time", "note"]))
+@settings(deadline=None, max_examples=300)
+def test_whatever_a_table_says_it_is_votes_or_a_paragraph(
+    tmp_path_factory: pytest.TempPathFactory, body: str, beside: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "odd.csv"
+    for head in (f"item,annotator,label,{beside}", "item,a,b"):
+        path.write_text(f"{head}\n{body}")
+        with suppress(ProtocolError):
+            assert reading.read(path).ballots.counts.sum() > 0

@@ -84,6 +84,15 @@ def test_unequal_numbers_of_votes_leave_fleiss_undefined(here: Path, capsys: pyt
     assert "2 to 3 votes" in found["undefined"]["fleiss"]
 
 
+def test_names_out_of_a_file_command_no_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "odd.csv").write_text("item,annotator,label\na,\x1b[2Jann,x\na,[bold]<b>,y\nb,\x1b[2Jann,x\n")
+    assert main(["annotations", "report", "odd.csv", "--plot", "odd.svg"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b[2J" not in said
+    assert "[bold]<b>" in said
+    ET.parse(here / "odd.svg")
+
+
 def test_gold_judges_people_and_truth_the_consensus(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "gold.csv").write_text("item,truth\nc,y\n")
     found = facts(capsys, "votes.csv", "--truth", "truth.csv", "--gold", "gold.csv")
@@ -114,7 +123,11 @@ def test_label_studio_and_its_gold(here: Path, capsys: pytest.CaptureFixture[str
     tasks = [task(k, [annotation(1, "ja"), annotation(2, "nein" if k else "ja"),
                       annotation(3, "ja", ground_truth=True)]) for k in range(3)]  # fmt: skip
     (here / "project.json").write_text(json.dumps(tasks))
+    tasks.append(task(9, [annotation(3, "ja", ground_truth=True)]))  # gold without a vote is no item of the votes
+    (here / "project.json").write_text(json.dumps(tasks))
     found = facts(capsys, "project.json")
+    assert found["items"] == 3
+    assert found["fleiss"] is not None
     assert [(one["annotator"], one["accuracy"]) for one in found["per_annotator"]] == [
         ("1", 1),
         ("2", pytest.approx(1 / 3)),
