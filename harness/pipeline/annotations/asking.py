@@ -24,7 +24,7 @@ from harness.data.own.settings import OwnSettings
 from harness.data.own.table import Table
 from harness.errors import ProtocolError
 from harness.paths import permit
-from harness.pipeline.annotations.label_studio import ITEM
+from harness.pipeline.annotations.label_studio import CONTROL, ITEM
 from harness.pipeline.annotations.ranking import By, rank
 from harness.pipeline.annotations.rows import SOURCE
 from harness.protocol import source
@@ -32,7 +32,6 @@ from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.tracking.files import TEMPORARY, disk_errors, json_bytes
 
-CONTROL = "label"
 _FLAT: dict[str, tuple[int, ...]] = {"digits": (8, 8)}  # data sets whose columns are pixels
 _TAGS = {"text": "Text", "image": "Image", "row": "Table"}
 _MIME = {".jpg": "jpeg", ".jpeg": "jpeg"}

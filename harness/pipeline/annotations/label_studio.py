@@ -18,6 +18,7 @@ from harness.data.own import sheet
 from harness.errors import ProtocolError
 
 ITEM = "item"  # the field of a task's data that names its row, in the projects that we write
+CONTROL = "label"  # what the choices are called in these
 _MIN_KEYS = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 _OBJECT = dict[str, Any]
 
@@ -164,7 +165,8 @@ def _small(record: _OBJECT, i: int, control: str | None) -> _Task:
     keys = list(record)
     last = keys.index("annotator") if "annotator" in keys else len(keys)
     first = keys.index("id") + 1 if "id" in keys[:last] else last
-    controls = [control] if control is not None else keys[first:last]
+    between = keys[first:last]  # of other fields too, where the data have a field `id` themselves
+    controls = [control] if control is not None else [CONTROL] if CONTROL in between else between
     data = {key: value for key, value in record.items() if key not in (*_MIN_KEYS, *controls, "id")}
     own_id = _cell(record.get("id", ""))
     where = f"Annotation {_cell(record.get('annotation_id', '?'))} of task {own_id or i + 1}"

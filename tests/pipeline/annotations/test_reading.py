@@ -189,9 +189,11 @@ def test_label_studio_json_min(put: Put) -> None:
     assert read.ballots.classes == ("不可", "可")
     assert read.tasks["1"] == {"text": "document 1", "source": "a"}
     assert read.ballots.notes == ("1 annotations without a choice are left out.",)
-    two = [record(1, 1, label="a", tone="b")]
+    two = [record(1, 1, mood="a", tone="b")]
     assert "--control" in refused(put(two, "min.json"))
     assert reading.read(put(two, "min.json"), control="tone").ballots.classes == ("b",)
+    first = [{"id": k, **{key: value for key, value in record(k, 1, label="a").items() if key != "id"}} for k in (1, 2)]
+    assert reading.read(put(first, "min.json")).tasks["2"] == {"text": "document 2", "source": "a"}
 
 
 @pytest.mark.parametrize(
