@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
-from harness.cli import organiser
+from harness.cli import organiser, rounds
 from harness.cli.annotations import add as add_annotations
 from harness.errors import BenchmarkError, ProtocolError
 
@@ -167,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
 
     organiser.add(commands)
     add_annotations(commands)
+    rounds.add(commands)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")
