@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import __version__
 from harness.cli import organiser, rounds
+from harness.cli.annotations import add as add_annotations
 from harness.errors import BenchmarkError, ProtocolError
 
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
@@ -165,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("path")
 
     organiser.add(commands)
+    add_annotations(commands)
     rounds.add(commands)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")

@@ -7,13 +7,11 @@ what proved sound is moved to its place, the challenge's own file last.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,10 +31,10 @@ from harness.protocol import catalogue, source, specifications
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES, settings_for
+from harness.protocol.staging import staged, write, yaml_text
 from harness.tracks import track_class
 
 _KEPT = re.compile(r"`(columns: \{.*\})`")  # what a table says of its columns where nobody has said it
-_STAGE = ".harness-new-"
 _SECRET = "Splits and noise are drawn from the secret: in a competition keep this file to yourself."
 
 
@@ -72,32 +70,11 @@ def found(wish: Wish, config_dir: Path) -> Founded:
     source.check_name(wish.name, Path("challenge") / f"{wish.name}.yaml")
     if not wish.data.exists():
         raise ProtocolError(f"There is no {wish.data}.", "--data names a file, or a folder of files.")
-    try:
-        config_dir.mkdir(parents=True, exist_ok=True)
-        with _alone(config_dir):
-            taken = [path for path in _places(wish, config_dir).values() if path.exists()]
-            if taken:
-                raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
-            for litter in config_dir.glob(f"{_STAGE}*"):  # of one that was killed
-                shutil.rmtree(litter, ignore_errors=True)
-            stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=config_dir))
-            try:
-                return _move(_stage(wish, config_dir, stage), wish, config_dir, stage)
-            finally:
-                shutil.rmtree(stage, ignore_errors=True)
-    except OSError as error:
-        raise ProtocolError(f"{error.filename or config_dir} cannot be written: {error.strerror or error}.") from error
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One writer of a folder at a time; another waits."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    with staged(config_dir) as stage:
+        taken = [path for path in _places(wish, config_dir).values() if path.exists()]
+        if taken:
+            raise ProtocolError(f"{taken[0]} exists already; nothing was written.", "Choose another name.")
+        return _move(_stage(wish, config_dir, stage), wish, config_dir, stage)
 
 
 def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
@@ -110,28 +87,28 @@ def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
     if track is None:
         raise ProtocolError(f"No challenge is made for the track {wish.track!r:.80}.", f"Known: {', '.join(TITLES)}.")
     places = _places(wish, stage)
-    _write(places["dataset"], _yaml(plain))
+    write(places["dataset"], yaml_text(plain))
     quick = load_challenge(catalogue.quick_challenge(track.task.kind))
     protocol = {"title": wish.title or f"{TITLES[wish.track]} ({wish.name})", "secret": secrets.token_hex(16)}
     protocol |= {"baseline": quick.baseline}
-    _write(places["challenge"], _challenge(wish, protocol))
+    write(places["challenge"], _challenge(wish, protocol))
     dataset = load_challenge(wish.name, config_dir=stage).load_dataset()
 
     pinned = re.search(r"`sha256: ([0-9a-f]{64})`", " ".join(dataset.notes))
     inferred = _KEPT.search(" ".join(dataset.notes))
     plain |= ({"sha256": pinned[1]} if pinned else {}) | (yaml.safe_load(inferred[1]) if inferred else {})
-    _write(places["dataset"], _yaml(plain, "Kinds and keys: docs/datasets/own.md."))
+    write(places["dataset"], yaml_text(plain, "Kinds and keys: docs/datasets/own.md."))
     sizes = settings_for(wish.track, dataset, by_part="part" in wish.keys, by_time="time" in wish.keys)
-    _write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
+    write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
     challenge = load_challenge(wish.name, config_dir=stage)
     fitting = catalogue.baseline_names(track.task.kind, challenge.track.left_out())
     if challenge.baseline not in fitting:
         protocol["baseline"] = "random"
-        _write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
+        write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
         challenge = load_challenge(wish.name, config_dir=stage)
     dataset = challenge.load_dataset()
-    _write(places["spec"], _specification(wish, dataset, challenge.dataset))
-    _write(places["card"], card(specifications.read(places["spec"]), counted(dataset)))
+    write(places["spec"], _specification(wish, dataset, challenge.dataset))
+    write(places["card"], card(specifications.read(places["spec"]), counted(dataset)))
     return Founded(challenge, dataset, (), (*dataset.notes, *_unmeasured(challenge, dataset)))
 
 
@@ -144,9 +121,9 @@ def _move(made: Founded, wish: Wish, config_dir: Path, stage: Path) -> Founded:
         moves = {}
     there, here = _places(wish, config_dir), _places(wish, stage)
     moves |= {here[what]: there[what] for what in ("spec", "card", "dataset", "challenge")}
-    for staged, place in moves.items():
+    for made_here, place in moves.items():
         place.parent.mkdir(parents=True, exist_ok=True)
-        staged.rename(place)
+        made_here.rename(place)
     return Founded(made.challenge, made.dataset, tuple(moves.values()), made.findings)
 
 
@@ -222,7 +199,7 @@ def _unmeasured(challenge: Challenge, dataset: Dataset) -> list[str]:
 
 def _challenge(wish: Wish, protocol: Mapping[str, Any]) -> str:
     groups = {"track": wish.track, "dataset": wish.name, "model": "logistic"}
-    return _yaml(
+    return yaml_text(
         {"defaults": [{f"override /{group}": choice} for group, choice in groups.items()], **protocol}, _SECRET
     )
 
@@ -237,7 +214,7 @@ def _specification(wish: Wish, dataset: Dataset, settings: DatasetSettings) -> s
             for name, column in seen(table, settings).items()
         }
     split = {key: wish.keys[key] for key in ("group", "time", "part") if key in wish.keys}
-    return _yaml(
+    return yaml_text(
         {
             "name": wish.name,
             "title": "",
@@ -265,22 +242,3 @@ def _specification(wish: Wish, dataset: Dataset, settings: DatasetSettings) -> s
         "What the data are, for people: fill in what is empty (keys: docs/datasets/own.md). license is an SPDX identifier, "
         "or\n# LicenseRef-NAME with its text in license_text. `harness dataset card` makes the card from this file.",
     )
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes a text that Hydra's reader would take for a number, beside those that PyYAML's own would."""
-
-
-_Dumper.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+\Z"), list("-+0123456789")
-)
-
-
-def _yaml(plain: Mapping[str, Any], remark: str = "") -> str:
-    text = yaml.dump(dict(plain), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return f"# {remark}\n{text}" if remark else text
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -38,7 +38,7 @@ def attributes(
     if settings.part:
         found["part"] = roles.parts(table.column(settings.part, "part"), where)
     if isinstance(settings.votes, str):
-        found |= votes.tally(votes.from_file(settings.votes_file(), found["id"]), n, labels.names)
+        found |= votes.read(settings.votes_file(), found["id"], labels.names)
     elif settings.votes:
         cells = {name: table.column(name, "votes") for name in settings.votes}
         found |= votes.tally(votes.from_columns(cells, where), n, labels.names)

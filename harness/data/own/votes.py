@@ -24,11 +24,51 @@ def from_columns(columns: Mapping[str, Sequence[str]], where: Where) -> list[Vot
     ]
 
 
-def from_file(path: Path, ids: npt.NDArray[np.generic]) -> list[Vote]:
-    """A CSV file with the columns item, annotator (or worker) and label; item is the row's id."""
+def read(path: Path, ids: npt.NDArray[np.generic], classes: Sequence[str]) -> dict[str, IntArray]:
+    """A CSV file of votes; item is the row's id.
+
+    With the columns item, annotator (or worker) and label as :func:`tally` has it; with item and a column of counts a class
+    ``votes`` [n, C] alone.
+    """
     table = sheet.read(path)
+    if "label" not in table.columns and not any(name in table.columns for name in _WORKER):
+        return {"votes": _counts(path, table, ids, classes)}
+    return tally(_cast(path, table, ids), len(ids), classes)
+
+
+def _counts(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic], classes: Sequence[str]) -> IntArray:
+    found = np.zeros((len(ids), len(classes)), np.int64)
+    rows = _rows(path, table, ids)
+    if len(set(rows)) < len(rows):
+        twice = next(i for i, row in enumerate(rows) if rows.index(row) < i)
+        raise ProtocolError(f"{table.where([twice])} of {path.name} counts the votes of an item a second time.")
+    if odd := sorted(table.columns.keys() - {"item", *classes}):
+        raise ProtocolError(
+            f"The column {odd[0]!r} of {path.name} is no class.",
+            f"The classes are those of the label: {', '.join(classes)}.",
+        )
+    for c, name in enumerate(classes):
+        for i, cell in enumerate(table.column(name, "votes") if name in table.columns else ()):
+            if not (cell.isascii() and cell.isdecimal() and len(cell) < 10):
+                raise ProtocolError(
+                    f"Column {name!r} of {path.name} holds {cell!r:.60} in {table.where([i])}, no count."
+                )
+            found[rows[i], c] = int(cell)
+    return found
+
+
+def _cast(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic]) -> list[Vote]:
     who = next((name for name in _WORKER if name in table.columns), _WORKER[0])
-    items, people, labels = (table.column(name, "votes") for name in ("item", who, "label"))
+    people, labels = (table.column(name, "votes") for name in (who, "label"))
+    return [
+        (row, person, label, f"{table.where([i])} of {path.name}")
+        for i, (row, person, label) in enumerate(zip(_rows(path, table, ids), people, labels, strict=True))
+    ]
+
+
+def _rows(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic]) -> list[int]:
+    """The row of every line's item."""
+    items = table.column("item", "votes")
     row_of = {str(name): i for i, name in enumerate(ids.tolist())}
     unknown = [i for i, item in enumerate(items) if item not in row_of]
     if unknown:
@@ -37,10 +77,7 @@ def from_file(path: Path, ids: npt.NDArray[np.generic]) -> list[Vote]:
             f"{table.where(unknown[:1])}.",
             "The column item must hold the data's ids (dataset.id), or row positions from 0 where there are none.",
         )
-    return [
-        (row_of[item], person, label, f"{table.where([i])} of {path.name}")
-        for i, (item, person, label) in enumerate(zip(items, people, labels, strict=True))
-    ]
+    return [row_of[item] for item in items]
 
 
 def tally(votes: Sequence[Vote], n: int, classes: Sequence[str]) -> dict[str, IntArray]:
