@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.data.own import sheet
@@ -136,8 +135,3 @@ def needed(frame: pd.DataFrame, columns: Collection[str], what: str) -> None:
         raise ProtocolError(
             f"{what} has no column {missing[0]!r}.", f"Its columns: {', '.join(map(str, frame.columns[:30]))}."
         )
-
-
-def dumped(plain: Mapping[str, Any]) -> str:
-    """YAML in the order of the keys."""
-    return yaml.safe_dump(dict(plain), sort_keys=False, allow_unicode=True, width=120)

@@ -7,7 +7,6 @@ is there when it is. What a killed writer left is overwritten by the next.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from harness.data.own.table import Table
 from harness.data.own.text import Text
 from harness.data.specification import Change, Specification
 from harness.errors import ProtocolError
-from harness.pipeline.rounds.state import BOOK, TRAIN, WAITING, Round, dumped, folder, numbers
+from harness.pipeline.rounds.state import BOOK, TRAIN, WAITING, Round, folder, numbers
 from harness.protocol.compose import load_challenge
+from harness.protocol.staging import staged, yaml_text
 from harness.registry import problems
-from harness.tracking.files import TEMPORARY, disk_errors, one_writer
 
 _SAYS = "Splits are drawn from the secret: in a competition keep this file to yourself."
 _TITLES = {
@@ -47,17 +46,11 @@ def write(made: Round, spec: Specification | None, change: str, beside: Mapping[
 
     Raises ProtocolError where the rows cannot be read as a data set, or are too few for a challenge.
     """
-    with one_writer(made.root), disk_errors(f"write {made.root}"):
+    with staged(made.root) as stage:
         if made.number in numbers(made.root, made.name):  # another process was faster
             raise ProtocolError(f"{made.stem} is there already; nothing was written.")
-        for litter in made.root.glob(f"{TEMPORARY}round-*"):
-            shutil.rmtree(litter, ignore_errors=True)
-        stage = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}round-", dir=made.root))
-        try:
-            _fill(stage, made, spec, change, beside)
-            return list(_move(stage, made))
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+        _fill(stage, made, spec, change, beside)
+        return list(_move(stage, made))
 
 
 def _fill(stage: Path, made: Round, spec: Specification | None, change: str, beside: Mapping[str, str]) -> None:
@@ -68,18 +61,18 @@ def _fill(stage: Path, made: Round, spec: Specification | None, change: str, bes
         made.votes.to_csv(place / "votes.csv", index=False, lineterminator="\n")
     for name, text in beside.items():
         (place / name).write_text(text, encoding="utf-8")
-    (folder(stage, made.name) / "settings.yaml").write_text(dumped(made.settings.model_dump(mode="json")), "utf-8")
+    (folder(stage, made.name) / "settings.yaml").write_text(yaml_text(made.settings.model_dump(mode="json")), "utf-8")
     for group in ("dataset", "spec", "challenge"):
         (stage / group).mkdir()
     base = spec or _first(made, place / "rows.csv")
     number = Change(version=f"{made.number}.0.0", changes=change)
     told = base.model_copy(update={"versions": (*(base.versions if spec else ()), number)})
     for name, keys in _datasets(made, place).items():
-        (stage / "dataset" / f"{name}.yaml").write_text(dumped(keys), "utf-8")
+        (stage / "dataset" / f"{name}.yaml").write_text(yaml_text(keys), "utf-8")
         plain = told.model_copy(update={"name": name}).model_dump(mode="json", exclude_none=True)
-        (stage / "spec" / f"{name}.yaml").write_text(dumped(plain), "utf-8")
+        (stage / "spec" / f"{name}.yaml").write_text(yaml_text(plain), "utf-8")
     for name, challenge in _challenges(made).items():
-        (stage / "challenge" / f"{name}.yaml").write_text(f"# {_SAYS}\n{dumped(challenge)}", "utf-8")
+        (stage / "challenge" / f"{name}.yaml").write_text(yaml_text(challenge, _SAYS), "utf-8")
     for name in made.challenges.values():
         composed = load_challenge(name, config_dir=stage)
         composed.load_track(composed.load_dataset(), device="cpu")

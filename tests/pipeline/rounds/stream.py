@@ -34,6 +34,6 @@ def write(folder: Path, *, sizes: tuple[int, ...] = SIZES, seed: int = 0) -> Non
             for who in rng.choice(9, 3, replace=False):
                 said = (digit + rng.integers(1, 10)) % 10 if rng.random() < SLIPS else digit
                 votes.append((i, f"w{who}", said, period))
-    votes = pd.DataFrame(votes, columns=["item", "annotator", "label", "period"])
+    cast = pd.DataFrame(votes, columns=["item", "annotator", "label", "period"])
     for period in range(1, len(sizes) + 1):
-        votes[votes["period"] == period].drop(columns="period").to_csv(folder / f"votes{period}.csv", index=False)
+        cast[cast["period"] == period].drop(columns="period").to_csv(folder / f"votes{period}.csv", index=False)
