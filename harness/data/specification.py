@@ -42,6 +42,7 @@ def _version(text: object) -> str:
     return str(text)
 
 
+Day = date  # a field of that name hides the class where its annotation is read
 Text = Annotated[str, AfterValidator(str.strip)]
 Licence = Annotated[Text, AfterValidator(_licence)]
 VersionNumber = Annotated[str, BeforeValidator(_version)]
@@ -124,7 +125,7 @@ class Change(_Part):
     """A version and what is different in it."""
 
     version: VersionNumber
-    date: date | None = None
+    date: Day | None = None
     changes: Text = "First version."
 
 
