@@ -17,6 +17,7 @@ from harness.data.own import assemble, roles
 from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
 from harness.data.own.sheet import Sheet
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 _Array = npt.NDArray[Any]
@@ -63,11 +64,10 @@ class Arrays(OwnSettings):
         return assemble.dataset(self.title, X, labels, extras, roles_of.where, [], features=features)
 
     def original(self, path: Path) -> Original:
-        names = [self.inputs, *self.roles_of_columns(), *self.meta]
-        arrays = _load(path, [name for name in names if name not in self._votes()])
-        sheet, flat = columns_of(path.name, arrays)
-        roles = {name: role for name, role in self.roles_of_columns().items() if role != "votes"}
-        return Original(sheet, {**roles, **{name: "meta" for name in self.meta if name in sheet.columns}}, flat)
+        roles: dict[str, Role] = {**dict.fromkeys(self.meta, "meta"), **self.roles_of_columns()}
+        roles |= dict.fromkeys(self._votes(), "votes")
+        sheet, flat = columns_of(path.name, _load(path, [self.inputs, *roles]))
+        return Original(sheet, roles, flat)
 
     def _votes(self) -> tuple[str, ...]:
         return (self.votes,) if isinstance(self.votes, str) else self.vote_columns[:1]

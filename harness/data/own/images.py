@@ -100,8 +100,9 @@ class Images(ImageKeys):
             return Original(table, roles, picture=lambda row: files[row].read_bytes())
         table = self._listing(path)
         names = table.columns[folders.FILE]
-        found: dict[str, Role] = {folders.FILE: "image", **folders.ROLES}
-        return Original(table, found, picture=lambda row: (path / names[row]).read_bytes())
+        listed: dict[str, Role] = {folders.FILE: "image", **folders.ROLES}
+        found = {name: role for name, role in listed.items() if name in table.columns}
+        return Original(table, found, named=False, picture=lambda row: (path / names[row]).read_bytes())
 
     def _listing(self, path: Path) -> sheet.Sheet:
         return folders.listing(path, self._root or path, pictures.SUFFIXES, parts=self.part == folders.PART_KEY)

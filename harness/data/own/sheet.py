@@ -91,6 +91,11 @@ def read(path: Path, encoding: str = "utf-8", separator: str | None = None, *, q
     return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","), quotes)
 
 
+def parsed(name: str, text: str) -> Sheet:
+    """A table of commas that is in memory already. Raises ProtocolError as :func:`read`."""
+    return _delimited(name, text, ",", quotes=True)
+
+
 def decode(path: Path, encoding: str = "utf-8") -> str:
     """The text of a file; a byte order mark is no part of it. Raises ProtocolError naming the first bad byte's line."""
     raw = path.read_bytes()

@@ -15,6 +15,7 @@ from harness.data.base import Dataset
 from harness.data.own import assemble, folders, hashing, roles, sheet
 from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 _SUFFIXES = (".txt",)
@@ -81,7 +82,9 @@ class Text(TextKeys):
             return Original(self._sheet(path), {self.text: "text", **self.roles_of_columns()})
         table, documents = self._listing(path)
         columns = {self.text: documents, **table.columns}
-        return Original(replace(table, columns=columns), {self.text: "text", folders.FILE: "id", **folders.ROLES})
+        roles: dict[str, Role] = {self.text: "text", folders.FILE: "id", **folders.ROLES}
+        found = {name: role for name, role in roles.items() if name in columns}
+        return Original(replace(table, columns=columns), found, named=False)
 
     def _sheet(self, path: Path) -> sheet.Sheet:
         return sheet.read(path, self.encoding, self.separator, quotes=self.quotes)

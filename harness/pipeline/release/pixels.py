@@ -1,0 +1,22 @@
+"""Pictures as PNG, so that they decode to the same pixels everywhere."""
+
+from __future__ import annotations
+
+import io
+
+from harness.data.own.pictures import opened, plain_image
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def png(content: bytes, name: str) -> bytes:
+    """A picture as PNG: as it is where it is one, else what the harness itself sees of it (first frame, upright, RGB or grey).
+
+    Raises ProtocolError where it is none or broken.
+    """
+    if content.startswith(_PNG):
+        return content
+    image = opened(name, content)
+    stream = io.BytesIO()
+    plain_image(image, name, "grey" if image.mode in ("1", "L") else "rgb").save(stream, "PNG")
+    return stream.getvalue()
