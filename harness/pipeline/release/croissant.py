@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from harness.data.specification import Column, Specification
 from harness.pipeline.release import licences
 from harness.pipeline.release.contents import FILES_FIELDS, FILES_PATH, VOTE_FIELDS, Contents, Stored
-from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, of_role, primary_key
+from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, primary_key
 from harness.pipeline.release.tabular import CROISSANT_MEDIA, Format
 
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
@@ -34,6 +36,7 @@ CONTEXT: dict[str, Any] = {
 }
 """Written out, so that nobody has to fetch it to read a description."""
 
+_FILE_SET = "image-files"
 _TYPES = {"number": "sc:Float", "array": "sc:Float", "integer": "sc:Integer"}
 _SPLITS = {
     "train": "cr:TrainingSplit", "training": "cr:TrainingSplit", "0": "cr:TrainingSplit", "test": "cr:TestSplit",
@@ -61,7 +64,7 @@ def description(contents: Contents) -> dict[str, Any]:
         **({"citeAs": spec.citation} if spec.citation else {}),
         **_responsible(contents),
         "distribution": _distribution(contents),
-        "recordSet": [*_splits(contents), _rows(contents), *_votes(contents), *_files(contents)],
+        "recordSet": [*_splits(contents), *_images(contents), _rows(contents), *_votes(contents), *_files(contents)],
     }
 
 
@@ -108,7 +111,7 @@ def _distribution(contents: Contents) -> list[dict[str, Any]]:
         found.append(_file(ANNOTATIONS, path, contents.form, contents.stored[path]))
     if contents.pictures is not None:
         found.append(_file(FILES, FILES_PATH, "csv", contents.stored[FILES_PATH]))
-        images = {"@type": "cr:FileSet", "@id": IMAGES, "name": IMAGES, "encodingFormat": "image/png"}
+        images = {"@type": "cr:FileSet", "@id": _FILE_SET, "name": _FILE_SET, "encodingFormat": "image/png"}
         found.append({**images, "includes": f"{IMAGES}/*.png"})
     return found
 
@@ -125,11 +128,22 @@ def _record_set(name: str, fields: list[dict[str, Any]], key: list[str], **more:
     return {"@type": "cr:RecordSet", "@id": name, "name": name, **keyed, **more, "field": fields}
 
 
-def _field(records: str, name: str, file: str, column: Column, types: list[str]) -> dict[str, Any]:
+def field_names(columns: Iterable[str]) -> dict[str, str]:
+    """What stands for each column in ids, which take neither spaces nor slashes: ``ward name`` becomes ``ward_name``."""
+    names: dict[str, str] = {}
+    for column in columns:
+        name = re.sub(r"[^\w.-]", "_", column)
+        while name in names.values():
+            name += "_"
+        names[column] = name
+    return names
+
+
+def _field(records: str, name: str, file: str, column: Column, types: list[str], id_: str = "") -> dict[str, Any]:
     means = ". ".join(text.rstrip(".") for text in (column.means, column.unit and f"In {column.unit}") if text)
     return {
         "@type": "cr:Field",
-        "@id": f"{records}/{name}",
+        "@id": f"{records}/{id_ or name}",
         "name": name,
         **({"description": means} if means else {}),
         "dataType": types[0] if len(types) == 1 else types,
@@ -146,42 +160,46 @@ def data_type(contents: Contents, name: str, column: Column) -> str:
 
 def _rows(contents: Contents) -> dict[str, Any]:
     spec, path = contents.spec, contents.rows_path
-    fields = []
+    fields, ids = [], field_names(contents.columns)
     for name, column in contents.fields.items():
         types = [data_type(contents, name, column)]
         types += ["cr:Label"] if name == label_of(spec) else ["cr:Split"] if column.role == "part" else []
-        field = _field(ROWS, name, path, column, types)
+        field = _field(ROWS, name, path, column, types, ids[name])
         if column.role == "part":
             field["references"] = {"field": {"@id": "splits/name"}}
+        if column.role == "image":
+            field["references"] = {"field": {"@id": f"{IMAGES}/path"}}
         fields.append(field)
     key = primary_key(spec)
     unit = {"description": spec.unit} if spec.unit else {}
-    image = of_role(spec, "image")
-    if image:
-        fields += _pictures(contents, image)
-    return _record_set(ROWS, fields, [key] if key else [], **unit)
+    if contents.pictures is not None:
+        name = picture_field(contents)
+        picture = {"@type": "cr:Field", "@id": f"{ROWS}/{name}", "name": name, "dataType": "sc:ImageObject"}
+        fields.append({**picture, "source": {"field": {"@id": f"{IMAGES}/content"}}})
+    return _record_set(ROWS, fields, [ids[key]] if key else [], **unit)
 
 
 def picture_field(contents: Contents) -> str:
     """The name of the field that holds the pictures themselves."""
     name = "image"
-    while name in contents.columns:
+    while name in field_names(contents.columns).values():
         name += "_"
     return name
 
 
-def _pictures(contents: Contents, image: str) -> list[dict[str, Any]]:
-    """The field of pictures, and how each is found: by its path."""
-    name = picture_field(contents)
-    return [
+def _images(contents: Contents) -> list[dict[str, Any]]:
+    """The pictures as records of their own, which the rows join by path."""
+    if contents.pictures is None:
+        return []
+    kinds = (("path", "sc:Text", "fullpath"), ("content", "sc:ImageObject", "content"))
+    fields = [
         {
-            "@type": "cr:Field",
-            "@id": f"{ROWS}/{name}",
-            "name": name,
-            "dataType": "sc:ImageObject",
-            "source": {"fileSet": {"@id": IMAGES}, "extract": {"fileProperty": "content"}},
+            "@type": "cr:Field", "@id": f"{IMAGES}/{name}", "name": name, "dataType": type_,
+            "source": {"fileSet": {"@id": _FILE_SET}, "extract": {"fileProperty": origin}},
         }
-    ]
+        for name, type_, origin in kinds
+    ]  # fmt: skip
+    return [_record_set(IMAGES, fields, ["path"])]
 
 
 def _votes(contents: Contents) -> list[dict[str, Any]]:
@@ -208,7 +226,7 @@ def _splits(contents: Contents) -> list[dict[str, Any]]:
         return []
     fields = [
         {"@type": "cr:Field", "@id": "splits/name", "name": "name", "dataType": "sc:Text"},
-        {"@type": "cr:Field", "@id": "splits/url", "name": "url", "dataType": "cr:Split"},
+        {"@type": "cr:Field", "@id": "splits/url", "name": "url", "dataType": "sc:URL"},
     ]
     data = [{"splits/name": part, "splits/url": _SPLITS.get(part.lower(), "cr:Split")} for part in parts]
     return [_record_set("splits", fields, ["name"], dataType="cr:Split", data=data)]
