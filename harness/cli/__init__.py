@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
-from harness.cli import organiser
+from harness.cli import dataset, organiser
 from harness.errors import BenchmarkError, ProtocolError
 
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
@@ -165,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("path")
 
     organiser.add(commands)
+    dataset.add(commands)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")

@@ -46,7 +46,7 @@ def outside(cell: str, column: Column) -> str:
     """What is wrong with a cell of the right type by the column's domain; empty where nothing is."""
     if column.values is not None and cell not in column.values:
         return "is none of the values listed"
-    if column.least is None and column.most is None or column.type == "image":
+    if (column.least is None and column.most is None) or column.type == "image":
         return ""
     value: float | date
     if column.type == "date":

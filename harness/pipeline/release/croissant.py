@@ -216,7 +216,9 @@ def _files(contents: Contents) -> list[dict[str, Any]]:
     if contents.pictures is None:
         return []
     types = {"bytes": ["sc:Integer"]}
-    fields = [_field(FILES, name, FILES_PATH, column, types.get(name, ["sc:Text"])) for name, column in FILES_FIELDS.items()]
+    fields = [
+        _field(FILES, name, FILES_PATH, column, types.get(name, ["sc:Text"])) for name, column in FILES_FIELDS.items()
+    ]
     return [_record_set(FILES, fields, ["path"])]
 
 

@@ -23,7 +23,9 @@ def package(contents: Contents, spec_file: Stored) -> dict[str, Any]:
         resources.append(_annotations(contents))
     if contents.pictures is not None:
         resources.append(_table(FILES, FILES_PATH, "csv", contents.stored[FILES_PATH], _schema(FILES_FIELDS, ["path"])))
-    resources.append({"name": "specification", "path": "spec.yaml", "mediatype": "application/yaml", **_stored(spec_file)})
+    resources.append(
+        {"name": "specification", "path": "spec.yaml", "mediatype": "application/yaml", **_stored(spec_file)}
+    )
     return {
         "$schema": PROFILE,
         "name": spec.name,

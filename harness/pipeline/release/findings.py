@@ -48,5 +48,6 @@ class Collected:
 
     def all(self) -> list[Finding]:
         return [
-            Finding(file, what, column, tuple(rows), count) for (file, what, column), (rows, count) in self.found.items()
+            Finding(file, what, column, tuple(rows), count)
+            for (file, what, column), (rows, count) in self.found.items()
         ]

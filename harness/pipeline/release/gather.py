@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from harness.data.base import Dataset, DatasetSettings
+from harness.data.base import Dataset
 from harness.data.own import votes as own_votes
 from harness.data.own.arrays import columns_of
 from harness.data.own.original import Original
+from harness.data.own.roles import Array
 from harness.data.own.settings import OwnSettings
 from harness.data.own.sheet import Sheet
 from harness.data.specification import Column, Role, Specification, Type
@@ -196,7 +197,9 @@ def _own_votes(settings: OwnSettings, original: Original, dataset: Dataset) -> l
         found = own_votes.from_file(settings.votes_file(), ids)
     else:
         sheet = original.sheet
-        found = own_votes.from_columns({name: sheet.column(name, "votes") for name in settings.vote_columns}, sheet.where)
+        found = own_votes.from_columns(
+            {name: sheet.column(name, "votes") for name in settings.vote_columns}, sheet.where
+        )
     names = [str(name) for name in ids.tolist()]
     return [(names[row], annotator, label) for row, annotator, label, _ in found]
 
@@ -204,7 +207,7 @@ def _own_votes(settings: OwnSettings, original: Original, dataset: Dataset) -> l
 def _shipped(dataset: Dataset, spec: Specification) -> tuple[Original, list[Vote] | None]:
     """Arrays of a shipped data set as columns: X, the label by its class's name, what else is known of the rows."""
     label = spec.label.column or next((name for name, c in spec.columns.items() if c.role == "label"), "label")
-    arrays = {} if dataset.texts is not None else {"X": np.asarray(dataset.X)}
+    arrays: dict[str, Array] = {} if dataset.texts is not None else {"X": dataset.X}
     arrays |= {name: array for name, array in dataset.extras.items() if name not in (*_CAST, "votes", "part")}
     sheet, flat = columns_of(dataset.name, arrays)
     columns: dict[str, list[str]] = {}
@@ -214,7 +217,14 @@ def _shipped(dataset: Dataset, spec: Specification) -> tuple[Original, list[Vote
     columns[label] = [dataset.class_names[y] for y in dataset.y]
     if "part" in dataset.extras:
         columns["part"] = [_PARTS[int(part)] for part in dataset.extras["part"]]
-    roles: dict[str, Role] = {"text": "text", label: "label", "id": "id", "group": "group", "time": "time", "part": "part"}
+    roles: dict[str, Role] = {
+        "text": "text",
+        label: "label",
+        "id": "id",
+        "group": "group",
+        "time": "time",
+        "part": "part",
+    }
     roles = {name: role for name, role in roles.items() if name in columns}
     roles |= {name: "meta" for name in arrays if name not in roles and name != "X"}
     return Original(Sheet(dataset.name, columns, "row {}".format), roles, flat), _cast(dataset)

@@ -62,7 +62,11 @@ def text(spec: Specification) -> str:
     for licence in of(spec):
         if licence.path == "LICENSE":
             continue
-        lines += [f"The words of {licence.name} are at {licence.path};", "this file names the licence and does not hold its text.", ""]
+        lines += [
+            f"The words of {licence.name} are at {licence.path};",
+            "this file names the licence and does not hold its text.",
+            "",
+        ]
     if spec.license_text:
         lines += [spec.license_text, ""]
     return "\n".join(lines)

@@ -64,6 +64,7 @@ def primary_key(spec: Specification) -> str | None:
 
 
 def label_of(spec: Specification) -> str | None:
+    """The column of labels."""
     return of_role(spec, "label") or spec.label.column or None
 
 

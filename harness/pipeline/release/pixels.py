@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 from harness.data.own.pictures import opened, plain_image
 
@@ -20,3 +22,11 @@ def png(content: bytes, name: str) -> bytes:
     stream = io.BytesIO()
     plain_image(image, name, "grey" if image.mode in ("1", "L") else "rgb").save(stream, "PNG")
     return stream.getvalue()
+
+
+def same_pixels(image: Any, path: Path) -> bool:
+    """Whether an image, as RGB, has the pixels of a file."""
+    from PIL import Image
+
+    with Image.open(path) as other:
+        return bool(image.size == other.size and image.convert("RGB").tobytes() == other.convert("RGB").tobytes())

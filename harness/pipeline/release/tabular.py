@@ -58,16 +58,16 @@ def _array(pa: Any, values: Sequence[str], column: Column | None) -> Any:
     return pa.array(values, pa.string())
 
 
-def decoded(content: bytes, form: Format, name: str) -> dict[str, list[str]]:
+def decoded(content: bytes, form: Format, name: str) -> sheet.Sheet:
     """Cells by column; an empty one for what is missing. Raises ProtocolError where the bytes are no such table."""
     if form == "parquet":
-        return _from_parquet(content, name)
+        return sheet.Sheet(name, _from_parquet(content, name), lambda i: f"row {i + 1}")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ProtocolError(f"{name} is not UTF-8 text (line {line}).") from None
-    return sheet.parsed(name, text).columns
+    return sheet.parsed(name, text)
 
 
 def _from_parquet(content: bytes, name: str) -> dict[str, list[str]]:

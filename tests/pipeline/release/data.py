@@ -86,7 +86,9 @@ def reviews(root: Path, **spec: Any) -> Path:
 
     root.mkdir(parents=True, exist_ok=True)
     with (root / "reviews.csv").open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([("text", "verdict"), *((text, ("like", "dislike")[i % 2]) for i, text in enumerate(TEXTS))])
+        csv.writer(stream).writerows(
+            [("text", "verdict"), *((text, ("like", "dislike")[i % 2]) for i, text in enumerate(TEXTS))]
+        )
     config = {"name": "text", "path": "reviews.csv", "label": "verdict", "dimension": 64}
     columns = {"text": {"role": "text", "type": "text"}, "verdict": {"role": "label", "type": "category"}}
     return write(root, "reviews", config, **{"columns": columns, **spec})
@@ -122,7 +124,10 @@ def judged(root: Path, votes: list[tuple[str, ...]] = VOTES, **spec: Any) -> Pat
 
 def panel(root: Path, **spec: Any) -> Path:
     """Votes in a column an annotator, and no ids."""
-    rows = [("x", "y", "ann", "ben"), *((str(i / 4), "ab"[i % 2], "ab"[i % 2], "ba"[i % 2] if i % 3 else "") for i in range(12))]
+    rows = [
+        ("x", "y", "ann", "ben"),
+        *((str(i / 4), "ab"[i % 2], "ab"[i % 2], "ba"[i % 2] if i % 3 else "") for i in range(12)),
+    ]
     write_csv(root / "panel.csv", rows)
     config = {"name": "table", "path": "panel.csv", "label": "y", "votes": ["ann", "ben"]}
     return write(root, "panel", config, **spec)
