@@ -6,7 +6,7 @@ The rule is Croissant's: a patch repackages the same data, a minor version adds 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -178,14 +178,15 @@ def _by_content(a: Side, b: Side, shared: Sequence[str]) -> dict[str, Rows]:
     """Rows without ids as a multiset: one that is changed or relabelled is one removed and one added."""
     label = label_of(b.spec)
     one, other = (Counter(_rows(side, shared, label)) for side in (a, b))
-    show: Callable[[tuple[object, ...]], str] = lambda row: ", ".join(str(value) for value in row if value is not None)[
-        :60
-    ]
     more, less = (list((x - y).elements()) for x, y in ((other, one), (one, other)))
     return {
-        "added": Rows(len(more), tuple(map(show, more[:_FIRST]))),
-        "removed": Rows(len(less), tuple(map(show, less[:_FIRST]))),
+        "added": Rows(len(more), tuple(map(_shown, more[:_FIRST]))),
+        "removed": Rows(len(less), tuple(map(_shown, less[:_FIRST]))),
     }
+
+
+def _shown(row: tuple[object, ...]) -> str:
+    return ", ".join(str(value) for value in row if value is not None)[:60]
 
 
 def _asks(found: Mapping[str, Rows], more: Mapping[str, object]) -> Bump:
