@@ -27,7 +27,7 @@ ABOUT: dict[str, Any] = {
 }
 CLASSES = {"ill": "Has it", "well": {"means": "Has it not", "edge_cases": ["a cold"], "examples": ["a walk"]}}
 
-PATIENTS = [
+PATIENTS: list[tuple[str, ...]] = [
     ("id", "patient", "visit", "age", "ward name", "weight", "note", "outcome", "part"),
     ("v1", "p1", "2024-01-05", "61", "north", "70.50", "calm", "well", "train"),
     ("v2", "p1", "2024-02-09", "61", "north", "?", "calm", "well", "train"),
@@ -105,7 +105,7 @@ def leaves(root: Path, **spec: Any) -> Path:
     return write(root, "leaves", {"name": "images", "path": "leaves"}, **spec)
 
 
-VOTES = [
+VOTES: list[tuple[str, ...]] = [
     ("item", "annotator", "label"),
     ("v1", "ann", "well"), ("v1", "ben", "well"), ("v2", "ann", "ill"), ("v2", "cy", "well"), ("v3", "ben", "ill"),
     ("v5", "ann", "well"), ("v6", "cy", "ill"),

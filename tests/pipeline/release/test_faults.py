@@ -17,10 +17,10 @@ from harness.cli import main
 from harness.pipeline.release import readers
 from harness.pipeline.release.validate import validate
 
-Spoil = Callable[[Path], None]
+Spoil = Callable[[Path], object]
 
 
-def lines(file: str, change: Callable[[list[list[str]]], None]) -> Spoil:
+def lines(file: str, change: Callable[[list[list[str]]], object]) -> Spoil:
     """Change the cells of a table; the header is the first row."""
 
     def spoil(folder: Path) -> None:
@@ -82,10 +82,17 @@ def rehashed(spoil: Spoil, file: str = "rows.csv") -> Spoil:
             for entry in plain[entries]:
                 if file in (entry.get("path"), entry.get("contentUrl")):
                     entry["hash" if "path" in entry else "sha256"] = digest
-                    entry["bytes" if "path" in entry else "contentSize"] = len(content) if "path" in entry else f"{len(content)} B"
+                    entry["bytes" if "path" in entry else "contentSize"] = (
+                        len(content) if "path" in entry else f"{len(content)} B"
+                    )
             (folder / name).write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
     return both
+
+
+def widen(rows: list[list[str]]) -> None:
+    for row in rows:
+        row.append("more")
 
 
 def remove(file: str) -> Spoil:
@@ -112,8 +119,8 @@ FAULTS: list[tuple[str, str, Spoil, str]] = [
     ("an unknown label", "patients", rehashed(cell(1, "outcome", "dead")), "'dead', column outcome: is no class"),
     ("a label missing", "patients", rehashed(cell(1, "outcome", "")), "column outcome: the label is missing"),
     ("a label changed", "patients", rehashed(cell(1, "outcome", "ill")), r"^README\.md: line .*ill"),
-    ("a column removed", "patients", rehashed(lines("rows.csv", lambda rows: [row.pop(3) for row in rows] and None)), "column age: the specification names this column"),
-    ("a column added", "patients", rehashed(lines("rows.csv", lambda rows: [row.append("more") for row in rows] and None)), "column more: the specification does not name"),
+    ("a column removed", "patients", rehashed(lines("rows.csv", lambda rows: [row.pop(3) for row in rows])), "column age: the specification names this column"),
+    ("a column added", "patients", rehashed(lines("rows.csv", widen)), "column more: the specification does not name"),
     ("a quote never closed", "patients", text("rows.csv", "v1,", '"v1,'), r"^rows\.csv: The row that begins on line 2"),
     ("no text", "patients", lambda folder: (folder / "rows.csv").write_bytes(b"\xff\xfe\x00"), r"^rows\.csv"),
     ("nothing in it", "patients", lambda folder: (folder / "rows.csv").write_text(""), r"^rows\.csv: rows.csv is empty"),
@@ -218,6 +225,14 @@ def test_who_is_not_installed_is_not_said_to_have_passed(made: Path, monkeypatch
 @pytest.mark.parametrize("file", ["rows.csv", "croissant.json", "datapackage.json", "spec.yaml", "README.md"])
 def test_whatever_stands_in_a_file_ends_in_findings(file: str, copied: Callable[[str], Path]) -> None:
     folder = copied("patients")
-    for content in (b"", b"\0", b"\xff", b"null", b"[" * 5000, b'{"resources": 3, "distribution": {"a": 1}, "@context": []}', b"a: &a [*a]"):
+    for content in (
+        b"",
+        b"\0",
+        b"\xff",
+        b"null",
+        b"[" * 5000,
+        b'{"resources": 3, "distribution": {"a": 1}, "@context": []}',
+        b"a: &a [*a]",
+    ):
         (folder / file).write_bytes(content)
         assert not validate(str(folder)).ok, content

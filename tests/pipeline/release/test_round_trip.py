@@ -155,7 +155,9 @@ def test_a_release_is_a_data_set_again(name: str, keys: dict[str, Any], made: Pa
 def test_two_releases_are_the_same_bytes(name: str, made: Path, tmp_path: Path) -> None:
     release(name, tmp_path / "again", made / "conf", archive=True)
     files = sorted(path.relative_to(made / name) for path in (made / name).rglob("*") if path.is_file())
-    assert files == sorted(path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()
+    )
     for file in files:
         assert (made / name / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
     assert (made / f"{name}.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
@@ -187,7 +189,9 @@ def test_what_others_need_to_know_is_in_the_descriptions(made: Path) -> None:
     assert croissant["rai:personalSensitiveInformation"] == "No real people."
     assert all(len(file["sha256"]) == 64 for file in croissant["distribution"])
     package = json.loads((made / "judged" / "datapackage.json").read_text("utf-8"))
-    assert package["contributors"] == [{"title": creator, "roles": ["creator"]} for creator in ("Ada Example", "Example Institute")]
+    assert package["contributors"] == [
+        {"title": creator, "roles": ["creator"]} for creator in ("Ada Example", "Example Institute")
+    ]
     votes = package["resources"][1]["schema"]
     assert votes["foreignKeys"] == [{"fields": ["item"], "reference": {"resource": "rows", "fields": ["id"]}}]
     card = (made / "judged" / "README.md").read_text("utf-8")
