@@ -34,15 +34,15 @@ def table(root: Path, n: int = 50_000) -> str:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n, 5)).round(4), rng.integers(0, 2, n)
     root.mkdir(parents=True, exist_ok=True)
-    with (root / "table.csv").open("w", newline="") as stream:
+    with (root / "wards.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["id", "who", "day", *(f"x{j}" for j in range(5)), "colour", "y"])
         for i in range(n):
             day = f"20{10 + i % 14}-{1 + i % 12:02d}-{1 + i % 28:02d}"
             writer.writerow([f"r{i}", f"g{i // 10}", day, *X[i].tolist(), ("red", "blue", "green")[i % 3], "ab"[y[i]]])
-    config = {"name": "table", "path": "table.csv", "id": "id", "group": "who", "time": "day", "label": "y"}
-    write(root, "table", config)
-    return "table"
+    config = {"name": "table", "path": "wards.csv", "id": "id", "group": "who", "time": "day", "label": "y"}
+    write(root, "wards", config)
+    return "wards"
 
 
 def texts(root: Path, n: int = 10_000) -> str:
@@ -59,11 +59,11 @@ def texts(root: Path, n: int = 10_000) -> str:
 def images(root: Path, n: int = 1_000) -> str:
     rng = np.random.default_rng(0)
     for i in range(n):
-        folder = root / "images" / "ab"[i % 2]
+        folder = root / "tiles" / "ab"[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(folder / f"{i:04d}.png")
-    write(root, "images", {"name": "images", "path": "images"})
-    return "images"
+    write(root, "tiles", {"name": "images", "path": "tiles"})
+    return "tiles"
 
 
 @pytest.fixture
