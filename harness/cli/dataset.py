@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     release.add_argument("out", metavar="OUT", help="the folder to write, which must not be there yet")
     release.add_argument("--zip", action="store_true", help="write OUT.zip too")
     release.add_argument(
-        "--format", choices=["csv", "parquet"], help="of tables (default: csv; parquet for arrays of over 256 numbers)"
+        "--format", choices=["csv", "parquet"], help="of tables (default: csv; parquet for over 100 columns)"
     )
     validate = _step(steps, "validate", "is a release what it says, a data set what its specification says?")
     validate.add_argument("what", metavar="RELEASE_OR_NAME", help="a folder or zip, or the name of a data set")

@@ -195,8 +195,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     n = 0
     try:
         for record in mlcroissant.Dataset(str(path), mapping=mapping or None).records(record_set):
-            for name, value in record.items():
-                short = name.rsplit("/", 1)[-1]
+            for short, value in _fields(record):
                 cells = columns.setdefault(short, [])
                 if len(cells) != n:
                     raise ProtocolError(f"Field {short!r} of {record_set} is not in every record, or twice in one.")
@@ -212,6 +211,16 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     if not n:
         raise ProtocolError(f"The record set {record_set!r} of {path} has no records.")
     return Sheet(path.name, columns, "record {}".format)
+
+
+def _fields(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Short names and values; a list of numbers is as many fields, ``X_0``, ``X_1`` and so on."""
+    for name, value in record.items():
+        short = name.rsplit("/", 1)[-1]
+        if isinstance(value, list):
+            yield from ((f"{short}_{j}", one) for j, one in enumerate(value))
+        else:
+            yield short, value
 
 
 def _cell(value: Any, field: str, row: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harness.data.card import Counted
 from harness.data.specification import Column, Specification
 from harness.pipeline.release import cells
-from harness.pipeline.release.material import FILES, ROWS, Vote, fields, label_of, of_role, plain_label
+from harness.pipeline.release.material import FILES, ROWS, Vote, arrays, fields, label_of, of_role, plain_label
 from harness.pipeline.release.tabular import Format
 
 FORMAT = 1  # of releases; raise whenever the same data would be described in another way
@@ -48,6 +48,20 @@ class Contents:
         """What each column of the rows is."""
         known = fields(self.spec, self.columns)
         return {name: known.get(name, Column(type="text")) for name in self.columns}
+
+    @property
+    def arrays(self) -> dict[str, list[str]]:
+        """Arrays that are one column of the file, by their columns here: those of parquet."""
+        return arrays(self.spec, self.columns) if self.form == "parquet" else {}
+
+    @property
+    def described(self) -> dict[str, Column]:
+        """What each column of the file is, arrays in one."""
+        whole = {member: array for array, members in self.arrays.items() for member in members}
+        return {
+            whole.get(name, name): self.spec.columns[whole[name]] if name in whole else column
+            for name, column in self.fields.items()
+        }
 
     def days(self, name: str) -> bool:
         """Whether every date of a column is without a time of day."""

@@ -10,7 +10,7 @@ from typing import Any
 from harness.data.specification import Column, Specification
 from harness.pipeline.release import licences
 from harness.pipeline.release.contents import FILES_FIELDS, FILES_PATH, VOTE_FIELDS, Contents, Stored
-from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, primary_key
+from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, primary_key, shape_of
 from harness.pipeline.release.tabular import CROISSANT_MEDIA, Format
 
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
@@ -160,11 +160,14 @@ def data_type(contents: Contents, name: str, column: Column) -> str:
 
 def _rows(contents: Contents) -> dict[str, Any]:
     spec, path = contents.spec, contents.rows_path
-    fields, ids = [], field_names(contents.columns)
-    for name, column in contents.fields.items():
+    fields, ids = [], field_names(contents.described)
+    for name, column in contents.described.items():
         types = [data_type(contents, name, column)]
         types += ["cr:Label"] if name == label_of(spec) else ["cr:Split"] if column.role == "part" else []
         field = _field(ROWS, name, path, column, types, ids[name])
+        if name in contents.arrays:
+            shape = shape_of(name, contents.arrays[name])
+            field |= {"isArray": True, "arrayShape": ",".join(map(str, shape))}
         if column.role == "part":
             field["references"] = {"field": {"@id": "splits/name"}}
         if column.role == "image":
@@ -182,7 +185,7 @@ def _rows(contents: Contents) -> dict[str, Any]:
 def picture_field(contents: Contents) -> str:
     """The name of the field that holds the pictures themselves."""
     name = "image"
-    while name in field_names(contents.columns).values():
+    while name in field_names(contents.described).values():
         name += "_"
     return name
 

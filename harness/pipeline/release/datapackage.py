@@ -12,7 +12,7 @@ from harness.pipeline.release.material import ANNOTATIONS, FILES, ROWS, label_of
 from harness.pipeline.release.tabular import MEDIA, Format
 
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
-_TYPES = {"number": "number", "array": "number", "integer": "integer"}
+_TYPES = {"number": "number", "array": "array", "integer": "integer"}
 
 
 def package(contents: Contents, spec_file: Stored) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _table(name: str, path: str, form: Format, file: Stored, schema: Mapping[str
 def _rows(contents: Contents) -> dict[str, Any]:
     spec = contents.spec
     key = primary_key(spec)
-    schema = _schema(contents.fields, [key] if key else [], contents)
+    schema = _schema(contents.described, [key] if key else [], contents)
     image = of_role(spec, "image")
     if image:
         schema["foreignKeys"] = [{"fields": [image], "reference": {"resource": FILES, "fields": ["path"]}}]

@@ -29,6 +29,10 @@ _PARTS = ("train", "validation", "test")
 _CAST = ("vote_label", "vote_annotator")
 
 
+class DataRefused(ProtocolError):
+    """Data that the harness itself does not take, whatever their specification says."""
+
+
 @dataclass(frozen=True)
 class Gathered:
     """The material, its specification as it was written, and what in the one does not fit the other."""
@@ -48,7 +52,10 @@ def gather(name: str, config_dir: Path | None = None) -> Gathered:
     """
     spec = specifications.load(name, config_dir)
     settings = datasets.settings(name, config_dir)
-    dataset = settings.load()
+    try:
+        dataset = settings.load()
+    except ProtocolError as error:
+        raise DataRefused(error.reason, error.hint) from error
     if isinstance(settings, OwnSettings):
         original = settings.original(settings.place())
         markers = frozenset(getattr(getattr(settings, "missing", None), "markers", ())) | _MARKERS

@@ -48,6 +48,23 @@ def fields(spec: Specification, names: Iterable[str]) -> dict[str, Column]:
     return found
 
 
+def arrays(spec: Specification, names: Iterable[str]) -> dict[str, list[str]]:
+    """Columns that belong together, by the array that they are of."""
+    names = list(names)
+    known = fields(spec, names)
+    found: dict[str, list[str]] = {}
+    for array in (name for name, column in spec.columns.items() if column.type == "array" and name not in names):
+        members = [name for name in names if name in known and re.fullmatch(re.escape(array) + r"(_\d+)+", name)]
+        if members:
+            found[array] = members
+    return found
+
+
+def shape_of(array: str, members: Sequence[str]) -> list[int]:
+    """The shape of a row's part of an array, from the name of its last number: ``X_7_7`` is one of 8 x 8."""
+    return [int(place) + 1 for place in members[-1].removeprefix(f"{array}_").split("_")]
+
+
 def of_role(spec: Specification, role: Role) -> str | None:
     """The first column of a role."""
     return next((name for name, column in spec.columns.items() if column.role == role), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,6 +26,8 @@ def problems(package: Mapping[str, Any]) -> Iterator[str]:
         for i, one in enumerate(_list(package.get(key))):
             if not isinstance(one, Mapping) or not any(isinstance(one.get(need), str) for need in needs):
                 yield f"{key}.{i} has no {' or '.join(needs)}"
+    if '"$ref"' in json.dumps(package):
+        yield "$ref refers to somewhere else"
     yield from _resources(_list(package.get("resources")))
 
 
@@ -47,6 +50,9 @@ def _resource(resource: Mapping[str, Any]) -> Iterator[str]:
     path = resource.get("path")
     if not isinstance(path, str) or not is_plain(path):
         yield "path is no path inside the package"
+    for key in ("schema", "dialect"):
+        if isinstance(resource.get(key), str):
+            yield f"{key} is somewhere else"
     size, digest = resource.get("bytes"), str(resource.get("hash"))
     if not isinstance(size, int):
         yield "bytes is no whole number"

@@ -63,9 +63,14 @@ def _quiet() -> Iterator[None]:
 
 def _tables(contents: Contents) -> dict[str, tuple[Mapping[str, Sequence[str]], Mapping[str, Column]]]:
     """The tables of rows and votes: cells and what they are."""
-    tables: dict[str, tuple[Mapping[str, Sequence[str]], Mapping[str, Column]]] = {
-        ROWS: (contents.columns, contents.fields)
-    }
+    whole = {member: array for array, members in contents.arrays.items() for member in members}
+    columns: dict[str, Sequence[str]] = {}
+    for name, values in contents.columns.items():
+        array = whole.get(name, name)
+        members = [contents.columns[member] for member in contents.arrays.get(array, ())]
+        if array not in columns:
+            columns[array] = [",".join(numbers) for numbers in zip(*members, strict=True)] if members else values
+    tables: dict[str, tuple[Mapping[str, Sequence[str]], Mapping[str, Column]]] = {ROWS: (columns, contents.described)}
     if contents.votes is not None:
         votes = {name: [vote[k] for vote in contents.votes] for k, name in enumerate(VOTE)}
         key = contents.fields.get(primary_key(contents.spec) or "", VOTE_FIELDS["item"])
@@ -169,6 +174,9 @@ def _records(
 
 def _as_mlcroissant(value: object, cell: str, column: Column, *, guessed: bool) -> str:
     """Empty where it is the same; ``guessed`` where CSV alone could not tell; else ``other``."""
+    if isinstance(value, list):
+        numbers = cell.split(",")
+        return "" if len(value) == len(numbers) and all(map(_close, value, numbers)) else "other"
     if value is None:
         return "" if cell == "" else "guessed" if guessed and cell in _NOT_THERE else "other"
     if column.type in ("integer", "number", "array"):
@@ -190,6 +198,10 @@ def _as_mlcroissant(value: object, cell: str, column: Column, *, guessed: bool) 
     if text == cell:
         return ""
     return "guessed" if guessed and _same_guess(text, cell) else "other"
+
+
+def _close(value: object, cell: str) -> bool:
+    return math.isclose(float(str(value)), float(cell), rel_tol=1e-15)
 
 
 def _same_guess(text: str, cell: str) -> bool:
@@ -230,7 +242,7 @@ def _pictures(found: Collected, contents: Contents, dataset: Any, folder: Path) 
     image = of_role(contents.spec, "image")
     if contents.pictures is None or image is None:
         return
-    key, field = f"{ROWS}/{field_names(contents.columns)[image]}", f"{ROWS}/{picture_field(contents)}"
+    key, field = f"{ROWS}/{field_names(contents.described)[image]}", f"{ROWS}/{picture_field(contents)}"
     for i, record in enumerate(dataset.records(ROWS)):
         path, value = bytes(record[key]).decode(), record[field]
         if value is None or not same_pixels(value, folder / path):

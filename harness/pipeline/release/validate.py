@@ -12,7 +12,7 @@ from harness.pipeline.release import compare, fit, opened, profile, readers
 from harness.pipeline.release.contents import FILES_PATH, FORMAT, Contents, Stored
 from harness.pipeline.release.describe import DESCRIPTIONS
 from harness.pipeline.release.findings import Collected, Finding
-from harness.pipeline.release.gather import gather
+from harness.pipeline.release.gather import DataRefused, gather
 from harness.pipeline.release.material import of_role
 
 
@@ -43,7 +43,10 @@ def validate(word: str, config_dir: Path | None = None) -> Validation:
     Raises ProtocolError where there is neither, or an archive cannot be unpacked.
     """
     if not opened.is_release(word):
-        gathered = gather(word, config_dir)
+        try:
+            gathered = gather(word, config_dir)
+        except DataRefused as error:
+            return Validation(word, 0, (Finding(word, error.reason),), {})
         spec = gathered.material.spec
         unsaid = tuple(f"A release needs {what}." for what in spec.unfinished())
         unused = tuple(

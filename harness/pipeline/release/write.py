@@ -26,7 +26,7 @@ from harness.pipeline.release.contents import (
 from harness.pipeline.release.describe import descriptions
 from harness.pipeline.release.fit import unused_classes
 from harness.pipeline.release.gather import gather
-from harness.pipeline.release.material import ANNOTATIONS, ROWS, VOTE, Material, fields
+from harness.pipeline.release.material import ANNOTATIONS, ROWS, VOTE, Material, arrays, fields
 from harness.pipeline.release.tabular import Format
 
 _STAGE = ".harness-release-"
@@ -53,7 +53,7 @@ def release(
 ) -> Released:
     """Write a release of a data set into the folder ``out`` and, with ``archive``, into ``out.zip``.
 
-    ``form``: how tables are written; by default CSV, and parquet for arrays of more than 256 numbers a row.
+    ``form``: how tables are written; by default CSV, and parquet for more than 100 columns.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def release(
     return Released(spec.name, spec.version, material.rows, out, made, count, size, tuple(_remarks(contents)))
 
 
-_WIDE = 256
+_WIDE = 100  # columns: readers of Croissant take time that grows with their square
 
 
 def _archive(out: Path) -> Path:
@@ -132,7 +132,8 @@ def _write(material: Material, form: Format, folder: Path) -> Contents:
     folder.mkdir()
     tables: dict[str, bytes] = {}
     known = fields(material.spec, material.columns)
-    tables[f"{ROWS}.{form}"] = tabular.encoded(material.columns, known, form)
+    together = arrays(material.spec, material.columns)
+    tables[f"{ROWS}.{form}"] = tabular.encoded(material.columns, known, form, together)
     if material.votes is not None:
         votes = {name: [vote[k] for vote in material.votes] for k, name in enumerate(VOTE)}
         tables[f"{ANNOTATIONS}.{form}"] = tabular.encoded(votes, VOTE_FIELDS, form)

@@ -56,6 +56,8 @@ TEXTS = [
     "007",
     "=1+1",
     "Comma, comma; \\backslash\\",
+    "One line\r\nand another",
+    "an old line\rand another",
 ]
 
 

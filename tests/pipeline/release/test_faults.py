@@ -159,6 +159,8 @@ FAULTS: list[tuple[str, str, Spoil, str]] = [
     ("a key removed", "patients", described("datapackage.json", lambda plain: plain["resources"][0]["schema"].pop("primaryKey")), r"schema\.primaryKey is missing"),
     ("another profile", "patients", described("datapackage.json", lambda plain: plain.update({"$schema": "https://example.invalid/x"})), r"\$schema is not"),
     ("an unknown key in the specification", "patients", text("spec.yaml", "purpose:", "porpoise: x\npurpose:"), r"^spec\.yaml: .*porpoise is not a known setting"),
+    ("a schema at an address", "patients", described("datapackage.json", lambda plain: plain["resources"][0].update(schema="https://example.invalid/s.json")), "schema is somewhere else"),
+    ("a reference", "patients", described("datapackage.json", lambda plain: plain["resources"][0]["schema"].update({"$ref": "https://example.invalid/s.json"})), "refers to somewhere else"),
     ("no JSON", "patients", lambda folder: (folder / "croissant.json").write_text("{"), r"^croissant\.json: is not JSON"),
     ("another thing than an object", "patients", lambda folder: (folder / "datapackage.json").write_text("[]"), r"^datapackage\.json: holds a list"),
     # files

@@ -66,6 +66,8 @@ def test_a_specification_that_is_unfinished_or_wrong(spec: dict[str, Any], said:
 def test_data_that_the_harness_itself_refuses(tmp_path: Path) -> None:
     refused(patients(tmp_path / "conf", [*PATIENTS, PATIENTS[1]]), "The id 'v1' is there twice")
     refused(judged(tmp_path / "conf", [*VOTES, ("v99", "ann", "well")]), "'v99'", name="judged")
+    done = validate("judged", tmp_path / "conf")
+    assert ["'v99'" in finding.what for finding in done.findings] == [True]
 
 
 def test_places_that_are_taken(tmp_path: Path) -> None:
@@ -113,7 +115,11 @@ def test_terms_of_ones_own_are_written_out(tmp_path: Path) -> None:
 
 def test_what_is_worth_knowing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     classes = {"ill": "x", "well": "y", "dead": "z"}
-    about: dict[str, Any] = {"url": None, "versions": [{"version": "1.0.0"}], "label": {"column": "outcome", "classes": classes}}
+    about: dict[str, Any] = {
+        "url": None,
+        "versions": [{"version": "1.0.0"}],
+        "label": {"column": "outcome", "classes": classes},
+    }
     conf = patients(tmp_path / "conf", **about)
     assert main(["dataset", "release", "patients", str(tmp_path / "out"), "--config-dir", str(conf)]) == 0
     said = capsys.readouterr().out

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from harness.data import load_dataset
+from harness.pipeline.release.diff import diff
 from harness.pipeline.release.validate import validate
 from harness.pipeline.release.write import release
 from harness.protocol import datasets
 from tests.data.own import load
-from tests.pipeline.release.data import ALL, PATIENTS, TEXTS, VOTES
+from tests.pipeline.release.data import ALL, PATIENTS, TEXTS, VOTES, signals, write
 
 frictionless = pytest.importorskip("frictionless", reason="the extra `release` is not installed")
 mlcroissant = pytest.importorskip("mlcroissant", reason="the extra `release` is not installed")
@@ -164,7 +165,7 @@ def test_two_releases_are_the_same_bytes(name: str, made: Path, tmp_path: Path) 
 
 
 def test_a_shipped_data_set(tmp_path: Path) -> None:
-    from tests.pipeline.release.data import ABOUT, write
+    from tests.pipeline.release.data import ABOUT
 
     conf = write(tmp_path / "conf", "digits", {"name": "digits"}, **{**ABOUT, "license": "CC-BY-4.0"})
     (conf / "dataset" / "digits.yaml").unlink()  # the shipped one
@@ -175,6 +176,39 @@ def test_a_shipped_data_set(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.array([[row[f"X_{j}"] for j in range(64)] for row in rows], np.float32), digits.X)
     assert [row["label"] for row in rows] == digits.y.tolist()
     assert validate(str(tmp_path / "out")).ok
+
+
+def test_arrays_of_a_parquet_file_are_one_column(made: Path, tmp_path: Path) -> None:
+    signals(tmp_path / "conf", width=300)
+    release("signals", tmp_path / "out", tmp_path / "conf")
+    (rows,) = [path.name for path in (tmp_path / "out").glob("rows.*")]
+    assert rows == "rows.parquet"
+    X = np.load(tmp_path / "conf" / "signals.npz")["X"]
+    records = described(tmp_path / "out")
+    np.testing.assert_array_equal(np.array([row["X"] for row in records], np.float32), X)
+    assert validate(str(tmp_path / "out")).ok
+    keys = {"record_set": "rows", "label": "y", "group": "person", "settings": {"standardize": False}}
+    again = load(tmp_path / "out", "croissant", path="croissant.json", **keys)
+    np.testing.assert_array_equal(again.X, X)
+    field = json.loads((tmp_path / "out" / "croissant.json").read_text())["recordSet"][0]["field"][0]
+    assert (field["isArray"], field["arrayShape"]) == (True, "300")
+    spoiled = tmp_path / "out" / "rows.parquet"
+    spoiled.write_bytes(spoiled.read_bytes()[:-1])
+    assert any("is no parquet file" in finding.what for finding in validate(str(tmp_path / "out")).findings)
+
+
+def test_pictures_in_an_array(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "conf").mkdir()
+    pixels = rng.integers(0, 256, (12, 4, 3)).astype(np.uint8)
+    np.savez(tmp_path / "conf" / "tiny.npz", X=pixels, y=np.arange(12) % 2)
+    write(tmp_path / "conf", "tiny", {"name": "arrays", "path": "tiny.npz", "scale": 255.0})
+    for form in ("csv", "parquet"):
+        release("tiny", tmp_path / form, tmp_path / "conf", form=form)
+        assert validate(str(tmp_path / form)).ok
+    assert list(described(tmp_path / "csv")[0])[:4] == ["X_0_0", "X_0_1", "X_0_2", "X_1_0"]
+    assert described(tmp_path / "parquet")[3]["X"] == pixels[3].reshape(-1).tolist()
+    assert diff(str(tmp_path / "csv"), str(tmp_path / "parquet")).asks == "patch"
 
 
 def test_what_others_need_to_know_is_in_the_descriptions(made: Path) -> None:
