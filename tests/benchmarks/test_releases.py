@@ -20,7 +20,24 @@ from harness.pipeline.release.validate import validate
 from harness.pipeline.release.write import release
 from tests.pipeline.release.data import write
 
-WORDS = "rows and labels of bread shops with queues that move slowly on Mondays when it rains".split()
+WORDS = [
+    "rows",
+    "and",
+    "labels",
+    "of",
+    "bread",
+    "shops",
+    "with",
+    "queues",
+    "that",
+    "move",
+    "slowly",
+    "on",
+    "Mondays",
+    "when",
+    "it",
+    "rains",
+]
 
 
 def digits(root: Path) -> str:

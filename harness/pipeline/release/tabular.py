@@ -41,7 +41,7 @@ def _csv(columns: Mapping[str, Sequence[str]]) -> bytes:
     stream = io.StringIO(newline="")
     # with this line end, the writer would leave a carriage return without quotes, where others see a new row
     returns = any("\r" in cell for name, values in columns.items() for cell in (name, *values))
-    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
     writer = csv.writer(stream, lineterminator="\n", quoting=quoting)
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
