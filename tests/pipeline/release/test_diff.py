@@ -127,7 +127,7 @@ def test_rows_without_ids_are_a_multiset(tmp_path: Path, capsys: pytest.CaptureF
     conf = reviews(tmp_path / "conf")
     release("reviews", tmp_path / "a", conf)
     path = conf / "reviews.csv"
-    path.write_text(path.read_text("utf-8").replace("007,dislike", "007,like") + "More,like\nMore,like\n", "utf-8")
+    path.write_bytes(path.read_bytes().replace(b"007,dislike", b"007,like") + b"More,like\nMore,like\n")
     release("reviews", tmp_path / "b", conf)
     done = diff(str(tmp_path / "a"), str(tmp_path / "b"))
     assert (done.by_id, done.added.count, done.removed.count) == (False, 3, 1)
