@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
-from harness.cli import dataset, organiser
+from harness.cli import dataset, organiser, rounds
 from harness.errors import BenchmarkError, ProtocolError
 
 _FINE, _NOT_OK, _USAGE = 0, 1, 2
@@ -166,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
 
     organiser.add(commands)
     dataset.add(commands)
+    rounds.add(commands)
 
     check = command("check", "author:check", "check a submission in the real sandbox, in seconds")
     check.add_argument("path")

@@ -31,7 +31,7 @@ def new(args: Namespace) -> int:
     if args.label is None and data.suffix.lower() in SUFFIXES:
         args.label = _asked("--label", "Column of classes", bool)
     keys = {role: value for role in _ROLES if (value := getattr(args, role)) is not None}
-    wish = Wish(args.name, track, expanded(data), keys | _further(args.set), args.title)
+    wish = Wish(args.name, track, expanded(data), keys | further(args.set), args.title)
     made = found(wish, Path(args.config_dir))
     counts = np.bincount(made.dataset.y, minlength=made.dataset.n_classes)
     classes = {name: int(count) for name, count in zip(made.dataset.class_names, counts, strict=True)}
@@ -143,7 +143,7 @@ def _asked(flag: str, question: str, fits: Callable[[str], object]) -> str:
         print(f"{said!r} does not fit.")
 
 
-def _further(words: list[str]) -> dict[str, Any]:
+def further(words: list[str]) -> dict[str, Any]:
     """Keys and values of ``--set``: a dot before what lies inside another key, values read as YAML."""
     keys: dict[str, Any] = {}
     for word in words:

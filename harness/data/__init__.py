@@ -1,7 +1,8 @@
 """Data sets by name. Importing this costs numpy and pydantic only; a loader is imported when it is asked for.
 
 Adding a data set: a class derived from :class:`~harness.data.base.DatasetSettings` in a module beside this
-one, its line in ``_REGISTRY``, ``conf/dataset/<name>.yaml`` and a card under ``docs/datasets/``.
+one, its line in ``_REGISTRY``, ``conf/dataset/<name>.yaml``, ``conf/spec/<name>.yaml`` and the card made from it under
+``docs/datasets/``.
 """
 
 from __future__ import annotations

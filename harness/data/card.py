@@ -35,17 +35,12 @@ def counted(dataset: Dataset) -> Counted:
 
 def card(spec: Specification, facts: Counted | None = None) -> str:
     """The page. ``facts``: of the data as they are; without them the specification's own summary has to do."""
-    return "\n".join([REMARK.format(name=spec.name), *_lines(spec, facts)]) + "\n"
-
-
-def licence(spec: Specification) -> str:
-    """The licence in one line; for people."""
-    return spec.license or "not said"
+    return "\n".join([*_lines(spec, facts), "", REMARK.format(name=spec.name)]) + "\n"
 
 
 def _lines(spec: Specification, facts: Counted | None) -> Iterator[str]:
     yield from (f"# {spec.name}", "")
-    for paragraph in (spec.title, spec.purpose, spec.summary):
+    for paragraph in (_sentences(spec.title, spec.purpose), spec.summary):
         if paragraph:
             yield from (paragraph, "")
     if facts:

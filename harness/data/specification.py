@@ -6,9 +6,9 @@ may be unfinished, as a new one is; :meth:`Specification.unfinished` says what a
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
@@ -42,14 +42,13 @@ def _version(text: object) -> str:
     return str(text)
 
 
-Day = date  # a field of that name hides the class where its annotation is read
 Text = Annotated[str, AfterValidator(str.strip)]
 Licence = Annotated[Text, AfterValidator(_licence)]
 VersionNumber = Annotated[str, BeforeValidator(_version)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class Column(_Part):
@@ -64,13 +63,13 @@ class Column(_Part):
     means: Text = ""
     unit: Text = ""
     values: tuple[str, ...] | None = None
-    least: float | date | None = None
-    most: float | date | None = None
+    least: float | datetime.date | None = None
+    most: float | datetime.date | None = None
     missing: str | None = None
 
     @model_validator(mode="after")
     def _fitting_domain(self) -> Self:
-        ordered = {"number": float, "integer": float, "array": float, "image": float, "date": date}
+        ordered = {"number": float, "integer": float, "array": float, "image": float, "date": datetime.date}
         for bound, value in (("least", self.least), ("most", self.most)):
             if value is not None and not isinstance(value, ordered.get(self.type, ())):
                 raise ValueError(f"{bound} is {value}, which bounds no {self.type}")
@@ -125,7 +124,7 @@ class Change(_Part):
     """A version and what is different in it."""
 
     version: VersionNumber
-    date: Day | None = None
+    date: datetime.date | None = None
     changes: Text = "First version."
 
 
@@ -175,6 +174,10 @@ class Specification(_Part):
     def version(self) -> str:
         """The newest."""
         return self.versions[-1].version
+
+    def facts(self) -> dict[str, str]:
+        """What stands wherever the data are named: on boards, in records, in MLflow."""
+        return {"name": self.name, "title": self.title, "version": self.version, "license": self.license or "not said"}
 
     def unfinished(self) -> list[str]:
         """What a release needs and nobody has filled in yet, as keys with what they are for."""

@@ -68,6 +68,7 @@ def summarise(session: Session, entrant: Entrant, cells: list[StoredCell], refer
         commit=commit[0] if commit else None,
         dirty=commit[1] if commit else None,
         data_digests={track.dataset.name: session.data_digest},
+        dataset=spec.facts() if (spec := challenge.specification) else {},
         n_classes=track.dataset.n_classes,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         challenge_version=challenge.version,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.card import card
 from harness.errors import Status
 from harness.leaderboard.frozen import refuse_loosened
 from harness.leaderboard.notes import lucky, missing, one_seed, public_data, with_packages
@@ -69,6 +70,8 @@ class Board:
     secret: str = ""
     teams: int | None = None  # in the roster; None without one
     frozen: Mapping[str, str] | None = None  # when, and the digest of its lock
+    dataset: Mapping[str, str] = field(default_factory=dict)  # name, title, version, license of its specification
+    card: str = ""  # of the data set, Markdown
     archived: tuple[str, ...] = ()  # earlier versions' pages, relative to this one
 
     @property
@@ -218,6 +221,8 @@ def build(
         counts=challenge.counts,
         secret="open, for practice" if challenge.practice else "kept",
         teams=len(roster.teams) if roster else None,
+        dataset=spec.facts() if (spec := challenge.specification) else {},
+        card=card(spec) if spec else "",
         frozen={"when": lock.frozen, "lock_sha256": lock.sha256} if (lock := challenge.lock) else None,
     )
 

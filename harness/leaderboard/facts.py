@@ -27,13 +27,22 @@ def facts(board: Board) -> list[str]:
     return [
         f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
         f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.{ties}",
-        *_competition(board),
+        *data(board),
+        *competition(board),
         f"Fingerprint {board.fingerprint}; secret: {board.secret}",
         history(board),
     ]
 
 
-def _competition(board: Board) -> list[str]:
+def data(board: Board) -> list[str]:
+    """What the data are and under which licence, where a specification says so."""
+    if not (said := board.dataset):
+        return []
+    title = f" ({said['title'].rstrip('.')})" if said["title"] else ""
+    return [f"Data {said['name']} {said['version']}{title}; licence: {said['license']}"]
+
+
+def competition(board: Board) -> list[str]:
     """Who takes part, what counts, and which part of the hidden data is shown."""
     said = [f"Frozen on {board.frozen['when']}, lock {board.frozen['lock_sha256'][:16]}."] if board.frozen else []
     if board.teams is not None and not board.frozen:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
 from harness.leaderboard.board import Board, Row
-from harness.leaderboard.facts import READING, facts, history
+from harness.leaderboard.facts import READING, competition, data, facts, history
 from harness.leaderboard.text import clean as _clean
 from harness.leaderboard.text import csv_cell as _csv
 from harness.leaderboard.text import environment
@@ -150,7 +150,8 @@ def html(board: Board) -> str:
         curves=score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else "",
         reading=READING,
         history=history(board),
-        said=facts(board)[1:-2],
+        said=competition(board),
+        about=data(board),
         teams=_has_teams(board),
         earlier=[*_public_page(board), *((path, _page(path)) for path in board.archived)],
     )

@@ -24,9 +24,11 @@ from pydantic import (
 
 from harness import data, models, plugins, registry, tracks
 from harness.data import Dataset, DatasetSettings
+from harness.data.specification import Specification
 from harness.errors import BenchmarkError, ProtocolError
 from harness.models import ModelSettings, model_names, model_version
 from harness.packages.provide import Allowed
+from harness.protocol import specifications
 from harness.protocol.lock import Lock
 from harness.protocol.rules import Counts, Logs, Phases, Quota
 from harness.randomness import OPEN_SECRET
@@ -81,6 +83,7 @@ class Challenge(BaseModel):
     teams: Path | None = Field(None, exclude=True)  # the roster: who may enter; None: whoever has the runs directory
     secret_file: Path | None = Field(None, exclude=True)  # where the secret was read
     lock: Lock | None = Field(None, exclude=True)  # what was frozen of it
+    spec_file: Path | None = Field(None, exclude=True)  # the specification of its data
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
@@ -103,6 +106,11 @@ class Challenge(BaseModel):
         """Settings that came later are left out where they change nothing: see ``USUAL``."""
         facts: dict[str, Any] = plain(self)
         return {name: value for name, value in facts.items() if name not in USUAL or value != USUAL[name]}
+
+    @property
+    def specification(self) -> Specification | None:
+        """What people have to know of its data; None where nobody has written it. Raises ProtocolError for a broken file."""
+        return specifications.read(self.spec_file) if self.spec_file else None
 
     @property
     def practice(self) -> bool:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR, expanded
-from harness.protocol import lock, secret, source
+from harness.protocol import lock, secret, source, specifications
 from harness.protocol.challenge import Challenge, Homes, invalid, validated
 from harness.protocol.launch import Launch
 
@@ -197,7 +197,8 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     values = {str(key): value for key, value in plain.items()}
     if not any(o.lstrip("+").startswith("name=") for o in overrides):
         values["name"] = name  # a challenge has the name of its file
-    return values | _beside(values, read.root), homes
+    spec = specifications.find(groups["dataset"], config_dir)
+    return values | _beside(values, read.root) | {"spec_file": spec}, homes
 
 
 def _beside(values: Mapping[str, Any], root: Path) -> dict[str, Any]:

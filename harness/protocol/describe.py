@@ -46,7 +46,8 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         | _rules(challenge),
         "task": given,
         "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
-        "dataset": _said(challenge.dataset)
+        "dataset": (spec.facts() if (spec := challenge.specification) else {})
+        | _said(challenge.dataset)
         | {"rows": len(dataset.y), "classes": dataset.n_classes}
         | ({} if challenge.practice or not challenge.public_data else {"public data": "labels can be looked up"})
         | _notes(dataset),

@@ -18,14 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from harness.data import Dataset
+from harness.data import Dataset, DatasetSettings
+from harness.data.card import card, counted
 from harness.data.own import pictures, sheet
+from harness.data.own.columns import seen
+from harness.data.own.images import Images
 from harness.data.own.source import digest, files_under
+from harness.data.own.table import Table
+from harness.data.own.text import Text
 from harness.errors import NothingToMeasure, ProtocolError
-from harness.protocol import catalogue, source
+from harness.protocol import catalogue, source, specifications
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES, settings_for
@@ -126,8 +130,8 @@ def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
         _write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
         challenge = load_challenge(wish.name, config_dir=stage)
     dataset = challenge.load_dataset()
-    _write(places["spec"], _specification(wish, dataset))
-    _write(places["card"], _card(wish, dataset))
+    _write(places["spec"], _specification(wish, dataset, challenge.dataset))
+    _write(places["card"], card(specifications.read(places["spec"]), counted(dataset)))
     return Founded(challenge, dataset, (), (*dataset.notes, *_unmeasured(challenge, dataset)))
 
 
@@ -223,49 +227,44 @@ def _challenge(wish: Wish, protocol: Mapping[str, Any]) -> str:
     )
 
 
-def _specification(wish: Wish, dataset: Dataset) -> str:
+def _specification(wish: Wish, dataset: Dataset, settings: DatasetSettings) -> str:
     """What people have to know of the data; what the files cannot tell is left empty."""
-    counts = np.bincount(dataset.y, minlength=dataset.n_classes)
+    columns = {}
+    if isinstance(settings, Table | Text | Images) and wish.data.is_file():
+        table = sheet.read(wish.data, settings.encoding, settings.separator, quotes=settings.quotes)
+        columns = {
+            name: column.model_dump(mode="json", exclude_none=True, exclude={"unit"})
+            for name, column in seen(table, settings).items()
+        }
     split = {key: wish.keys[key] for key in ("group", "time", "part") if key in wish.keys}
     return _yaml(
         {
             "name": wish.name,
-            "version": "1.0.0",
+            "title": "",
             "purpose": "",
             "unit": "",
-            "rows": len(dataset.y),
+            "columns": columns,
             "label": {
                 "column": str(wish.keys.get("label", "")),
+                "origin": "",
                 "guide": "",
-                "classes": {name: int(count) for name, count in zip(dataset.class_names, counts, strict=True)},
+                "classes": {name: {"means": "", "edge_cases": [], "examples": []} for name in dataset.class_names},
             },
-            "split": split,
+            "split": {"rule": "", **split},
             "collection": {"method": "", "period": "", "people": "", "consent": ""},
             "source": "",
-            "creator": "",
+            "url": "",
+            "creators": [],
             "license": "",
+            "license_text": "",
             "privacy": "",
+            "citation": "",
             "faults": [],
+            "versions": [{"version": "1.0.0", "changes": "First version."}],
         },
-        "What the data are, for people: fill in what is empty. license is an SPDX identifier, or LicenseRef- and a text.",
+        "What the data are, for people: fill in what is empty (keys: docs/datasets/own.md). license is an SPDX identifier, "
+        "or\n# LicenseRef-NAME with its text in license_text. `harness dataset card` makes the card from this file.",
     )
-
-
-def _card(wish: Wish, dataset: Dataset) -> str:
-    counts = np.bincount(dataset.y, minlength=dataset.n_classes)
-    lines = [
-        f"# {wish.name}",
-        "",
-        f"{len(dataset.y)} rows, X {list(dataset.X.shape)}; made from `{wish.data.name}`.",
-        "",
-    ]
-    lines += ["| class | rows |", "|---|---|"]
-    lines += [f"| {_cell(name)} | {count} |" for name, count in zip(dataset.class_names, counts, strict=True)]
-    return "\n".join([*lines, "", f"Purpose, collection, source and licence: `spec/{wish.name}.yaml`.", ""])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 class _Dumper(yaml.SafeDumper):

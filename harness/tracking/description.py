@@ -132,7 +132,7 @@ def datasets(record: Record) -> list[DatasetInput]:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     settings = record.settings.get("dataset")
-    source = _open(settings) if isinstance(settings, dict) else {}
+    source = (_open(settings) if isinstance(settings, dict) else {}) | {"specification": record.dataset}
     if isinstance(source.get("url"), str):
         source["url"] = shown(source["url"]).partition("?")[0]  # a link that was signed for one person
     targets = source["label"] if isinstance(source.get("label"), str) else "y"
@@ -147,7 +147,10 @@ def datasets(record: Record) -> list[DatasetInput]:
                 schema=json.dumps({"mlflow_colspec": columns}),
                 profile=json.dumps({"targets": targets, "num_classes": record.n_classes, "sha256": digest}),
             ),
-            [InputTag("mlflow.data.context", record.track)],
+            [
+                InputTag("mlflow.data.context", record.track),
+                *(InputTag(key, value[:500]) for key, value in record.dataset.items()),
+            ],
         )
         for name, digest in record.data_digests.items()
     ]

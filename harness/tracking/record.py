@@ -121,6 +121,7 @@ class Record(_Model):
     statistics: str | None = None  # digest of the source that summed up its cells
     commit: str | None = None  # of the checkout, where the harness runs from one
     dirty: bool | None = None  # whether that checkout had changes
+    dataset: dict[str, str] = Field(default_factory=dict)  # its specification's name, title, version, license
     team: str = ""  # whose entry it is: an id of the organiser's roster
 
     @property

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness import randomness
-from harness.api import FloatArray, Task, Texts
+from harness.api import FloatArray, IntArray, Task, Texts
 from harness.data.base import Dataset
 from harness.errors import HarnessError
 from harness.models.base import FixedModel
@@ -137,6 +137,13 @@ class Track(ABC, Generic[S, K]):
     @abstractmethod
     def prepare(self, seed: int) -> tuple[View, K]:
         """Draw split, noise and whatever else the seed decides. Raises ProtocolError if the data cannot do it."""
+
+    def rows(self, seed: int) -> IntArray:
+        """Rows of the data set that indices of this seed's answers name, in the view's order: [n] int64.
+
+        For whoever goes on with what was found. Raises HarnessError where answers name no rows.
+        """
+        raise HarnessError(f"Answers to protocol {self.name} are not traced back to rows of the data.")
 
     @abstractmethod
     def read_output(self, arrays: Arrays, view: View) -> Arrays:

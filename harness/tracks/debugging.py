@@ -65,10 +65,17 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
     curve_axes = ("rows inspected", "test accuracy")
     settings_class = DebuggingSettings
 
+    def rows(self, seed: int) -> IntArray:
+        return self._parts(seed)[0]
+
+    def _parts(self, seed: int) -> tuple[IntArray, IntArray, IntArray]:
+        s = self.settings
+        return draw_parts(self.dataset, s.train, s.validation, s.test, self.rng(seed, "split"), s.parts)
+
     def prepare(self, seed: int) -> tuple[View, DebuggingKey]:
         """Raises NothingToMeasure where true labels gain less than two standard errors of test accuracy."""
         s, data = self.settings, self.dataset
-        train, validation, test = draw_parts(data, s.train, s.validation, s.test, self.rng(seed, "split"), s.parts)
+        train, validation, test = self._parts(seed)
         y_true = data.y[train]
         y = self._wrong_labels(train, self.rng(seed, "noise"))
         arrays: dict[str, Array] = {"X": data.X[train], "y": y}

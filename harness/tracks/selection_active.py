@@ -61,9 +61,16 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     settings_class = SelectionActiveSettings
     rounds = True
 
+    def rows(self, seed: int) -> IntArray:
+        return self._parts(seed)[0]
+
+    def _parts(self, seed: int) -> tuple[IntArray, IntArray, IntArray]:
+        s = self.settings
+        return draw_parts(self.dataset, s.pool, 0, s.test, self.rng(seed, "split"), s.parts)
+
     def prepare(self, seed: int) -> tuple[View, SelectionActiveKey]:
         s, data = self.settings, self.dataset
-        pool, _, test = draw_parts(data, s.pool, 0, s.test, self.rng(seed, "split"), s.parts)
+        pool, _, test = self._parts(seed)
         y_pool = data.y[pool]
         (initial,) = splits.stratified(y_pool, (s.initial,), self.rng(seed, "initial"))
         arrays = {"X": data.X[pool], "labelled": initial, "y_labelled": y_pool[initial]}

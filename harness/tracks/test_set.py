@@ -73,11 +73,18 @@ class TestSet(Track[TestSetSettings, TestSetKey]):
     tie_break = "confirmed"
     settings_class = TestSetSettings
 
+    def rows(self, seed: int) -> IntArray:
+        return self._pool(self.rng(seed, "split"))
+
+    def _pool(self, rng: np.random.Generator) -> IntArray:
+        candidates = rows_of(self.dataset, self.settings.pool_from)
+        (pool,) = draw(self.dataset, candidates, (self.settings.pool,), rng)
+        return pool
+
     def prepare(self, seed: int) -> tuple[View, TestSetKey]:
         s, data = self.settings, self.dataset
         rng = self.rng(seed, "split")
-        candidates = rows_of(data, s.pool_from)
-        (pool,) = draw(data, candidates, (s.pool,), rng)
+        pool = self._pool(rng)
         others = apart(data, rows_of(data, s.models_from), pool)
         sizes = [s.public_rows] * len(s.public_models) + [s.hidden_rows] * len(s.hidden_models)
         trained_on = [others[part] for part in splits.stratified(data.y[others], sizes, rng)]

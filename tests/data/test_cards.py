@@ -1,8 +1,7 @@
-"""Every data set has a config that composes and a card, and the digests on the card are those of the data."""
+"""Every data set has a config that composes, a specification, the card made from it; stated digests are those of the data."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,24 +10,19 @@ import yaml
 
 from harness.data import OWN, dataset_names, dataset_settings, load_dataset, settings_class
 from harness.data.base import Dataset
+from harness.data.card import card
 from harness.paths import CONF_DIR
+from harness.protocol import specifications
 
 CARDS = CONF_DIR.parent / "docs" / "datasets"
 HEADINGS = ("Source", "Licence", "Privacy", "Labels", "Splits", "Known faults")
-
-
-def digests(name: str) -> list[tuple[dict[str, Any], str]]:
-    """(parameters, digest) of each row of a card's table."""
-    rows = re.findall(r"^\| (.+?) \| `([0-9a-f]{64})` \|$", (CARDS / f"{name}.md").read_text(), flags=re.M)
-    return [({} if cell == "none" else yaml.safe_load(f"{{{cell.strip('`')}}}"), digest) for cell, digest in rows]
-
-
 SHIPPED = [name for name in dataset_names() if name not in OWN]
-STATED = [(name, *row) for name in SHIPPED for row in digests(name)]
+STATED = [(name, dict(one.parameters), one.sha256) for name in SHIPPED for one in specifications.load(name).digests]
 
 
-def test_configs_cards_and_loaders_are_the_same_names() -> None:
+def test_configs_specifications_cards_and_loaders_are_the_same_names() -> None:
     assert sorted(p.stem for p in (CONF_DIR / "dataset").glob("*.yaml")) == dataset_names()
+    assert sorted(p.stem for p in (CONF_DIR / "spec").glob("*")) == SHIPPED
     assert sorted(p.stem for p in CARDS.glob("*.md") if p.stem not in ("README", "own")) == SHIPPED
 
 
@@ -48,13 +42,21 @@ def test_config_of_an_own_kind_names_every_key_with_its_default(name: str) -> No
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_card_says_what_a_card_has_to(name: str) -> None:
-    card = (CARDS / f"{name}.md").read_text()
-    assert card.startswith(f"# {name}\n")
-    assert [h for h in HEADINGS if f"**{h}.**" not in card] == []
+def test_a_specification_is_finished_and_the_card_is_made_from_it(name: str) -> None:
+    spec = specifications.load(name)
+    assert spec.unfinished() == []
+    text = (CARDS / f"{name}.md").read_text()
+    assert text == card(spec)  # `harness dataset card NAME` prints it
+    assert text.startswith(f"# {name}\n")
+    assert [h for h in HEADINGS if f"**{h}.**" not in text] == []
     assert f"({name}.md)" in (CARDS / "README.md").read_text()
     if not name.startswith(("dataperf_speech", "dataperf_vision")):  # never at hand, and their cards say so
-        assert digests(name)
+        assert spec.digests
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "wine"])
+def test_a_specification_names_the_classes_that_the_data_have(name: str) -> None:
+    assert tuple(specifications.load(name).label.classes) == load_dataset(name).class_names
 
 
 @pytest.mark.parametrize(

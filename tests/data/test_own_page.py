@@ -10,6 +10,7 @@ import yaml
 
 from harness.data import OWN, settings_class
 from harness.data.base import Dataset
+from harness.data.specification import Change, ClassGuide, Collection, Column, Label, Specification, Split
 from harness.paths import CONF_DIR
 
 PAGE = (CONF_DIR.parent / "docs" / "datasets" / "own.md").read_text()
@@ -54,5 +55,13 @@ def test_the_page_names_every_key_of_every_kind() -> None:
 
 
 def test_the_croissant_example_is_valid() -> None:
-    (block,) = [content for language, name, content in BLOCKS if language == "yaml" and not name]
+    (block, _) = [content for language, name, content in BLOCKS if language == "yaml" and not name]
     settings_class("croissant").model_validate(yaml.safe_load(block))
+
+
+def test_the_specification_is_valid_and_every_key_is_named() -> None:
+    (_, block) = [content for language, name, content in BLOCKS if language == "yaml" and not name]
+    assert Specification.model_validate(yaml.safe_load(block)).unfinished() == []
+    parts = (Specification, Column, Label, ClassGuide, Split, Collection, Change)
+    for key in [key for part in parts for key in part.model_fields]:
+        assert re.search(rf"\b{key}\b", PAGE), key

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.data import Dataset
+from harness.data.card import card
+from harness.data.specification import Specification
 from harness.protocol.challenge import Challenge
 from harness.protocol.rules import written
 
@@ -57,6 +59,7 @@ def _lines(challenge: Challenge, official: Dataset, facts: Mapping[str, Any], da
     yield f"- Limits of one cell (your function on one seed): {limits}."
     yield f"- Packages: {protocol['packages']}; packages.txt lists what is there."
     yield f"- Official data: {len(official.y)} rows, {official.n_classes} classes."
+    yield from _data(challenge.specification)
     yield from ("", "## Data and draws in this folder", "", f"The data are {data}.")
     if challenge.practice:
         yield from ("Splits and noise are drawn from an open secret: the challenge is for practice.", "")
@@ -69,6 +72,15 @@ def _lines(challenge: Challenge, official: Dataset, facts: Mapping[str, Any], da
     yield from ("only line is your team's token. Keep the token to yourself: whoever has it enters for you.", "")
     yield from ("## Three commands", "", _RUN.format(name=challenge.name), "")
     yield "`my_method` is a working skeleton; `baselines` holds the methods that it is compared with, as you would write them."
+
+
+def _data(spec: Specification | None) -> Iterator[str]:
+    """What the official data are, as their specification says it; nothing is counted in them."""
+    if spec is None:
+        return
+    head, *lines = card(spec).splitlines()
+    yield from ("", f"## The data: {head.removeprefix('# ')} {spec.version}")
+    yield from (f"#{line}" if line.startswith("#") else line for line in lines)
 
 
 def _quota(challenge: Challenge) -> Iterator[str]:
