@@ -10,7 +10,7 @@ from typing import Any
 from harness.data.specification import Column, Specification
 from harness.pipeline.release import licences
 from harness.pipeline.release.contents import FILES_FIELDS, FILES_PATH, VOTE_FIELDS, Contents, Stored
-from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, primary_key, shape_of
+from harness.pipeline.release.material import ANNOTATIONS, FILES, IMAGES, ROWS, label_of, of_role, primary_key, shape_of
 from harness.pipeline.release.tabular import CROISSANT_MEDIA, Format
 
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
@@ -57,7 +57,8 @@ def description(contents: Contents) -> dict[str, Any]:
         "conformsTo": list(CONFORMS_TO),
         "license": [licence.path if "://" in licence.path else licence.name for licence in licences.of(spec)],
         **({"url": spec.url} if spec.url else {}),
-        "creator": [{"@type": "sc:Organization", "name": creator} for creator in spec.creators],
+        # A specification does not say who is a person and who an institution; most are people.
+        "creator": [{"@type": "sc:Person", "name": creator} for creator in spec.creators],
         **({"datePublished": published.isoformat()} if published else {}),
         "version": spec.version,
         "isBasedOn": spec.source,
@@ -229,9 +230,15 @@ def _splits(contents: Contents) -> list[dict[str, Any]]:
     parts = contents.parts()
     if not parts:
         return []
+    column = str(of_role(contents.spec, "part"))
+    type_ = data_type(contents, column, contents.fields[column])  # what is joined must be of one type
+    whole = type_ == "sc:Integer"
     fields = [
-        {"@type": "cr:Field", "@id": "splits/name", "name": "name", "dataType": "sc:Text"},
+        {"@type": "cr:Field", "@id": "splits/name", "name": "name", "dataType": type_},
         {"@type": "cr:Field", "@id": "splits/url", "name": "url", "dataType": "sc:URL"},
     ]
-    data = [{"splits/name": part, "splits/url": _SPLITS.get(part.lower(), "cr:Split")} for part in parts]
+    data = [
+        {"splits/name": int(part) if whole else part, "splits/url": _SPLITS.get(part.lower(), "cr:Split")}
+        for part in parts
+    ]
     return [_record_set("splits", fields, ["name"], dataType="cr:Split", data=data)]

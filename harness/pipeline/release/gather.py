@@ -21,7 +21,7 @@ from harness.errors import ProtocolError
 from harness.pipeline.release import fit
 from harness.pipeline.release.findings import Finding
 from harness.pipeline.release.material import IMAGES, POSITION, Material, Vote, fields, inferred
-from harness.pipeline.release.pixels import png
+from harness.pipeline.release.pixels import drawn, png
 from harness.protocol import datasets, specifications
 
 _MARKERS = frozenset({""})
@@ -55,6 +55,8 @@ def gather(name: str, config_dir: Path | None = None) -> Gathered:
     try:
         dataset = settings.load()
     except ProtocolError as error:
+        if not isinstance(settings, OwnSettings):  # files that are not on this machine say nothing of the data
+            raise
         raise DataRefused(error.reason, error.hint) from error
     if isinstance(settings, OwnSettings):
         original = settings.original(settings.place())
@@ -63,6 +65,7 @@ def gather(name: str, config_dir: Path | None = None) -> Gathered:
     else:
         _may_be_released(spec, name)
         original, cast = _shipped(dataset, spec)
+        spec = _as_written(spec, original)
         markers = _MARKERS
     return _material(spec, original, cast, markers, dataset, getattr(settings, "path", None) or name)
 
@@ -212,29 +215,49 @@ def _own_votes(settings: OwnSettings, original: Original, dataset: Dataset) -> l
 
 
 def _shipped(dataset: Dataset, spec: Specification) -> tuple[Original, list[Vote] | None]:
-    """Arrays of a shipped data set as columns: X, the label by its class's name, what else is known of the rows."""
+    """Arrays of a shipped data set as columns: X (or pictures), the label, what else is known of the rows.
+
+    Classes and parts are words, or codes where the specification says that they are integers.
+    """
     label = spec.label.column or next((name for name, c in spec.columns.items() if c.role == "label"), "label")
-    arrays: dict[str, Array] = {} if dataset.texts is not None else {"X": dataset.X}
+    coded = {name for name, column in spec.columns.items() if column.type == "integer"}
+    pictured = (x := spec.columns.get("X")) is not None and x.type == "image" and dataset.X.ndim > 2
+    arrays: dict[str, Array] = {} if dataset.texts is not None or pictured else {"X": dataset.X}
     arrays |= {name: array for name, array in dataset.extras.items() if name not in (*_CAST, "votes", "part")}
     sheet, flat = columns_of(dataset.name, arrays)
     columns: dict[str, list[str]] = {}
     if dataset.texts is not None:
         columns["text"] = list(dataset.texts)
+    if pictured:
+        columns["X"] = [f"{i:06d}.png" for i in range(len(dataset.y))]
     columns |= sheet.columns
-    columns[label] = [dataset.class_names[y] for y in dataset.y]
+    columns[label] = [str(y) if label in coded else dataset.class_names[y] for y in dataset.y]
     if "part" in dataset.extras:
-        columns["part"] = [_PARTS[int(part)] for part in dataset.extras["part"]]
+        columns["part"] = [str(part) if "part" in coded else _PARTS[part] for part in dataset.extras["part"].tolist()]
     roles: dict[str, Role] = {
         "text": "text",
-        label: "label",
         "id": "id",
         "group": "group",
         "time": "time",
         "part": "part",
+        label: "label",
     }
+    roles |= {"X": "image"} if pictured else {}
     roles = {name: role for name, role in roles.items() if name in columns}
     roles |= {name: "meta" for name in arrays if name not in roles and name != "X"}
-    return Original(Sheet(dataset.name, columns, "row {}".format), roles, flat), _cast(dataset)
+    picture = partial(drawn, dataset.X) if pictured else None
+    return Original(Sheet(dataset.name, columns, "row {}".format), roles, flat, picture=picture), _cast(dataset)
+
+
+def _as_written(spec: Specification, original: Original) -> Specification:
+    """A shipped specification with what it does not name, described as it is found: nobody can edit it."""
+    columns = dict(spec.columns)
+    members = {name for names in original.arrays.values() for name in names}
+    for name, cells in original.sheet.columns.items():
+        role = original.roles.get(name)
+        if name not in columns and name not in members:
+            columns[name] = Column(type=_type(role, cells), role=role or "feature")
+    return spec.model_copy(update={"columns": columns}) if spec.columns else spec
 
 
 def _cast(dataset: Dataset) -> list[Vote] | None:

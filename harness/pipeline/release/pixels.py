@@ -6,6 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from harness.api import FloatArray
 from harness.data.own.pictures import opened, plain_image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -21,6 +24,15 @@ def png(content: bytes, name: str) -> bytes:
     image = opened(name, content)
     stream = io.BytesIO()
     plain_image(image, name, "grey" if image.mode in ("1", "L") else "rgb").save(stream, "PNG")
+    return stream.getvalue()
+
+
+def drawn(X: FloatArray, row: int) -> bytes:
+    """The picture of a row of X [n, h, w] or [n, h, w, 3], in 0..1, as PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(np.rint(X[row] * 255).astype(np.uint8)).save(stream, "PNG")
     return stream.getvalue()
 
 

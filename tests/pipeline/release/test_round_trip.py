@@ -14,12 +14,14 @@ import pytest
 from PIL import Image
 
 from harness.data import load_dataset
+from harness.data.base import Dataset
+from harness.data.bundled import Digits
 from harness.pipeline.release.diff import diff
 from harness.pipeline.release.validate import validate
 from harness.pipeline.release.write import release
 from harness.protocol import datasets
 from tests.data.own import load
-from tests.pipeline.release.data import ALL, PATIENTS, TEXTS, VOTES, signals, write
+from tests.pipeline.release.data import ALL, PATIENT_COLUMNS, PATIENTS, TEXTS, VOTES, patients, signals, write
 
 frictionless = pytest.importorskip("frictionless", reason="the extra `release` is not installed")
 mlcroissant = pytest.importorskip("mlcroissant", reason="the extra `release` is not installed")
@@ -165,16 +167,12 @@ def test_two_releases_are_the_same_bytes(name: str, made: Path, tmp_path: Path) 
 
 
 def test_a_shipped_data_set(tmp_path: Path) -> None:
-    from tests.pipeline.release.data import ABOUT
-
-    conf = write(tmp_path / "conf", "digits", {"name": "digits"}, **{**ABOUT, "license": "CC-BY-4.0"})
-    (conf / "dataset" / "digits.yaml").unlink()  # the shipped one
-    done = release("digits", tmp_path / "out", conf)
+    done = release("digits", tmp_path / "out")
     assert done.rows == 1797
     rows = described(tmp_path / "out")
     digits = load_dataset("digits")
     np.testing.assert_array_equal(np.array([[row[f"X_{j}"] for j in range(64)] for row in rows], np.float32), digits.X)
-    assert [row["label"] for row in rows] == digits.y.tolist()
+    assert [row["y"] for row in rows] == digits.y.tolist()
     assert validate(str(tmp_path / "out")).ok
 
 
@@ -232,3 +230,36 @@ def test_what_others_need_to_know_is_in_the_descriptions(made: Path) -> None:
     assert card.startswith("---\nlicense: cc-by-4.0\npretty_name: Visits to four wards\n")
     assert "config_name: annotations" in card
     assert "https://spdx.org/licenses/CC-BY-4.0.html" in (made / "judged" / "LICENSE").read_text("utf-8")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_parts_that_are_numbers(form: Any, tmp_path: Path) -> None:
+    """What says official parts must be of the type of the column that names them."""
+    code = {"part": "part", "train": "0", "test": "2"}
+    rows = [(*row[:-1], code[row[-1]]) for row in PATIENTS]
+    columns = {**PATIENT_COLUMNS, "part": {"role": "part", "type": "integer", "values": ["0", "2"]}}
+    release("patients", tmp_path / "out", patients(tmp_path / "conf", rows, columns=columns), form=form)
+    assert validate(str(tmp_path / "out")).ok
+    splits = described(tmp_path / "out", "splits")
+    assert splits == [{"name": 0, "url": "cr:TrainingSplit"}, {"name": 2, "url": "cr:TestSplit"}]
+
+
+def test_a_shipped_data_set_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (12, 5, 4)).astype(np.uint8)
+    part = np.array([0, 2] * 6)
+    data = Dataset("digits", pixels / np.float32(255), np.arange(12) // 2 % 2, ("a", "b"), {"part": part})
+    monkeypatch.setattr(Digits, "load", lambda self: data)
+    columns = {
+        "X": {"role": "image", "type": "image", "least": 0, "most": 1},
+        "y": {"role": "label", "type": "category"},
+    }
+    conf = write(tmp_path / "conf", "digits", {}, columns=columns)
+    (conf / "dataset" / "digits.yaml").unlink()
+    release("digits", tmp_path / "out", conf)
+    rows = described(tmp_path / "out")
+    assert [row["y"] for row in rows] == [data.class_names[y] for y in data.y]
+    assert [row["part"] for row in rows] == ["train", "test"] * 6
+    for row, picture in zip(rows, pixels, strict=True):
+        np.testing.assert_array_equal(np.asarray(row["image"])[..., 0], picture)
+    assert validate(str(tmp_path / "out")).ok
