@@ -24,7 +24,7 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if not re.search(r"\.\.\.|\*|\|", line)]
 
 
-STEPS = ("challenge", "team", "key", "round", "annotations")  # commands of two words
+STEPS = ("challenge", "team", "key", "dataset", "annotations", "round")  # commands of two words
 WRITTEN = [(page, words) for page in PAGES if page.stem != "CHANGELOG" for words in commands(page)]
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
-from harness.cli import organiser, rounds
+from harness.cli import dataset, organiser, rounds
 from harness.cli.annotations import add as add_annotations
 from harness.errors import BenchmarkError, ProtocolError
 
@@ -166,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("path")
 
     organiser.add(commands)
+    dataset.add(commands)
     add_annotations(commands)
     rounds.add(commands)
 

@@ -18,7 +18,7 @@ REMARK = "<!-- Made from spec/{name}.yaml by `harness dataset card`: change that
 
 @dataclass(frozen=True)
 class Counted:
-    """What the files themselves tell: rows, the shape of X, rows of every class, findings."""
+    """What the files themselves tell: rows, the shape of X (empty where nothing was encoded), rows of every class, findings."""
 
     rows: int
     shape: tuple[int, ...]
@@ -44,8 +44,8 @@ def _lines(spec: Specification, facts: Counted | None) -> Iterator[str]:
         if paragraph:
             yield from (paragraph, "")
     if facts:
-        shape = ", ".join(map(str, facts.shape))
-        yield from (f"{facts.rows:,} rows, X [{shape}], {len(facts.classes)} classes.", "")
+        shape = f"X [{', '.join(map(str, facts.shape))}], " if facts.shape else ""
+        yield from (f"{facts.rows:,} rows, {shape}{len(facts.classes)} classes.", "")
     yield from (f"- **{heading}.** {_indented(text)}" for heading, text in _entries(spec) if text)
     yield from _classes(spec.label.classes, facts.classes if facts else {})
     yield from _columns(spec.columns)

@@ -131,6 +131,14 @@ def find(group: str, name: str, config_dir: Path | None) -> Path:
     return found[0]
 
 
+def in_order(path: Path, config_dir: Path | None, group: str) -> Iterator[dict[str, Any]]:
+    """The values of a config and of those that it builds on, in the order in which Hydra lays them over each other.
+
+    Raises ProtocolError for a file that cannot be read.
+    """
+    return _in_order(path, load(path), config_dir, group)
+
+
 def check_name(name: str, path: Path, group: str = "challenge") -> None:
     """Raises ProtocolError where a name cannot be that of a challenge (or suite) and its file."""
     if not _NAME.fullmatch(name):

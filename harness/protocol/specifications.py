@@ -20,17 +20,11 @@ def find(name: str, config_dir: Path | None = None) -> Path | None:
     return None
 
 
-def read(path: Path) -> Specification:
-    """A specification from its file.
-
-    Raises
-    ------
-    ProtocolError: not plain YAML, unknown keys, a licence that is none, versions that go backwards, a domain that does not fit:
-        all of them in one paragraph.
-    """
+def parse(path: Path) -> Specification:
+    """A specification from a file of any name. Raises ProtocolError as :func:`read`."""
     try:
         values = plain_yaml.read(path.read_bytes(), plain_yaml.Values)
-        spec = Specification.model_validate(values)
+        return Specification.model_validate(values)
     except OSError as error:
         raise ProtocolError(f"{path} cannot be read: {error.strerror or error}.") from error
     except plain_yaml.NotPlain as error:
@@ -38,6 +32,17 @@ def read(path: Path) -> Specification:
     except ValidationError as error:
         wrong = "; ".join(problems(error)[:20])
         raise ProtocolError(f"{path}: {wrong}.", "docs/datasets/own.md lists the keys of a specification.") from None
+
+
+def read(path: Path) -> Specification:
+    """A specification from its file, which has the name of its data set.
+
+    Raises
+    ------
+    ProtocolError: not plain YAML, unknown keys, a licence that is none, versions that go backwards, a domain that does not fit:
+        all of them in one paragraph.
+    """
+    spec = parse(path)
     if spec.name != path.stem:
         raise ProtocolError(
             f"{path} says `name: {spec.name}`; a specification has the name of its data set, {path.stem}.",

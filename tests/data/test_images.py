@@ -91,7 +91,7 @@ def test_images_of_mixed_size_are_refused_or_scaled(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders(tmp_path, pixels(6, 8, 8))
-    monkeypatch.setattr(pictures, "_plain", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(pictures, "plain_image", lambda *_: pytest.fail("decoded"))
     for side in (8_000, 60_000):  # under and over Pillow's own limit
         (tmp_path / "im" / "a" / "000.png").write_bytes(claiming(side, side))
         with pytest.raises(ProtocolError, match=r"a/000\.png claims .*50,000,000"):

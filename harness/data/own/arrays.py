@@ -14,12 +14,15 @@ from pydantic import Field
 
 from harness.data.base import Dataset
 from harness.data.own import assemble, roles
+from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
 from harness.data.own.sheet import Sheet
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 _Array = npt.NDArray[Any]
 _MOST_BYTES = 4 << 30  # of one array
+_MOST_CELLS = 20_000_000
 
 
 class Arrays(OwnSettings):
@@ -60,6 +63,12 @@ class Arrays(OwnSettings):
         features = [f"column {j}" for j in range(X.shape[1])] if X.ndim == 2 else []
         return assemble.dataset(self.title, X, labels, extras, roles_of.where, [], features=features)
 
+    def original(self, path: Path) -> Original:
+        roles: dict[str, Role] = {**dict.fromkeys(self.meta, "meta"), **self.roles_of_columns()}
+        roles |= dict.fromkeys(self._votes(), "votes")
+        sheet, flat = columns_of(path.name, _load(path, [self.inputs, *roles]))
+        return Original(sheet, roles, flat)
+
     def _votes(self) -> tuple[str, ...]:
         return (self.votes,) if isinstance(self.votes, str) else self.vote_columns[:1]
 
@@ -90,6 +99,28 @@ class Arrays(OwnSettings):
                 raise ProtocolError(f"Array {name!r} has shape {list(array.shape)}; it must have one entry a row.")
             columns[name] = [str(value) for value in array.tolist()]
         return Sheet(path.name, columns, "row {}".format)
+
+
+def columns_of(name: str, arrays: Mapping[str, _Array]) -> tuple[Sheet, dict[str, tuple[str, ...]]]:
+    """Arrays [n] and [n, ...] as cells: ``X`` [n, 2, 3] becomes ``X_0_0`` to ``X_1_2``; and which became which.
+
+    Raises ProtocolError for more cells than text can hold in memory.
+    """
+    if sum(array.size for array in arrays.values()) > _MOST_CELLS:
+        raise ProtocolError(
+            f"{name} has more than {_MOST_CELLS:,} numbers, too many for a table.", "Hand on the arrays themselves."
+        )
+    columns: dict[str, list[str]] = {}
+    flat: dict[str, tuple[str, ...]] = {}
+    for key, array in arrays.items():
+        if array.ndim == 1:
+            columns[key] = [str(value) for value in array.tolist()]
+            continue
+        names = ["_".join([key, *map(str, place)]) for place in np.ndindex(array.shape[1:])]
+        cells = array.reshape(len(array), -1)
+        columns |= {column: list(map(str, cells[:, j])) for j, column in enumerate(names)}
+        flat[key] = tuple(names)
+    return Sheet(name, columns, "row {}".format), flat
 
 
 def _counts(name: str, array: _Array, n_classes: int) -> npt.NDArray[np.int64]:

@@ -21,10 +21,12 @@ from harness.data.base import Dataset
 from harness.data.fetch import DataFile, get
 from harness.data.own import source
 from harness.data.own.images import Images
+from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
 from harness.data.own.sheet import Sheet
 from harness.data.own.table import Table
 from harness.data.own.text import Text
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 _KINDS: dict[str, type[Table] | type[Text] | type[Images]] = {"table": Table, "text": Text, "images": Images}
@@ -54,9 +56,9 @@ class Croissant(OwnSettings):
         return (f"mlcroissant {version('mlcroissant')}", *self._encoder().versions())
 
     def sources(self, path: Path) -> list[Path]:
-        described = _described(path)
-        local = [_local(path, node) for node in described if _is_file(node) and not _address(node)]
-        if not all(map(_is_file, described)):  # a set of files in the folder
+        nodes = described(path)
+        local = [_local(path, node) for node in nodes if _is_file(node) and not _address(node)]
+        if not all(map(_is_file, nodes)):  # a set of files in the folder
             local += source.files_under(path.parent, self._root or path.parent)
         return [*super().sources(path), *sorted(set(local) - {path})]
 
@@ -72,6 +74,18 @@ class Croissant(OwnSettings):
             pictures = table.raw(self.image, "image")
             data = encoder.encoded(table, names, lambda i: pictures[i].encode("latin-1"), self.label, None)
         return replace(data, name=str(_json(path).get("name") or self.title))
+
+    def original(self, path: Path) -> Original:
+        if self.rows != "images":
+            table = _records(path, self.record_set, pictures=None)
+            text: dict[str, Role] = {str(self.settings.get("text", "text")): "text"} if self.rows == "text" else {}
+            return Original(table, {**text, **self.roles_of_columns()})
+        table = _records(path, self.record_set, pictures=self.image)
+        pictures = table.columns[self.image]
+        names = [f"{i:06d}.png" for i in range(len(table))]
+        roles: dict[str, Role] = {self.image: "image", **self.roles_of_columns()}
+        named = replace(table, columns={**table.columns, self.image: names})
+        return Original(named, roles, picture=lambda row: pictures[row].encode("latin-1"))
 
     def _encoder(self) -> Table | Text | Images:
         shared = {key: getattr(self, key) for key in ("label", "id", "group", "time", "part", "votes")}
@@ -100,7 +114,7 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _described(path: Path) -> list[dict[str, Any]]:
+def described(path: Path) -> list[dict[str, Any]]:
     """The file objects and file sets of a description, held against what may be read.
 
     Raises ProtocolError for a context from elsewhere (it would be fetched), an address without checksum, a file out of the
@@ -172,7 +186,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     """The records as a sheet: a column a field, under its short name. Pictures become the characters of their bytes."""
     mlcroissant = _mlcroissant()
     mapping = {}
-    for node in _described(path):
+    for node in described(path):
         if _is_file(node) and _address(node):
             url = str(node["contentUrl"])
             name = url.split("?")[0].rsplit("/", 1)[-1] or "data"
@@ -181,8 +195,7 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     n = 0
     try:
         for record in mlcroissant.Dataset(str(path), mapping=mapping or None).records(record_set):
-            for name, value in record.items():
-                short = name.rsplit("/", 1)[-1]
+            for short, value in _fields(record):
                 cells = columns.setdefault(short, [])
                 if len(cells) != n:
                     raise ProtocolError(f"Field {short!r} of {record_set} is not in every record, or twice in one.")
@@ -198,6 +211,16 @@ def _records(path: Path, record_set: str, pictures: str | None) -> Sheet:
     if not n:
         raise ProtocolError(f"The record set {record_set!r} of {path} has no records.")
     return Sheet(path.name, columns, "record {}".format)
+
+
+def _fields(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Short names and values; a list of numbers is as many fields, ``X_0``, ``X_1`` and so on."""
+    for name, value in record.items():
+        short = name.rsplit("/", 1)[-1]
+        if isinstance(value, list):
+            yield from ((f"{short}_{j}", one) for j, one in enumerate(value))
+        else:
+            yield short, value
 
 
 def _cell(value: Any, field: str, row: int) -> str:

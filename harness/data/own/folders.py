@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.data.own import source
 from harness.data.own.sheet import Sheet
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 FILE, LABEL, PART = "file", "folder", "part"  # columns of a listing
+ROLES: Mapping[str, Role] = {LABEL: "label", PART: "part"}
 PART_KEY = "folder"  # ``part: folder`` in the YAML
 
 

@@ -13,7 +13,9 @@ from pydantic import Field
 from harness.data import features
 from harness.data.base import TRAIN, Dataset
 from harness.data.own import assemble, folders, pictures, roles, sheet, source
+from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -85,11 +87,25 @@ class Images(ImageKeys):
             names = table.column(self.file, "file")
             return self.encoded(table, names, lambda row: files[row].read_bytes(), self.label, names)
         self.check_folder()
-        parts = self.part == folders.PART_KEY
-        table = folders.listing(path, self._root or path, pictures.SUFFIXES, parts=parts)
+        table = self._listing(path)
         names = table.columns[folders.FILE]
-        settings = self.model_copy(update={"part": folders.PART}) if parts else self
+        settings = self.model_copy(update={"part": folders.PART}) if self.part == folders.PART_KEY else self
         return settings.encoded(table, names, lambda row: (path / names[row]).read_bytes(), folders.LABEL, names)
+
+    def original(self, path: Path) -> Original:
+        if path.is_file():
+            table = self._table(path)
+            files = self._named(path, table)
+            roles: dict[str, Role] = {self.file: "image", **self.roles_of_columns()}
+            return Original(table, roles, picture=lambda row: files[row].read_bytes())
+        table = self._listing(path)
+        names = table.columns[folders.FILE]
+        listed: dict[str, Role] = {folders.FILE: "image", **folders.ROLES}
+        found = {name: role for name, role in listed.items() if name in table.columns}
+        return Original(table, found, named=False, picture=lambda row: (path / names[row]).read_bytes())
+
+    def _listing(self, path: Path) -> sheet.Sheet:
+        return folders.listing(path, self._root or path, pictures.SUFFIXES, parts=self.part == folders.PART_KEY)
 
     def _table(self, path: Path) -> sheet.Sheet:
         return sheet.read(path, self.encoding, self.separator, quotes=self.quotes)

@@ -41,12 +41,12 @@ def decode(
     pixels: npt.NDArray[np.uint8] | None = None
     clear, moving = [], []
     for row, name in enumerate(names):
-        image = _opened(name, content(row))
+        image = opened(name, content(row))
         if "A" in image.getbands() or "transparency" in image.info:
             clear.append(name)
         if getattr(image, "n_frames", 1) > 1:
             moving.append(name)
-        plain = _plain(image, name, channels)
+        plain = plain_image(image, name, channels)
         found = (plain.height, plain.width)
         size = size or found
         if pixels is None:
@@ -66,7 +66,8 @@ def decode(
     return pixels, notes
 
 
-def _opened(name: str, content: bytes) -> Any:
+def opened(name: str, content: bytes) -> Any:
+    """An image of a kind that is read, nothing decoded yet. Raises ProtocolError for any other, and for one too large."""
     from PIL import Image
 
     try:
@@ -89,7 +90,8 @@ def _opened(name: str, content: bytes) -> Any:
 _SMALLER = "Make it smaller; the fixed models learn from small images."
 
 
-def _plain(image: Any, name: str, channels: Channels) -> Any:
+def plain_image(image: Any, name: str, channels: Channels) -> Any:
+    """The same decoded, upright, with these channels. Raises ProtocolError where it is broken."""
     from PIL import ImageOps
 
     try:

@@ -7,12 +7,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from harness.data.base import Dataset, DatasetSettings
 from harness.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from harness.data.own.original import Original
+    from harness.data.specification import Role
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -76,7 +80,7 @@ class OwnSettings(DatasetSettings):
         """
         from harness.data.own import kept, source
 
-        path = self._path()
+        path = self.place()
         files = self.sources(path)
         base = path if path.is_dir() else path.parent
         found = source.digest(files, base)
@@ -111,6 +115,14 @@ class OwnSettings(DatasetSettings):
         named = (self.label, self.id, self.group, self.time, self.part, *self.vote_columns)
         return [name for name in named if name is not None]
 
+    def roles_of_columns(self) -> dict[str, Role]:
+        """The same with what each is."""
+        keys: tuple[tuple[str | None, Role], ...] = (
+            (self.label, "label"), (self.id, "id"), (self.group, "group"), (self.time, "time"), (self.part, "part"),
+        )  # fmt: skip
+        named: dict[str, Role] = {name: role for name, role in keys if name is not None}
+        return named | dict.fromkeys(self.vote_columns, "votes")
+
     def check_folder(self) -> None:
         """Raise ProtocolError for a column that is named where the data are a folder of files and have none."""
         odd = [key for key in ("label", "id", "group", "time") if getattr(self, key) is not None]
@@ -131,11 +143,16 @@ class OwnSettings(DatasetSettings):
     def read(self, path: Path) -> Dataset:
         """The data set, from the files; raises ProtocolError as :meth:`load`."""
 
+    @abstractmethod
+    def original(self, path: Path) -> Original:
+        """The rows as they stand in the files; raises ProtocolError as :meth:`load`."""
+
     def versions(self) -> Sequence[str]:
         """What else the arrays depend on, such as the version of a feature extractor."""
         return ()
 
-    def _path(self) -> Path:
+    def place(self) -> Path:
+        """Where the file or folder is; an address is fetched. Raises ProtocolError where there is none."""
         from harness.data.fetch import DataFile, get
         from harness.data.own.source import within
 

@@ -15,6 +15,7 @@ from typing import Self
 from harness.errors import ProtocolError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_NO_HEADER = "It needs a first line with the names of the columns, then the rows."
 _LONGEST = 16_000_000  # characters in one cell; beyond it, a quote was never closed
 
 
@@ -83,12 +84,17 @@ def read(path: Path, encoding: str = "utf-8", separator: str | None = None, *, q
         )
     text = decode(path, encoding)
     if not text.strip():
-        raise ProtocolError(
-            f"{path.name} is empty.", "It needs a first line with the names of the columns, then the rows."
-        )
+        raise ProtocolError(f"{path.name} is empty.", _NO_HEADER)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return _json_lines(path.name, text)
     return _delimited(path.name, text, separator or ("\t" if path.suffix.lower() == ".tsv" else ","), quotes)
+
+
+def parsed(name: str, text: str) -> Sheet:
+    """A table of commas that is in memory already. Raises ProtocolError as :func:`read`."""
+    if not text.strip():
+        raise ProtocolError(f"{name} is empty.", _NO_HEADER)
+    return _delimited(name, text, ",", quotes=True)
 
 
 def decode(path: Path, encoding: str = "utf-8") -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.data.base import TRAIN, Dataset
 from harness.data.own import assemble, roles, sheet
 from harness.data.own.encoding import Encoder, Kind, Policy
+from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
 
 
@@ -60,4 +61,10 @@ class Table(TableKeys):
     quotes: bool = True
 
     def read(self, path: Path) -> Dataset:
-        return self.encoded(sheet.read(path, self.encoding, self.separator, quotes=self.quotes))
+        return self.encoded(self._sheet(path))
+
+    def original(self, path: Path) -> Original:
+        return Original(self._sheet(path), self.roles_of_columns())
+
+    def _sheet(self, path: Path) -> sheet.Sheet:
+        return sheet.read(path, self.encoding, self.separator, quotes=self.quotes)

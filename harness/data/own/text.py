@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,9 @@ from pydantic import Field
 from harness.api import FloatArray, Texts
 from harness.data.base import Dataset
 from harness.data.own import assemble, folders, hashing, roles, sheet
+from harness.data.own.original import Original
 from harness.data.own.settings import Name, OwnSettings
+from harness.data.specification import Role
 from harness.errors import ProtocolError
 
 _SUFFIXES = (".txt",)
@@ -66,15 +69,29 @@ class Text(TextKeys):
         if path.is_file():
             if self.label is None:
                 raise ProtocolError(f"dataset.label is not set: {path.name} is a table.", "Name its column of classes.")
-            table = sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
+            table = self._sheet(path)
             documents = table.raw(self.text, "text")
             return self.encoded(table.read_only({self.text, *self.roles(), *self.meta}), documents, self.label, None)
         self.check_folder()
-        parts = self.part == folders.PART_KEY
-        table = folders.listing(path, self._root or path, _SUFFIXES, parts=parts)
-        documents = [sheet.decode(path / name, self.encoding) for name in table.columns[folders.FILE]]
-        settings = self.model_copy(update={"part": folders.PART}) if parts else self
+        table, documents = self._listing(path)
+        settings = self.model_copy(update={"part": folders.PART}) if self.part == folders.PART_KEY else self
         return settings.encoded(table, documents, folders.LABEL, table.columns[folders.FILE])
+
+    def original(self, path: Path) -> Original:
+        if path.is_file():
+            return Original(self._sheet(path), {self.text: "text", **self.roles_of_columns()})
+        table, documents = self._listing(path)
+        columns = {self.text: documents, **table.columns}
+        roles: dict[str, Role] = {self.text: "text", folders.FILE: "id", **folders.ROLES}
+        found = {name: role for name, role in roles.items() if name in columns}
+        return Original(replace(table, columns=columns), found, named=False)
+
+    def _sheet(self, path: Path) -> sheet.Sheet:
+        return sheet.read(path, self.encoding, self.separator, quotes=self.quotes)
+
+    def _listing(self, path: Path) -> tuple[sheet.Sheet, list[str]]:
+        table = folders.listing(path, self._root or path, _SUFFIXES, parts=self.part == folders.PART_KEY)
+        return table, [sheet.decode(path / name, self.encoding) for name in table.columns[folders.FILE]]
 
 
 def _wordllama(documents: Sequence[str]) -> FloatArray:
