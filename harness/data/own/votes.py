@@ -33,7 +33,7 @@ def read(path: Path, ids: npt.NDArray[np.generic], classes: Sequence[str]) -> di
     table = sheet.read(path)
     if "label" not in table.columns and not any(name in table.columns for name in _WORKER):
         return {"votes": _counts(path, table, ids, classes)}
-    return tally(_cast(path, table, ids), len(ids), classes)
+    return tally(cast(path, table, ids), len(ids), classes)
 
 
 def _counts(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic], classes: Sequence[str]) -> IntArray:
@@ -57,7 +57,8 @@ def _counts(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic], classe
     return found
 
 
-def _cast(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic]) -> list[Vote]:
+def cast(path: Path, table: sheet.Sheet, ids: npt.NDArray[np.generic]) -> list[Vote]:
+    """The votes of a table with the columns item, annotator (or worker) and label, of the file ``path``."""
     who = next((name for name in _WORKER if name in table.columns), _WORKER[0])
     people, labels = (table.column(name, "votes") for name in (who, "label"))
     return [

@@ -113,7 +113,7 @@ def _shown(challenge: Challenge, dataset: Dataset, rows: IntArray) -> tuple[str,
     if dataset.texts is not None:
         return "text", [dataset.texts[int(i)] for i in rows]
     if isinstance(settings, Images):
-        path = settings._path()
+        path = settings.place()
         names = dataset.extras["id"].tolist()
         files = [path / str(name) for name in names] if path.is_dir() else settings._named(path, settings._table(path))
         return "image", [_address(files[i].read_bytes(), files[i].suffix.lower()) for i in rows]
@@ -121,7 +121,7 @@ def _shown(challenge: Challenge, dataset: Dataset, rows: IntArray) -> tuple[str,
     if len(shape) > 1:
         return "image", [_address(_png(dataset.X[i].reshape(shape)), ".png") for i in rows]
     if isinstance(settings, Table):
-        table = sheet.read(settings._path(), settings.encoding, settings.separator, quotes=settings.quotes)
+        table = sheet.read(settings.place(), settings.encoding, settings.separator, quotes=settings.quotes)
         hidden = {settings.label, settings.part, settings.id, SOURCE, *settings.vote_columns}
         columns = {name: cells for name, cells in table.columns.items() if name not in hidden}
         return "row", [{name: cells[i] for name, cells in columns.items()} for i in rows]

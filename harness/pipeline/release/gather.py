@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from harness.data.base import Dataset
+from harness.data.own import sheet
 from harness.data.own import votes as own_votes
 from harness.data.own.arrays import columns_of
 from harness.data.own.original import Original
@@ -204,11 +205,12 @@ def _own_votes(settings: OwnSettings, original: Original, dataset: Dataset) -> l
         return None
     ids = dataset.extras["id"]
     if isinstance(settings.votes, str):
-        found = own_votes.from_file(settings.votes_file(), ids)
+        path = settings.votes_file()
+        found = own_votes.cast(path, sheet.read(path), ids)
     else:
-        sheet = original.sheet
+        table = original.sheet
         found = own_votes.from_columns(
-            {name: sheet.column(name, "votes") for name in settings.vote_columns}, sheet.where
+            {name: table.column(name, "votes") for name in settings.vote_columns}, table.where
         )
     names = [str(name) for name in ids.tolist()]
     return [(names[row], annotator, label) for row, annotator, label, _ in found]
