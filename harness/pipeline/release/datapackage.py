@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.data.specification import Column, Specification
+from harness.data.specification import Column
 from harness.pipeline.release import licences
 from harness.pipeline.release.contents import FILES_FIELDS, FILES_PATH, FORMAT, VOTE_FIELDS, Contents, Stored
 from harness.pipeline.release.material import ANNOTATIONS, FILES, ROWS, label_of, of_role, primary_key
@@ -108,8 +108,3 @@ def _constraints(name: str, column: Column, contents: Contents | None, type_: st
             exact = int(bound) if isinstance(bound, float) and bound.is_integer() else bound
             found[key] = exact if isinstance(exact, int | float) else exact.isoformat()
     return found
-
-
-def required(spec: Specification) -> dict[str, object]:
-    """Keys that nobody can use a data set without, as the descriptor must have them."""
-    return {"name": spec.name, "title": spec.title, "description": spec.purpose, "version": spec.version}
