@@ -90,14 +90,21 @@ class Difference:
 def diff(a: str, b: str, config_dir: Path | None = None) -> Difference:
     """Two releases, or data sets by name, or one of each.
 
-    Raises ProtocolError where one cannot be read, or they are data sets of different names.
+    Raises ProtocolError where one cannot be read, or they are two data sets: of different names, and without the versions of
+    the one at the beginning of the other's, as those of a later round have them.
     """
     one, other = _side(a, config_dir), _side(b, config_dir)
-    if one.spec.name != other.spec.name:
+    if one.spec.name != other.spec.name and not (_goes_on(one, other) or _goes_on(other, one)):
         raise ProtocolError(
             f"{a} is {one.spec.name} and {b} is {other.spec.name}: two data sets, not two versions of one."
         )
     return between(one, other)
+
+
+def _goes_on(one: Side, other: Side) -> bool:
+    """Whether the second's versions are those of the first and later ones."""
+    before, after = one.spec.versions, other.spec.versions
+    return len(before) < len(after) and after[: len(before)] == before
 
 
 def _side(word: str, config_dir: Path | None) -> Side:

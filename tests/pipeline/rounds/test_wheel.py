@@ -164,11 +164,13 @@ def test_nothing_is_tested_on_that_an_earlier_version_was_trained_on(wheel: Path
         assert set(parts[0].index[parts[0] == "test"]) <= tested, "round 1's test stays"
 
 
-def test_every_version_is_described(wheel: Path) -> None:
+def test_every_version_is_described(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = specifications.load("stream_r3", wheel / "conf")
     assert [change.version for change in spec.versions] == ["1.0.0", "2.0.0", "3.0.0"]
     assert "labels repaired" in spec.versions[1].changes
     assert main(["show", "stream_r3_find", "--config-dir", str(wheel / "conf")]) == 0
+    assert main(["dataset", "diff", "stream_r1", "stream_r2", "--config-dir", str(wheel / "conf")]) == 0
+    assert "asks for    a major version" in capsys.readouterr().out
     table = (wheel / "conf/rounds/stream/table.md").read_text()
     assert table.count("\n| 3 |") == 3
     assert len(pd.read_csv(wheel / "conf/rounds/stream/table.csv")) == 6
