@@ -176,7 +176,7 @@ def _by_id(a: Side, b: Side, key: str, shared: Sequence[str]) -> dict[str, Rows]
     return {
         "added": Rows.of([name for name in other if name not in one]),
         "removed": Rows.of([name for name in one if name not in other]),
-        "relabelled": Rows.of([name for name in both if one[name][1:] == other[name][1:]]),
+        "relabelled": Rows.of([name for name in both if one[name][0] != other[name][0]]),
         "changed": Rows.of([name for name in both if one[name][1:] != other[name][1:]]),
     }
 
