@@ -56,6 +56,7 @@ def _new(step: argparse.ArgumentParser) -> None:
     step.add_argument("--id", metavar="COLUMN", required=True, help="a stable id of every row")
     step.add_argument("--given", metavar="COLUMN", help="the labels in force, where these may be wrong")
     step.add_argument("--text", metavar="COLUMN", help="documents: a collection of texts")
+    step.add_argument("--group", metavar="COLUMN", help="rows of one group are never both trained and tested on")
     step.add_argument("--slice", metavar="COLUMN=VALUE", help="a rare slice to be watched")
     step.add_argument("--votes", metavar="FILE", help="what people said: item, annotator, label")
     step.add_argument("--test", type=float, default=0.4, metavar="SHARE", help="of the first rows (default: 0.4)")

@@ -29,7 +29,8 @@ def new(args: Namespace) -> int:
     if rare is not None and len(rare) != 2:
         raise ProtocolError(f"--slice {args.slice!r:.80} is not of the form COLUMN=VALUE.")
     said = {
-        key: getattr(args, key) for key in ("label", "id", "text", "model", "seeds", "sample", "find", "repair", "buy")
+        key: getattr(args, key)
+        for key in ("label", "id", "text", "group", "model", "seeds", "sample", "find", "repair", "buy")
     }
     try:
         settings = Settings(**said, slice=rare, keys=further(args.set), secret=secrets.token_hex(16))
@@ -132,7 +133,7 @@ def _next(challenges: dict[str, str], args: Namespace) -> None:
 
 
 def _csv(rows: list[dict[str, str]], stream: IO[str]) -> None:
-    writer = csv.DictWriter(stream, ["item", "why", "said", "run"], lineterminator="\n")
+    writer = csv.DictWriter(stream, ["item", "why", "said", "votes", "run"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 

@@ -37,11 +37,27 @@ class Decided:
 def asked(made: Round, answers: Mapping[str, Found]) -> Asked:
     """The rows within the budgets: found failures and labels to buy among the waiting rows, suspects among those trained on."""
     waiting, training, s = set(made.ids(WAITING)), set(made.ids(TRAIN)), made.settings
+    kept = kept_for_tests(made)
     named = {kind: found.ids for kind, found in answers.items()}
     find = [row for row in named.get("find", ()) if row in waiting][: s.find]
     repair = [row for row in named.get("repair", ()) if row in training][: s.repair]
-    buy = [row for row in named.get("buy", ()) if row in waiting - set(find)][: s.buy]
+    buy = [row for row in named.get("buy", ()) if row in waiting - set(find) - kept][: s.buy]
     return Asked(tuple(find), tuple(repair), tuple(buy))
+
+
+def kept_for_tests(made: Round) -> set[str]:
+    """Waiting rows of groups that may be tested on, and so are never trained on; none where rows have no groups.
+
+    Which groups they are is drawn from the secret, for each group alone, so that it stays so in every round.
+    """
+    s = made.settings
+    if s.group is None:
+        return set()
+    rows = made.rows[made.rows["part"] == WAITING]
+    drawn = {
+        group: generator(s.secret, 0, f"group {group}").random() < s.test_share for group in sorted(set(rows[s.group]))
+    }
+    return {str(row) for row, group in zip(rows[s.id], rows[s.group], strict=True) if drawn[group]}
 
 
 def consensus(made: Round, ids: Sequence[str]) -> dict[str, str]:
@@ -64,7 +80,8 @@ def decide(made: Round, answers: Mapping[str, Found], ask: Asked, predicted: Map
     """The next version's rows.
 
     A claimed failure is confirmed where people agree on the claimed label and the model in force (``predicted``, label by id)
-    says another; of these a share, drawn from the secret, joins the test rows, the rest is trained on. Claims that are not
+    says another; of these a share, drawn from the secret, joins the test rows, the rest is trained on. Where rows have groups it is
+    the groups that are drawn. Claims that are not
     confirmed, but agreed on, were paid for and are trained on, too. A suspected label is repaired where people agree on
     another one. Rows that were trained on never become test rows.
     """
@@ -73,12 +90,11 @@ def decide(made: Round, answers: Mapping[str, Found], ask: Asked, predicted: Map
     number = made.number + 1
     claims = answers["find"].claims if "find" in answers else {}
     failures = [row for row in ask.find if said.get(row) == claims[row] and predicted[row] != said[row]]
-    checked = [row for row in ask.find if row in said and row not in set(failures)]
+    kept = kept_for_tests(made)
+    tested = kept & set(failures) if made.settings.group else _share(failures, made, number)
+    checked = [row for row in ask.find if row in said and row not in kept | set(failures)]
     repaired = [row for row in ask.repair if row in said and said[row] != rows[row]["given"]]
     bought = [row for row in ask.buy if row in said]
-    draw = generator(made.settings.secret, number, "failures that become test rows")
-    tested = set(draw.permutation(failures)[: round(made.settings.test_share * len(failures))].tolist())
-
     for kind, how, these in (("find", "failure", failures), ("find", "checked", checked), ("buy", "bought", bought)):
         for row in these:
             came = {"how": how, "since": str(number), "by": answers[kind].run_id}
@@ -93,8 +109,23 @@ def decide(made: Round, answers: Mapping[str, Found], ask: Asked, predicted: Map
     return Decided(pd.DataFrame(list(rows.values()), columns=made.rows.columns), counts)
 
 
+def _share(failures: Sequence[str], made: Round, number: int) -> set[str]:
+    draw = generator(made.settings.secret, number, "failures that become test rows")
+    return set(draw.permutation(failures)[: round(made.settings.test_share * len(failures))].tolist())
+
+
 def at_random(made: Round, count: int, draws: int) -> list[dict[str, str]]:
-    """What the same number of questions gets where rows are drawn at random: labels by id, for every draw."""
-    waiting = np.array(made.ids(WAITING))
+    """What the same number of questions gets where rows are drawn at random: labels by id, for every draw.
+
+    A row that nobody has voted on gets what the label's column says, which is kind to the comparison.
+    """
+    waiting = np.array(sorted(set(made.ids(WAITING)) - kept_for_tests(made)))
     rng = generator(made.settings.secret, made.number, "rows asked about at random")
-    return [consensus(made, rng.permutation(waiting)[:count].tolist()) for _ in range(draws)]
+    known = dict(zip(made.rows[made.settings.id], made.rows[made.settings.label], strict=True))
+    voted = set() if made.votes is None else set(made.votes["item"])
+    drawn = [rng.permutation(waiting)[:count].tolist() for _ in range(draws)]
+    return [
+        {row: str(known[row]) for row in rows if row not in voted}
+        | consensus(made, [row for row in rows if row in voted])
+        for rows in drawn
+    ]

@@ -33,6 +33,7 @@ class Settings(BaseModel):
     label: str
     id: str
     text: str | None = None
+    group: str | None = None  # rows of one group are never both trained and tested on
     slice: tuple[str, str] | None = None  # a column and the value that is the rare slice
     keys: Mapping[str, Any] = {}  # further keys of the data set
     model: str = "logistic"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.errors import ProtocolError
@@ -52,7 +54,7 @@ def new(
     start, pool = _rows(first, settings), _rows(waiting, settings)
     _same_columns(start, pool, waiting)
     state.needed(start, [given] if given else [], str(first))
-    tested = _drawn(start, test, settings)
+    tested = _first_tests(start, test, settings)
     part = [TEST if at in tested else TRAIN for at in range(len(start))]
     noted = zip(start[given or settings.label], start[settings.label], part, strict=True)
     force = [one if where == TRAIN else true for one, true, where in noted]  # what is tested on is true
@@ -71,8 +73,9 @@ def ask(name: str, root: Path, runs_dir: Path, take: Mapping[str, str]) -> tuple
     rows = made.rows.set_index(made.settings.id, drop=False)
     claims = found["find"].claims if "find" in found else {}
     said = {"find": claims, "repair": {row: str(rows.at[row, "given"]) for row in wanted.repair}, "buy": {}}
+    cast = Counter(made.votes["item"] if made.votes is not None else ())
     return made, [
-        {"item": row, "why": kind, "said": said[kind].get(row, ""), "run": found[kind].run_id}
+        {"item": row, "why": kind, "said": said[kind].get(row, ""), "votes": str(cast[row]), "run": found[kind].run_id}
         for kind in ("find", "repair", "buy")
         for row in getattr(wanted, kind)
     ]
@@ -130,8 +133,8 @@ def next_round(
 def _rows(path: Path, settings: Settings) -> pd.DataFrame:
     """An organiser's rows, checked. Raises ProtocolError."""
     frame = state.table(path)
-    columns = [settings.id, settings.label, *([settings.text] if settings.text else [])]
-    state.needed(frame, [*columns, *([settings.slice[0]] if settings.slice else [])], path.name)
+    named = [name for name in (settings.text, settings.group, settings.slice[0] if settings.slice else None) if name]
+    state.needed(frame, [settings.id, settings.label, *named], path.name)
     if clash := sorted(set(frame.columns) & set(BOOK)):
         raise ProtocolError(
             f"{path.name} has a column {clash[0]!r}, which a round keeps its book in.", "Give it another name."
@@ -156,8 +159,7 @@ def _same_columns(first: pd.DataFrame, second: pd.DataFrame, path: Path) -> None
 
 def _arrived(rows: pd.DataFrame, number: int, s: Settings) -> pd.DataFrame:
     """New rows: a random sample to be tested on, so that tests are of what comes now, and the rest that waits for labels."""
-    rng = generator(s.secret, number, "sampled test rows")
-    sampled = set(rng.permutation(len(rows))[: min(s.sample, len(rows) // 2)].tolist())
+    sampled = _drawn(rows, min(s.sample, len(rows) // 2), s, generator(s.secret, number, "sampled test rows"))
     part = [TEST if at in sampled else WAITING for at in range(len(rows))]
     how = ["sampled" if one == TEST else "waiting" for one in part]
     return rows.assign(given=rows[s.label], part=part, how=how, since=str(number))
@@ -172,12 +174,28 @@ def _kept(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return rows[[*(name for name in rows.columns if name not in BOOK), *BOOK]]
 
 
-def _drawn(rows: pd.DataFrame, share: float, settings: Settings) -> set[int]:
-    """Positions of the first round's test rows, stratified by the label."""
+def _drawn(rows: pd.DataFrame, count: int, s: Settings, rng: np.random.Generator) -> set[int]:
+    """Positions of rows drawn at random: so many, or as many whole groups as make that many."""
+    if s.group is None:
+        return set(rng.permutation(len(rows))[:count].tolist())
+    at: dict[str, list[int]] = {}
+    for position, group in enumerate(rows[s.group]):
+        at.setdefault(str(group), []).append(position)
+    drawn: set[int] = set()
+    for group in rng.permutation(sorted(at)).tolist():
+        if len(drawn) < count:
+            drawn.update(at[group])
+    return drawn
+
+
+def _first_tests(rows: pd.DataFrame, share: float, settings: Settings) -> set[int]:
+    """Positions of the first round's test rows, stratified by the label where there are no groups."""
     from harness.data import splits
 
     if not 0 < share < 1:
         raise ProtocolError(f"--test is {share}; it must be a share between 0 and 1.")
+    if settings.group:
+        return _drawn(rows, round(share * len(rows)), settings, generator(settings.secret, 1, "first test rows"))
     y = pd.factorize(rows[settings.label], sort=True)[0]
     (tested,) = splits.stratified(y, (round(share * len(rows)),), generator(settings.secret, 1, "first test rows"))
     return set(tested.tolist())

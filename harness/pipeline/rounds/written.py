@@ -116,8 +116,7 @@ def _keys(made: Round, path: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     roles = {plain["label"], plain["part"], s.id, *(voters if isinstance(voters, list) else ())}
     kinds = dict(s.keys.get("columns", {}))
     kinds |= dict.fromkeys((*BOOK, s.label), "drop")
-    if s.slice:
-        kinds[s.slice[0]] = "meta"
+    kinds |= {name: "meta" for name in (s.group, s.slice[0] if s.slice else None) if name}
     return plain | {"columns": {name: kind for name, kind in kinds.items() if name not in roles}}
 
 
@@ -127,8 +126,7 @@ def _datasets(made: Round, place: Path) -> dict[str, dict[str, Any]]:
     rows = (path / "rows.csv").as_posix()
     voted = {"votes": (path / "votes.csv").as_posix()} if made.votes is not None else {}
     files = [place / "rows.csv", *([place / "votes.csv"] if voted else [])]
-    whole = {"sha256": digest(files, place)} if not voted else {}
-    alone = {"sha256": digest(files[:1], place)}
+    whole, alone = {"sha256": digest(files, place)}, {"sha256": digest(files[:1], place)}
     return {
         made.stem: _keys(made, rows, {"label": "given", "part": "part", **voted, **whole}),
         f"{made.stem}_repair": _keys(

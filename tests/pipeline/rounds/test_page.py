@@ -23,5 +23,5 @@ def test_every_command_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(commands) == 7
     for command in commands:
         assert main(shlex.split(command)) == 0, command
-    assert (tmp_path / "asked.csv").read_text().startswith("item,why,said,run\n")
+    assert (tmp_path / "asked.csv").read_text().startswith("item,why,said,votes,run\n")
     assert (tmp_path / "conf" / "challenge" / "stream_r2_find.yaml").exists()
