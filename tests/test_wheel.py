@@ -52,8 +52,10 @@ def test_the_wheel_runs_from_any_directory(installed: Path, tmp_path: Path) -> N
     assert (tmp_path / "runs" / "ledger.jsonl").exists()
 
 
-def test_the_wheel_holds_every_config_and_baseline(installed: Path) -> None:
-    for folder in ("conf", "submissions"):
+def test_the_wheel_holds_every_config_baseline_and_card(installed: Path, tmp_path: Path) -> None:
+    said = harness(installed, tmp_path, "dataset", "card", "digits").stdout
+    assert said.strip() == (ROOT / "docs/datasets/digits.md").read_text().strip()
+    for folder in ("conf", "submissions", "docs/datasets"):
         ours = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts}
         theirs = {
             p.relative_to(installed / "harness/_shipped") for p in (installed / "harness/_shipped" / folder).rglob("*")

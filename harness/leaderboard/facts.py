@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.leaderboard.board import Board
+from harness.leaderboard.text import md
 
 _COUNTS = {
     "last": "of several entries the last one counts",
@@ -27,7 +28,7 @@ def facts(board: Board) -> list[str]:
     return [
         f"Challenge {board.challenge}, version {board.version}, track {board.track}; metric {board.metric} "
         f"({better} is better); {board.seeds} seeds{draws}; isolation at least {board.minimum_isolation}.{ties}",
-        *data(board),
+        *map(md, data(board)),
         *competition(board),
         f"Fingerprint {board.fingerprint}; secret: {board.secret}",
         history(board),

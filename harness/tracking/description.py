@@ -127,12 +127,12 @@ def datasets(record: Record) -> list[DatasetInput]:
     """The data set, for MLflow's Datasets column and ``dataset.name``, ``.digest`` and ``.context`` in a search.
 
     Its digest is the harness's own, shortened; its source the pinned settings without anything secret; its schema
-    names what is predicted.
+    names what is predicted; title, version and licence of its specification are tags.
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     settings = record.settings.get("dataset")
-    source = (_open(settings) if isinstance(settings, dict) else {}) | {"specification": record.dataset}
+    source = _open(settings) if isinstance(settings, dict) else {}
     if isinstance(source.get("url"), str):
         source["url"] = shown(source["url"]).partition("?")[0]  # a link that was signed for one person
     targets = source["label"] if isinstance(source.get("label"), str) else "y"

@@ -146,6 +146,21 @@ def test_pages_load_nothing_from_elsewhere(nasty: Board, tmp_path: Path) -> None
         }
 
 
+def test_the_data_and_their_licence_stand_on_the_board(board: Board) -> None:
+    assert board.dataset["license"] == "CC-BY-4.0"
+    assert "- Data digits 1.0.0 (Handwritten digits of 8 x 8 pixels); licence: CC-BY-4.0\n" in markdown(board)
+    page = html(board)
+    assert "<dd>digits 1.0.0 (Handwritten digits of 8 x 8 pixels); licence: CC-BY-4.0</dd>" in page
+    assert "<summary>The data: digits, licence CC-BY-4.0</summary>" in page
+    assert "Optical Recognition of Handwritten Digits" in page
+    hostile = replace(board, card="<script>alert(1)</script>", dataset={**board.dataset, "title": "<b>|x"})
+    assert "<script>alert" not in html(hostile)
+    assert "<b>" not in html(hostile) + markdown(hostile)
+    unsaid = replace(board, card="", dataset={})
+    assert "<details>" not in html(unsaid)
+    assert "- Data " not in markdown(unsaid)
+
+
 def test_index_names_a_broken_board(board: Board, tmp_path: Path) -> None:
     write_board(board, tmp_path)
     (tmp_path / "broken.json").write_text("[" * 100_000)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.protocol import specifications
 from harness.tracking import delivery, description
 from harness.tracking.addresses import tracking_uri
 from harness.tracking.mlflow_store import open_store
@@ -48,6 +49,16 @@ def test_a_run_names_its_data_set_and_is_found_by_it(tmp_path: Path) -> None:
     assert json.loads(used.dataset.profile) == {"targets": "y", "num_classes": CLASSES, "sha256": DATA}
     assert [column["name"] for column in json.loads(used.dataset.schema)["mlflow_colspec"]] == ["X", "y"]
     assert compared(tmp_path) == []
+
+
+def test_a_data_set_carries_its_licence(tmp_path: Path) -> None:
+    said = specifications.load("digits").facts()
+    made_run(tmp_path, "a", dataset=said)
+    (one,) = search(tmp_path, "dataset.name = 'digits'")
+    (used,) = one.inputs.dataset_inputs
+    tags = {tag.key: tag.value for tag in used.tags}
+    assert tags == {"mlflow.data.context": "selection", **said}
+    assert said["license"] == "CC-BY-4.0"
 
 
 def test_nothing_secret_is_told(tmp_path: Path) -> None:
