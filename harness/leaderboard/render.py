@@ -142,7 +142,6 @@ def html(board: Board) -> str:
         board=board,
         rows=_in_order(board),
         names=board.metric_names()[:_METRICS_SHOWN],
-        facts=facts(board),
         better=better,
         intervals=interval_svg(bars, f"{board.metric} ({better} is better)", "Scores with 95 % intervals")
         if bars

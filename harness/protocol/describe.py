@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.data import Dataset, DatasetSettings
+from harness.data.specification import Specification
 from harness.errors import NothingToMeasure
 from harness.protocol import catalogue
 from harness.protocol.challenge import Challenge
@@ -46,7 +47,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         | _rules(challenge),
         "task": given,
         "settings": {key: value for key, value in challenge.track.model_dump().items() if key != "name"},
-        "dataset": (spec.facts() if (spec := challenge.specification) else {})
+        "dataset": _specified(challenge.specification)
         | _said(challenge.dataset)
         | {"rows": len(dataset.y), "classes": dataset.n_classes}
         | ({} if challenge.practice or not challenge.public_data else {"public data": "labels can be looked up"})
@@ -90,6 +91,11 @@ def _rules(challenge: Challenge) -> dict[str, str]:
 def _said(settings: DatasetSettings) -> dict[str, Any]:
     """The settings of a data set that somebody has set."""
     return {key: value for key, value in settings.model_dump().items() if value is not None}
+
+
+def _specified(spec: Specification | None) -> dict[str, str]:
+    """What the specification says in a line each, and where the rest is; nothing where there is none."""
+    return {**spec.facts(), "card": f"harness dataset card {spec.name}"} if spec else {}
 
 
 def _notes(dataset: Dataset) -> dict[str, str]:

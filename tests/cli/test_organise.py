@@ -104,6 +104,14 @@ def test_every_command_of_the_page(data: Path) -> None:
     assert patients.dataset.pinned
     assert np.load(data / "view.npz")["X"].shape == (patients.track.train, 9)  # type: ignore[attr-defined]
     assert not [path for path in (data / "conf").iterdir() if path.name.startswith(".")]
+    for name in (
+        "patients",
+        "messages",
+        "leaves",
+    ):  # the specification that was written fits the data that it was made of
+        done = harness(data, "dataset", "validate", name, "--config-dir", "conf")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "| pressure | feature | number |" in (data / "conf" / "cards" / "patients.md").read_text()
 
 
 @pytest.mark.parametrize("track", TITLES)

@@ -111,7 +111,7 @@ def test_it_works_by_itself_and_tells_nothing(kind: object, tmp_path: Path) -> N
     page = files["README.md"].decode()
     for said in (
         "Which rows are wrong?", "At most 3 entries of a team a day", "2027-01-31T22:59:00Z", "2027-02-02T00:00:00Z",
-        "team.token", "stays with the organiser", "made up", "40% of the hidden items",
+        "team.token", "stays with the organiser", "made up", "40% of the hidden items", "## The data: clinic 1.0.0",
     ):  # fmt: skip
         assert said in page
     commands = re.findall(r"^    harness (.*)$", page, re.MULTILINE)
