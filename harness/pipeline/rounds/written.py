@@ -49,6 +49,8 @@ def write(made: Round, spec: Specification | None, change: str, beside: Mapping[
     with staged(made.root) as stage:
         if made.number in numbers(made.root, made.name):  # another process was faster
             raise ProtocolError(f"{made.stem} is there already; nothing was written.")
+        if not made.folder.exists():  # else a writer was killed, and these are its files
+            refuse_taken(made)
         _fill(stage, made, spec, change, beside)
         return list(_move(stage, made))
 
@@ -127,12 +129,11 @@ def _datasets(made: Round, place: Path) -> dict[str, dict[str, Any]]:
     voted = {"votes": (path / "votes.csv").as_posix()} if made.votes is not None else {}
     files = [place / "rows.csv", *([place / "votes.csv"] if voted else [])]
     whole, alone = {"sha256": digest(files, place)}, {"sha256": digest(files[:1], place)}
+    whole_name, repair, buy = _names(made)
     return {
-        made.stem: _keys(made, rows, {"label": "given", "part": "part", **voted, **whole}),
-        f"{made.stem}_repair": _keys(
-            made, rows, {"label": made.settings.label, "part": "part", "votes": ["given"], **alone}
-        ),
-        f"{made.stem}_buy": _keys(made, rows, {"label": made.settings.label, "part": "buying", **alone}),
+        whole_name: _keys(made, rows, {"label": "given", "part": "part", **voted, **whole}),
+        repair: _keys(made, rows, {"label": made.settings.label, "part": "part", "votes": ["given"], **alone}),
+        buy: _keys(made, rows, {"label": made.settings.label, "part": "buying", **alone}),
     }
 
 
@@ -173,7 +174,17 @@ def _first(made: Round, path: Path) -> Specification:
     )  # fmt: skip
 
 
-def refuse_taken(root: Path, name: str) -> None:
-    """Raise ProtocolError where a wheel of that name is there already."""
-    if folder(root, name).exists() and list((root / "challenge").glob(f"{name}_r*_find.yaml")):
-        raise ProtocolError(f"{folder(root, name)} is a wheel already; nothing was written.", "Choose another name.")
+def refuse_taken(made: Round) -> None:
+    """Raise ProtocolError where a file of somebody else has a name that the round needs."""
+    names = {"dataset": list(_names(made)), "spec": list(_names(made)), "challenge": list(made.challenges.values())}
+    for group, wanted in names.items():
+        for name in wanted:
+            if (made.root / group / f"{name}.yaml").exists():
+                raise ProtocolError(
+                    f"{made.root / group / name}.yaml exists already; nothing was written.", "Choose another name."
+                )
+
+
+def _names(made: Round) -> tuple[str, str, str]:
+    """Of the data set and its two views."""
+    return made.stem, f"{made.stem}_repair", f"{made.stem}_buy"

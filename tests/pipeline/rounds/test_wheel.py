@@ -23,6 +23,7 @@ from harness.pipeline.rounds import state
 from harness.pipeline.rounds.state import Settings
 from harness.pipeline.rounds.turn import new, next_round
 from harness.protocol import specifications
+from harness.protocol.compose import load_challenge
 from tests.pipeline.rounds import stream
 
 ROOT = Path(__file__).parents[3]
@@ -322,4 +323,36 @@ def test_a_wrong_word_on_the_command_line(
     said = capsys.readouterr().err
     assert says in said
     assert "Traceback" not in said
+    assert not (two / "conf" / "rounds").exists()
+
+
+def test_a_wheel_of_texts_with_groups(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    words = {"up": ["win", "rise", "gain", "more"], "down": ["loss", "fall", "less", "low"]}
+    for name, size in (("a", 160), ("b", 120)):
+        kinds = rng.choice(["up", "down"], size)
+        frame = pd.DataFrame(
+            {"id": [f"{name}{i}" for i in range(size)], "kind": kinds, "author": rng.integers(0, 30, size)}
+        )
+        frame["body"] = [f"{' '.join(rng.choice(words[kind], 3))}, said {i}" for i, kind in enumerate(kinds)]
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    settings = Settings(
+        label="kind", id="id", text="body", group="author", keys={"dimension": 64}, sample=30, secret="of a test"
+    )
+    made = new("said", tmp_path / "conf", tmp_path / "a.csv", tmp_path / "b.csv", settings).round
+    parts = made.rows.groupby("author")["part"].agg(set)
+    first = made.rows[made.rows["how"] == "first"].groupby("author")["part"].agg(set)
+    assert all(len(of_group) == 1 for of_group in first), "a group is trained on or tested on, not both"
+    assert any("test" in of_group for of_group in parts)
+    challenge = load_challenge("said_r1_find", config_dir=tmp_path / "conf")
+    view, _ = challenge.load_track(challenge.load_dataset(), device="cpu").prepare(0)
+    assert "said" in view.texts["texts"][0]
+
+
+def test_a_file_of_somebody_else_is_left_alone(two: Path) -> None:
+    (two / "conf" / "dataset").mkdir(parents=True)
+    (two / "conf" / "dataset" / "small_r1_buy.yaml").write_text("name: digits\n")
+    with pytest.raises(ProtocolError, match="exists already"):
+        begun(two)
+    assert (two / "conf" / "dataset" / "small_r1_buy.yaml").read_text() == "name: digits\n"
     assert not (two / "conf" / "rounds").exists()
