@@ -18,14 +18,10 @@ from typing import Any
 
 import yaml
 
-from harness.data import Dataset, DatasetSettings
+from harness.data import Dataset
 from harness.data.card import card, counted
 from harness.data.own import pictures, sheet
-from harness.data.own.columns import seen
-from harness.data.own.images import Images
 from harness.data.own.source import digest, files_under
-from harness.data.own.table import Table
-from harness.data.own.text import Text
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.protocol import catalogue, source, specifications
 from harness.protocol.challenge import Challenge
@@ -107,7 +103,7 @@ def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
         write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
         challenge = load_challenge(wish.name, config_dir=stage)
     dataset = challenge.load_dataset()
-    write(places["spec"], _specification(wish, dataset, challenge.dataset))
+    write(places["spec"], specifications.begun(wish.name, dataset, challenge.dataset, wish.data))
     write(places["card"], card(specifications.read(places["spec"]), counted(dataset)))
     return Founded(challenge, dataset, (), (*dataset.notes, *_unmeasured(challenge, dataset)))
 
@@ -201,44 +197,4 @@ def _challenge(wish: Wish, protocol: Mapping[str, Any]) -> str:
     groups = {"track": wish.track, "dataset": wish.name, "model": "logistic"}
     return yaml_text(
         {"defaults": [{f"override /{group}": choice} for group, choice in groups.items()], **protocol}, _SECRET
-    )
-
-
-def _specification(wish: Wish, dataset: Dataset, settings: DatasetSettings) -> str:
-    """What people have to know of the data; what the files cannot tell is left empty."""
-    columns = {}
-    if isinstance(settings, Table | Text | Images) and wish.data.is_file():
-        table = sheet.read(wish.data, settings.encoding, settings.separator, quotes=settings.quotes)
-        columns = {
-            name: column.model_dump(mode="json", exclude_none=True, exclude={"unit"})
-            for name, column in seen(table, settings).items()
-        }
-    split = {key: wish.keys[key] for key in ("group", "time", "part") if key in wish.keys}
-    return yaml_text(
-        {
-            "name": wish.name,
-            "title": "",
-            "purpose": "",
-            "unit": "",
-            "columns": columns,
-            "label": {
-                "column": str(wish.keys.get("label", "")),
-                "origin": "",
-                "guide": "",
-                "classes": {name: {"means": "", "edge_cases": [], "examples": []} for name in dataset.class_names},
-            },
-            "split": {"rule": "", **split},
-            "collection": {"method": "", "period": "", "people": "", "consent": ""},
-            "source": "",
-            "url": "",
-            "creators": [],
-            "license": "",
-            "license_text": "",
-            "privacy": "",
-            "citation": "",
-            "faults": [],
-            "versions": [{"version": "1.0.0", "changes": "First version."}],
-        },
-        "What the data are, for people: fill in what is empty (keys: docs/datasets/own.md). license is an SPDX identifier, "
-        "or\n# LicenseRef-NAME with its text in license_text. `harness dataset card` makes the card from this file.",
     )

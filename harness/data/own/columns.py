@@ -46,7 +46,8 @@ def _role(name: str, settings: OwnSettings, cells: list[str]) -> tuple[Role, Typ
     if name in settings.vote_columns:
         return "votes", "category"
     if isinstance(settings, TableKeys):
-        return _OF_KIND[settings.columns.get(name, "drop")]
+        inferred = "number" if cells and all(map(NUMBER.fullmatch, cells)) else "category"
+        return _OF_KIND[settings.columns.get(name, inferred)]
     if isinstance(settings, TextKeys):
         return ("text" if name == settings.text else "meta" if name in settings.meta else "unused"), "text"
     return ("image" if name == getattr(settings, "file", None) else "unused"), "text"

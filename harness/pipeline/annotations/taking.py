@@ -16,7 +16,7 @@ from harness.errors import ProtocolError
 from harness.pipeline.annotations import label_studio, reading, rows
 from harness.pipeline.annotations.ballots import Ballots, classes_of
 from harness.pipeline.annotations.settling import Way, settle
-from harness.protocol import catalogue, source
+from harness.protocol import catalogue, source, specifications
 from harness.protocol.staging import staged, write, yaml_text
 
 _REMARK = "Labels by several people: {source} says where a label is from. Kinds and keys: docs/datasets/own.md."
@@ -80,7 +80,7 @@ def take(wish: Wish, config_dir: Path) -> Taken:
             raise ProtocolError(
                 f"There is a data set {wish.name} already; nothing was written.", "Choose another name."
             )
-        return _move(_stage(wish, votes, made, stage), wish, config_dir, stage)
+        return _move(_stage(wish, votes, made, stage, config_dir), wish, config_dir, stage)
 
 
 def _check_free(name: str, config_dir: Path) -> None:
@@ -100,7 +100,7 @@ def _check_classes(votes: Ballots, labels: Sequence[str]) -> None:
             )
 
 
-def _stage(wish: Wish, votes: Ballots, made: rows.Rows, stage: Path) -> Taken:
+def _stage(wish: Wish, votes: Ballots, made: rows.Rows, stage: Path, config_dir: Path) -> Taken:
     folder = Path("data") / wish.name
     write(stage / folder / "rows.csv", made.csv())
     write(stage / folder / "votes.csv", rows.delimited(_votes(votes, set(made.columns[made.id]))))
@@ -114,6 +114,15 @@ def _stage(wish: Wish, votes: Ballots, made: rows.Rows, stage: Path) -> Taken:
     plain = {"name": plain.pop("name"), "path": plain.pop("path"), "sha256": sha256, **plain}
     write(place, yaml_text(plain, _REMARK.format(source=rows.SOURCE)))
     dataset = rows.own_settings(source.load(place), stage).load()
+    specified = specifications.find(wish.rows, config_dir) if wish.rows else None
+    table = stage / files["path"]
+    change = f"Labels by {wish.way.replace('_', '-')} of {int(votes.counts.sum())} votes."
+    write(
+        stage / "spec" / place.name,
+        specifications.continued(specifications.read(specified), wish.name, settings, table, change)
+        if specified
+        else specifications.begun(wish.name, dataset, settings, table),
+    )
     people = None if votes.cast is None else len(np.unique(votes.cast.annotator))
     return Taken(
         dataset, (), int(votes.counts.sum()), people, Counter(made.columns[rows.SOURCE]),
@@ -148,9 +157,11 @@ def _move(made: Taken, wish: Wish, config_dir: Path, stage: Path) -> Taken:
     else:
         folder.parent.mkdir(exist_ok=True)
         here.rename(folder)
-    place.parent.mkdir(exist_ok=True)
-    (stage / "dataset" / place.name).rename(place)
-    files = (folder / "rows.csv", folder / "votes.csv", place)
+    spec = config_dir / "spec" / place.name
+    for target in (place,) if spec.exists() else (spec, place):  # somebody's own, or one left by a kill: the same
+        target.parent.mkdir(exist_ok=True)
+        (stage / target.parent.name / place.name).rename(target)
+    files = (folder / "rows.csv", folder / "votes.csv", spec, place)
     return Taken(made.dataset, files, made.votes, made.annotators, made.sources, made.notes)
 
 

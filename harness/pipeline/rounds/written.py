@@ -13,8 +13,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.data.own import sheet
-from harness.data.own.columns import seen
 from harness.data.own.settings import OwnSettings
 from harness.data.own.source import digest
 from harness.data.own.table import Table
@@ -22,6 +20,7 @@ from harness.data.own.text import Text
 from harness.data.specification import Change, Specification
 from harness.errors import ProtocolError
 from harness.pipeline.rounds.state import BOOK, TRAIN, WAITING, Round, folder, numbers
+from harness.protocol import specifications
 from harness.protocol.compose import load_challenge
 from harness.protocol.staging import staged, yaml_text
 from harness.registry import problems
@@ -166,7 +165,7 @@ def _challenges(made: Round) -> dict[str, dict[str, Any]]:
 
 def _first(made: Round, path: Path) -> Specification:
     """What the columns themselves tell, to be filled in by people."""
-    columns = seen(sheet.read(path), settings_of(made, path.name, label="given", part="part"))
+    columns = specifications.columns_of(settings_of(made, path.name, label="given", part="part"), path)
     names = sorted(set(made.rows["given"]))
     return Specification.model_validate(
         {"name": made.stem, "columns": columns, "label": {"column": "given", "classes": dict.fromkeys(names, "")},

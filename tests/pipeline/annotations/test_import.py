@@ -25,6 +25,7 @@ from harness.cli import main
 from harness.data import settings_class
 from harness.data.base import Dataset
 from harness.pipeline.annotations.reading import pseudonym
+from harness.protocol import specifications
 from tests.pipeline.annotations.conftest import annotation, task
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,6 +105,7 @@ def test_a_data_set_of_tasks(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     written = b"".join(path.read_bytes() for path in Path("conf").rglob("*") if path.is_file())
     assert b"@" not in written
     assert pseudonym("reviews", "3").encode() in written
+    assert main(["dataset", "validate", "reviews", "--config-dir", "conf"]) == 0  # its specification fits it
 
 
 def test_ties_are_drawn_for_every_item_by_itself(here: Path) -> None:
@@ -148,6 +150,10 @@ def test_votes_on_the_rows_of_a_data_set(table: Path, capsys: pytest.CaptureFixt
     assert data.X.shape == (8, 1)
     assert take("votes.csv", "--to", "wards_3", "--rows", "wards_2", "--drop", "a") == 0
     assert loaded("wards_3").extras["label_source"].tolist()[1:3] == ["majority", "kept"]
+    specs = [specifications.load(name, Path("conf")) for name in ("wards_2", "wards_3")]
+    assert [[change.version for change in spec.versions] for spec in specs] == [["1.0.0"], ["1.0.0", "2.0.0"]]
+    assert "label_source" in specs[1].columns
+    assert main(["dataset", "diff", "wards_2", "wards_3", "--config-dir", "conf"]) == 0
 
 
 def test_counts_on_the_rows_of_a_data_set(table: Path) -> None:
@@ -278,10 +284,10 @@ def test_killed_at_any_moment_it_leaves_all_or_nothing(here: Path) -> None:
     assert killed
     assert subprocess.run(line, env=environment, capture_output=True, check=False).returncode == 0
     assert (Path("conf/data/big/rows.csv").read_bytes(), place.read_bytes()) == whole
-    assert sorted(path.name for path in Path("conf").iterdir()) == ["data", "dataset"]
+    assert sorted(path.name for path in Path("conf").iterdir()) == ["data", "dataset", "spec"]
 
 
-@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("after", range(5))
 def test_killed_between_two_moves(here: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Every rename in turn is the last thing that happens."""
     put(documents())
@@ -297,9 +303,9 @@ from harness.cli import main
 sys.exit(main(["annotations", "import", "project.json", "--to", "reviews"]))
 """
     done = subprocess.run([sys.executable, "-c", stop], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
-    assert done.returncode == (-signal.SIGKILL if after < 2 else 0)
-    assert Path("conf/dataset/reviews.yaml").exists() == (after >= 2)
+    assert done.returncode == (-signal.SIGKILL if after < 3 else 0)
+    assert Path("conf/dataset/reviews.yaml").exists() == (after >= 3)
     if after < 2:
         assert take("project.json", "--to", "reviews") == 0
     assert len(loaded("reviews").y) == 29
-    assert sorted(path.name for path in Path("conf").iterdir()) == ["data", "dataset"]
+    assert sorted(path.name for path in Path("conf").iterdir()) == ["data", "dataset", "spec"]
