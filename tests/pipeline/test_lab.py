@@ -25,6 +25,7 @@ def test_the_whole_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         pytest.skip(f"the receipts are not in {data} (HARNESS_DATA_DIR)")
     monkeypatch.setenv("HARNESS_DATA_DIR", str(data))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "of the test that walks through the lab")
     names: dict[str, Any] = {}
     pieces = _PIECE.findall(PAGE.read_text(encoding="utf-8"))
     assert len(pieces) == 3 + 15
