@@ -54,6 +54,10 @@ def _packages(value: object) -> object:
     return tuple(sorted({canonicalize_name(str(name)) for name in value}))
 
 
+def _shipped_specification(values: dict[str, Any]) -> Path | None:
+    return specifications.find(values["dataset"].name) if "dataset" in values else None
+
+
 class Challenge(BaseModel):
     """Everything that is pinned. ``fingerprint`` leaves out what cannot change a score."""
 
@@ -83,7 +87,8 @@ class Challenge(BaseModel):
     teams: Path | None = Field(None, exclude=True)  # the roster: who may enter; None: whoever has the runs directory
     secret_file: Path | None = Field(None, exclude=True)  # where the secret was read
     lock: Lock | None = Field(None, exclude=True)  # what was frozen of it
-    spec_file: Path | None = Field(None, exclude=True)  # the specification of its data
+    spec_file: Path | None = Field(default_factory=_shipped_specification, exclude=True)
+    """The specification of its data; that of a data set of the project where nobody says another."""
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
