@@ -37,12 +37,12 @@ class Workers(BaseModel):
     """Simulated workers. See ``conf/track/annotation.yaml``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    count: int = Field(30, ge=1, le=10_000)
+    count: int = Field(12, ge=1, le=10_000)
     votes: tuple[int, int] = (1, 5)
-    accuracy: tuple[float, float] = (0.5, 0.9)
-    spread: float = Field(0.2, ge=0, le=1)
-    confused: float = Field(0.5, ge=0, le=1)
-    spammers: float = Field(0.2, ge=0, le=1)
+    accuracy: tuple[float, float] = (0.4, 0.8)
+    spread: float = Field(0.3, ge=0, le=1)
+    confused: float = Field(0.8, ge=0, le=1)
+    spammers: float = Field(0.25, ge=0, le=1)
     activity: float = Field(1.0, ge=0, le=5)
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """GLAD: Whitehill, Ruvolo, Wu, Bergsma and Movellan, Whose vote should count more, NIPS 2009.
 
 A vote is right with probability sigmoid(skill of the annotator x ease of the item), otherwise any other class. The M-step
-is some steps of gradient ascent on the expected log-likelihood under the paper's Gaussian priors (mean 1), each
-coordinate's step scaled by its number of votes.
+is some steps of gradient ascent on the expected log-likelihood under Gaussian priors, each coordinate's step scaled by its
+number of votes. Classes have equal prior chances.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def infer(task):
     votes_of = 1 + np.bincount(task.annotator, minlength=task.n_annotators)
     votes_on = 1 + np.bincount(task.item, minlength=task.n_items)
     for _ in range(ITERATIONS):
-        before, prior = share, share.mean(axis=0) + 1e-10
+        before = share
         right = share[task.item, task.label]
         for _ in range(STEPS):
             b = np.exp(ease[task.item])
@@ -26,7 +26,7 @@ def infer(task):
             skill += RATE * up / votes_of
             ease = np.clip(ease + RATE * easier / votes_on, -3, 3)
         p = np.clip(sigmoid(skill[task.annotator] * np.exp(ease[task.item])), 1e-10, 1 - 1e-10)
-        score = np.tile(np.log(prior), (task.n_items, 1))
+        score = np.zeros_like(share)
         np.add.at(score, (task.item, task.label), np.log(p * others / (1 - p)))
         share = np.exp(score - score.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)

@@ -1,7 +1,8 @@
 """One coin an annotator: EM with a single probability of being right, errors falling on the other classes alike.
 
-Demartini, Difallah and Cudre-Mauroux, ZenCrowd, WWW 2012. An annotator's accuracy is kept off 0 and 1 by one right and one
-wrong vote that were never cast.
+Demartini, Difallah and Cudre-Mauroux, ZenCrowd, WWW 2012. Classes have equal prior
+chances: with estimated ones, annotators who always say the same pull every item to their class. An annotator's accuracy is
+kept off 0 and 1 by one right and one wrong vote that were never cast.
 """
 
 import numpy as np
@@ -13,11 +14,11 @@ def infer(task):
     share, others = shares_of_votes(task), task.n_classes - 1
     cast = np.bincount(task.annotator, minlength=task.n_annotators)
     for _ in range(ITERATIONS):
-        before, prior = share, share.mean(axis=0) + 1e-10
+        before = share
         right = np.bincount(task.annotator, share[task.item, task.label], task.n_annotators)
         accuracy = (right + 1) / (cast + 2)
         gain = np.log(accuracy * others / (1 - accuracy))[task.annotator]  # log-odds of the class voted for
-        score = np.tile(np.log(prior), (task.n_items, 1))
+        score = np.zeros_like(share)
         np.add.at(score, (task.item, task.label), gain)
         share = np.exp(score - score.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
