@@ -114,9 +114,9 @@ class LabelmeCrowd(DatasetSettings):
 
     def load(self) -> Dataset:
         arrays, truths = [], []
-        for part in ("train", "valid", "test"):
-            arrays.append(np.load(get(_LABELME[f"LabelMe_VGG_avg_{part}.npy"], self.name), allow_pickle=False))
-            truths.append(_whole(_LABELME[f"LabelMe_Z_{part}.txt"], self.name).ravel())
+        for name in ("train", "valid", "test"):
+            arrays.append(np.load(get(_LABELME[f"LabelMe_VGG_avg_{name}.npy"], self.name), allow_pickle=False))
+            truths.append(_whole(_LABELME[f"LabelMe_Z_{name}.txt"], self.name).ravel())
         y = np.concatenate(truths)
         part = np.repeat([TRAIN, VALIDATION, TEST], [len(truth) for truth in truths])
         X = standardized(np.concatenate(arrays), np.flatnonzero(part == TRAIN))
@@ -125,14 +125,16 @@ class LabelmeCrowd(DatasetSettings):
 
 
 class SentimentCrowd(DatasetSettings):
-    """Sentences of film reviews, kind or unkind, and what 203 workers said of the 4,999 that are for training.
+    """Sentences of film reviews, kind or unkind, and what 203 workers said of each.
 
-    X [8998, dimension]: hashed words and characters of unit length; ``texts``: the sentences. Extras: ``part`` (0: 4,999
-    training, 2: 3,999 test); ``votes`` [n, 2], ``vote_label`` and ``vote_annotator`` [n, K], -1 where a row has fewer.
+    X [4999, dimension]: hashed words and characters of unit length; ``texts``: the sentences. Extras: ``votes`` [n, 2],
+    ``vote_label`` and ``vote_annotator`` [n, 10], -1 where a row has fewer. ``phrases``: with the 3,999 published test rows as
+    well, which nobody voted on, and ``part`` (0 sentences, 2 those).
     """
 
     name: Literal["sentiment_crowd"] = "sentiment_crowd"
     dimension: int = Field(1024, ge=16, le=65536)
+    phrases: bool = False
 
     @classmethod
     def files(cls) -> tuple[DataFile, ...]:
@@ -142,18 +144,19 @@ class SentimentCrowd(DatasetSettings):
         from harness.data.own import hashing
 
         documents: list[str] = []
-        truths = []
-        for part in ("train", "test"):
-            text = _plain(_SENTIMENT[f"Sentiment_text_{part}.txt.gz"], self.name).decode("utf-8")
+        truths, parts = [], (TRAIN, TEST) if self.phrases else (TRAIN,)
+        for name in ("train", "test")[: len(parts)]:
+            text = _plain(_SENTIMENT[f"Sentiment_text_{name}.txt.gz"], self.name).decode("utf-8")
             documents += text.removesuffix("\n").split("\n")
-            truths.append(_whole(_SENTIMENT[f"Sentiment_Z_{part}.txt"], self.name).ravel())
+            truths.append(_whole(_SENTIMENT[f"Sentiment_Z_{name}.txt"], self.name).ravel())
         y = np.concatenate(truths)
-        part = np.repeat([TRAIN, TEST], [len(truth) for truth in truths])
         pinned = "".join(file.sha256 for file in self.files() if "_text_" in file.name)
-        key = f"sentiment_crowd {pinned} hashed {hashing.VERSION} {self.dimension}"
+        key = f"sentiment_crowd {pinned} {self.phrases} hashed {hashing.VERSION} {self.dimension}"
         X = cached_array(key, lambda: hashing.hashed(documents, self.dimension))
-        votes = _answers(_SENTIMENT["answers.txt.gz"], self.name, len(y), 2)
-        return Dataset(self.name, X, y, ("negative", "positive"), {"part": part, **votes}, Texts.of(documents))
+        extras = _answers(_SENTIMENT["answers.txt.gz"], self.name, len(y), 2)
+        if self.phrases:
+            extras["part"] = np.repeat(parts, [len(truth) for truth in truths])
+        return Dataset(self.name, X, y, ("negative", "positive"), extras, Texts.of(documents))
 
 
 class CrowdLabels(DatasetSettings):

@@ -83,7 +83,9 @@ class Workers(BaseModel):
             raise ProtocolError("Simulated workers need two classes or more to confuse.")
         matrix = self.confusion(n_classes, rng)
         appetite = self.activity * rng.normal(size=self.count) + rng.gumbel(size=(len(y), self.count))
-        asked = np.argsort(-appetite, axis=1)  # the k largest of log weights and Gumbel noise: k drawn without replacement
+        asked = np.argsort(
+            -appetite, axis=1
+        )  # the k largest of log weights and Gumbel noise: k drawn without replacement
         many = rng.integers(self.votes[0], self.votes[1] + 1, size=len(y))
         item, place = np.nonzero(np.arange(self.count) < many[:, None])
         worker = asked[item, place]
@@ -105,8 +107,7 @@ def kept(dataset: Dataset, rows: IntArray) -> Votes:
     item, place = np.nonzero(label >= 0)
     if not len(item):
         raise ProtocolError(f"None of the {len(rows)} rows drawn from {dataset.name} has a vote.")
-    found = Votes(item, person[item, place], label[item, place], int(dataset.extras["vote_annotator"].max()) + 1)
-    return found
+    return Votes(item, person[item, place], label[item, place], int(dataset.extras["vote_annotator"].max()) + 1)
 
 
 def packed(item: IntArray, annotator: IntArray, label: IntArray, n: int, n_classes: int) -> dict[str, IntArray]:

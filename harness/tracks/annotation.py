@@ -66,7 +66,9 @@ class Annotation(Track[AnnotationSettings, AnnotationKey]):
 
     def _parts(self, seed: int) -> tuple[IntArray, IntArray]:
         s, data = self.settings, self.dataset
-        items = s.items or (int(np.sum(data.extras["part"] == TRAIN)) if s.parts == "official" and "part" in data.extras else 0)
+        items = s.items or (
+            int(np.sum(data.extras["part"] == TRAIN)) if s.parts == "official" and "part" in data.extras else 0
+        )
         if not items:
             raise ProtocolError(
                 f"track.items is 0, all rows for training, and {data.name} is not split by official parts.",

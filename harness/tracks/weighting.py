@@ -125,7 +125,7 @@ class Weighting(Track[WeightingSettings, WeightingKey]):
         """
         n, s = len(key.wrong), self.settings
         if which == "random":
-            weights = np.ones(len(s.sources) if s.by_source else n)
+            weights: FloatArray = np.ones(len(s.sources) if s.by_source else n)
         elif s.by_source:
             weights = self._best_sources(view, key)
         else:
