@@ -69,7 +69,7 @@ class Weighting(Track[WeightingSettings, WeightingKey]):
 
     The weights of all rows add up to n, as equal ones do, so their scale cannot weaken or strengthen the model's
     penalty; only how they differ counts. The floor gives every row the same weight: of all weights that know nothing of the
-    rows these are the best, and they are what everybody has who does nothing.
+    rows these are the best, since others leave fewer rows in effect, and they are what everybody has who does nothing.
     """
 
     name = "weighting"
