@@ -97,5 +97,7 @@ def test_shuffling_keeps_who_said_what_and_drops_who_said_nothing() -> None:
     new = votes.shuffled(np.random.default_rng(0))
     assert new.annotators == 3
     assert sorted(np.unique(new.annotator)) == [0, 1, 2]
-    by_person = {frozenset(zip(new.item[new.annotator == a], new.label[new.annotator == a], strict=True)) for a in range(3)}
+    by_person = {
+        frozenset(zip(new.item[new.annotator == a], new.label[new.annotator == a], strict=True)) for a in range(3)
+    }
     assert by_person == {frozenset({(0, 1), (1, 1)}), frozenset({(0, 0)}), frozenset({(2, 2)})}

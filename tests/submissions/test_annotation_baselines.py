@@ -59,7 +59,9 @@ def test_better_than_the_majority_where_workers_differ(name: str) -> None:
     gain = []
     for seed in range(8):
         task, y = crowd(n=400, seed=seed)
-        gain.append(np.mean(baseline("annotation", name)(task) == y) - np.mean(baseline("annotation", "majority")(task) == y))
+        gain.append(
+            np.mean(baseline("annotation", name)(task) == y) - np.mean(baseline("annotation", "majority")(task) == y)
+        )
     assert np.mean(gain) > 0.01, gain
 
 
@@ -120,7 +122,10 @@ def test_dawid_skene_finds_the_likeliest_truth_by_brute_force() -> None:
         shares = np.bincount(truth, minlength=2) / 5
         return total + 5 * float(sum(s * np.log(s) for s in shares if s))
 
-    best = max((np.array(t) for t in product((0, 1), repeat=5)), key=lambda t: (round(likelihood(t), 9), np.sum(t == table[:, 0])))
+    best = max(
+        (np.array(t) for t in product((0, 1), repeat=5)),
+        key=lambda t: (round(likelihood(t), 9), np.sum(t == table[:, 0])),
+    )
     assert np.array_equal(baseline("annotation", "dawid_skene")(task), best)
 
 
@@ -161,7 +166,9 @@ def test_features_help_where_an_item_has_one_vote() -> None:
     for seed in range(4):
         task, y = crowd(n=300, seed=seed)
         first = np.unique(task.item, return_index=True)[1]
-        few, _ = crowd(n=300, seed=seed, item=task.item[first], annotator=task.annotator[first], label=task.label[first])
+        few, _ = crowd(
+            n=300, seed=seed, item=task.item[first], annotator=task.annotator[first], label=task.label[first]
+        )
         gains.append(np.mean(baseline("annotation", "classifier_em")(few) == y) - np.mean(few.label == y[few.item]))
     assert np.mean(gains) > 0.1
 

@@ -64,7 +64,9 @@ def test_the_score_is_what_scikit_learn_gives(track: Any) -> None:
     score = track.score({"labels": labels}, view, key, 1)
     peer = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(view.arrays["X"], labels)
     assert score.value == pytest.approx(f1_score(key.y_test, peer.predict(key.X_test), average="macro"), abs=2e-3)
-    assert score.metrics["log_loss"] == pytest.approx(sklearn_log_loss(key.y_test, peer.predict_proba(key.X_test)), abs=1e-3)
+    assert score.metrics["log_loss"] == pytest.approx(
+        sklearn_log_loss(key.y_test, peer.predict_proba(key.X_test)), abs=1e-3
+    )
     asked = np.setdiff1d(np.arange(600), view.arrays["gold"])
     assert score.metrics["consensus_accuracy"] == pytest.approx(np.mean(labels[asked] == key.y[asked]))
 
@@ -80,7 +82,10 @@ def test_a_soft_label_is_a_row_a_class_with_that_weight(soft: Any) -> None:
     asked = np.setdiff1d(np.arange(600), view.arrays["gold"])
     known = np.clip(share[asked, key.y[asked]], 1e-15, 1)
     assert score.metrics["consensus_log_loss"] == pytest.approx(-np.log(known).mean())
-    shared = [float(np.sum(row[y] == row.max()) / np.sum(row == row.max())) for row, y in zip(share[asked], key.y[asked], strict=True)]
+    shared = [
+        float(np.sum(row[y] == row.max()) / np.sum(row == row.max()))
+        for row, y in zip(share[asked], key.y[asked], strict=True)
+    ]
     assert score.metrics["consensus_accuracy"] == pytest.approx(np.mean(shared))
 
 
@@ -149,7 +154,10 @@ def test_all_gold_leaves_nothing_to_score() -> None:
 
 
 @settings(max_examples=30)
-@given(st.integers(0, 599), st.sampled_from([(np.nan, "finite"), (-0.1, "below 0"), (0.5, "add up to 1"), (1e300, "add up to 1")]))
+@given(
+    st.integers(0, 599),
+    st.sampled_from([(np.nan, "finite"), (-0.1, "below 0"), (0.5, "add up to 1"), (1e300, "add up to 1")]),
+)
 def test_soft_labels_that_are_no_distribution(soft: Any, place: int, case: tuple[float, str]) -> None:
     view, _ = soft.prepare(0)
     labels = np.eye(10)[np.arange(600) % 10]
@@ -221,5 +229,7 @@ def test_measured_figures_of_labelme(real_folder: Any) -> None:
         assert score.metrics["consensus_accuracy"] == pytest.approx(consensus, abs=0.006)
         assert score.value == pytest.approx(f1, abs=0.02)
     score = track.score(run(track, view, key, baseline("annotation", "classifier_em")), view, key, 0)
-    assert score.metrics["consensus_accuracy"] > 0.812  # a prototype's figure, whose classifier had seen the items it judged
+    assert (
+        score.metrics["consensus_accuracy"] > 0.812
+    )  # a prototype's figure, whose classifier had seen the items it judged
     assert score.value > 0.834

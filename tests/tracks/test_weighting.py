@@ -36,7 +36,9 @@ def vendors() -> Any:
 
 
 def peer_f1(X: Any, y: Any, weights: Any, key: Any) -> float:
-    model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(X, y, sample_weight=weights * len(y) / weights.sum())
+    model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(
+        X, y, sample_weight=weights * len(y) / weights.sum()
+    )
     return float(f1_score(key.y_test, model.predict(key.X_test), average="macro"))
 
 
@@ -83,7 +85,9 @@ def test_no_sum_of_weights_overflows_and_one_row_may_have_all(track: Any) -> Non
 def test_the_floor_is_equal_weights_and_the_skyline_the_mask(track: Any) -> None:
     view, key = track.prepare(0)
     floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))
-    assert floor.value == track.score({"weights": np.full(300, 7.0)}, view, key, 0).value == cell(track, "uniform").value
+    assert (
+        floor.value == track.score({"weights": np.full(300, 7.0)}, view, key, 0).value == cell(track, "uniform").value
+    )
     assert skyline.value == track.score({"weights": ~key.wrong * 1.0}, view, key, 0).value
     assert skyline.metrics["weight_on_wrong_labels"] == 0
     assert track.suspicious_above(0.9) == pytest.approx(0.95)

@@ -11,7 +11,9 @@ STEPS = 50
 
 
 def weigh(task):
-    A, A_val = (np.column_stack([a.reshape(len(a), -1), np.ones(len(a))]).astype(np.float64) for a in (task.X, task.X_val))
+    A, A_val = (
+        np.column_stack([a.reshape(len(a), -1), np.ones(len(a))]).astype(np.float64) for a in (task.X, task.X_val)
+    )
     ridge = 1 / getattr(task.model.settings, "C", 1.0)
     Y, Y_val = np.eye(task.n_classes)[task.y], np.eye(task.n_classes)[task.y_val]
     fitted = task.model.fit(task.X, task.y)

@@ -29,7 +29,9 @@ def design(X, of):
     """Rows [m, d + 1] centred on and scaled by the training rows ``of``, of mean length about 1, with a constant."""
     flat, ours = (a.reshape(len(a), -1).astype(np.float64) for a in (X, of))
     centred = flat - ours.mean(axis=0)
-    return np.column_stack([centred / (np.linalg.norm(ours - ours.mean(axis=0), axis=1).mean() / 4 + 1e-12), np.ones(len(X))])
+    return np.column_stack(
+        [centred / (np.linalg.norm(ours - ours.mean(axis=0), axis=1).mean() / 4 + 1e-12), np.ones(len(X))]
+    )
 
 
 def softmax(z):
