@@ -189,8 +189,8 @@ def test_an_organisers_own_votes_are_enough() -> None:
     view, key = track.prepare(0)
     assert view.scalars["n_annotators"] == 5
     rows = track.rows(0)
-    for item, given in zip(view.arrays["item"], view.arrays["label"], strict=True):
-        assert given in label[rows[item]]
+    for item, said in zip(view.arrays["item"], view.arrays["label"], strict=True):
+        assert said in label[rows[item]]
     assert len(view.arrays["item"]) == (label[rows] >= 0).sum()
     assert 0 <= track.score({"labels": key.y}, view, key, 0).value <= 1
 
