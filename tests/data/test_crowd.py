@@ -95,7 +95,11 @@ def test_truth_inference_sets(
     cast = pd.read_csv(data_dir / "crowd_labels" / of / "label.csv")
     truth = pd.read_csv(data_dir / "crowd_labels" / of / "truth.csv").set_index("item")["truth"]
     assert (len(data.y), data.n_classes, int(data.extras["known"].sum())) == (items, classes, known)
-    assert (len(cast), cast["worker"].nunique(), int(data.extras["vote_annotator"].max()) + 1) == (votes, workers, workers)
+    assert (len(cast), cast["worker"].nunique(), int(data.extras["vote_annotator"].max()) + 1) == (
+        votes,
+        workers,
+        workers,
+    )
     names = np.sort(cast["item"].unique())
     for row in np.random.default_rng(0).permutation(items)[:200]:
         theirs = sorted(cast.loc[cast["item"] == names[row], "label"])
