@@ -329,9 +329,9 @@ class AnnotationTask(Task):
 
 @dataclass(frozen=True)
 class WeightingTask(Task):
-    """Weight the training rows; return weights [n] >= 0, or [n_sources] where ``by_source`` is true. Their scale is nothing.
+    """Weight the training rows; return weights [n] >= 0, or [n_sources] where ``by_source`` is true.
 
-    The fixed model is trained with these weights over their mean, so that their mean is 1.
+    The fixed model is trained with these weights over their mean: their scale counts for nothing.
     """
 
     kind = "weighting"
