@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.sizes import settings_for
 from harness.tracks import annotation
 from harness.tracks.annotation import Annotation, AnnotationSettings
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
@@ -193,6 +194,15 @@ def test_an_organisers_own_votes_are_enough() -> None:
         assert said in label[rows[item]]
     assert len(view.arrays["item"]) == (label[rows] >= 0).sum()
     assert 0 <= track.score({"labels": key.y}, view, key, 0).value <= 1
+
+
+def test_a_new_challenge_takes_the_votes_of_people_where_there_are_any() -> None:
+    X, y = np.zeros((100, 2), np.float32), np.arange(100) % 2
+    none = np.full((100, 1), -1)
+    for extras, theirs in (({}, False), ({"vote_label": none, "vote_annotator": none}, True)):
+        found = settings_for("annotation", Dataset("own", X, y, ("a", "b"), extras))
+        assert found["items"] == 50
+        assert ("workers" in found and found["workers"] is None) == theirs
 
 
 # majority with shared ties, Dawid and Skene without smoothing: errors and accuracies of the literature, and own code
