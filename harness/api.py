@@ -305,6 +305,48 @@ class SelectionPairsTask(Task):
     budget: int  # pairs per concept
 
 
+@dataclass(frozen=True)
+class AnnotationTask(Task):
+    """Make one label an item of what several annotators said of it; return labels, int [n_items].
+
+    Where ``soft`` is true return probabilities, float [n_items, C], every row adding up to 1.
+    """
+
+    kind = "annotation"
+    outputs = ("labels",)
+    function = "infer"
+
+    X: FloatArray | None  # [n_items, ...] float32, None in challenges that hide it
+    item: IntArray  # [m] the item each vote is about, 0..n_items-1; votes stand in random order
+    annotator: IntArray  # [m] who cast it, 0..n_annotators-1
+    label: IntArray  # [m] the class it names
+    gold: IntArray  # [g] items whose true label is known; may be empty
+    y_gold: IntArray  # [g] their true labels
+    n_items: int
+    n_annotators: int
+    soft: bool
+
+
+@dataclass(frozen=True)
+class WeightingTask(Task):
+    """Weight the training rows; return weights [n] >= 0, or [n_sources] where ``by_source`` is true.
+
+    The fixed model is trained with these weights over their mean: their scale counts for nothing.
+    """
+
+    kind = "weighting"
+    outputs = ("weights",)
+    function = "weigh"
+
+    X: FloatArray  # [n, ...] float32
+    y: IntArray  # [n] int64, some of them wrong
+    source: IntArray | None  # [n] the source of each row, 0..n_sources-1; None in challenges of one source
+    X_val: FloatArray | None  # [m, ...] clean rows, None in challenges without them
+    y_val: IntArray | None
+    n_sources: int
+    by_source: bool
+
+
 TASKS: dict[str, type[Task]] = {
     kind.kind: kind
     for kind in (
@@ -319,6 +361,8 @@ TASKS: dict[str, type[Task]] = {
         SelectionPairsTask,
         ValuationSetsTask,
         AcquisitionTask,
+        AnnotationTask,
+        WeightingTask,
     )
 }
 """The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

@@ -39,6 +39,8 @@ def settings_for(track: str, dataset: Dataset, *, by_part: bool = False, by_time
         settings["parts"] = "official"
     if by_time and track in _BY_PARTS:
         settings["parts"] = "time"
+    if track == "annotation" and "vote_label" in dataset.extras:
+        settings["workers"] = None  # people's votes rather than simulated ones
     return settings
 
 
@@ -91,6 +93,10 @@ def _repair(train: int, n: int, classes: int) -> dict[str, Any]:
             "hidden_rows": [share, 2 * share, 3 * share, 4 * share]}  # fmt: skip
 
 
+def _annotation(train: int, n: int, classes: int) -> dict[str, Any]:
+    return {"items": min(600, train)}
+
+
 _SIZES = {
     "debugging": _learning,
     "selection": _selection,
@@ -100,8 +106,10 @@ _SIZES = {
     "training_set": _training_set,
     "test_set": _test_set,
     "test_set_repair": _repair,
+    "annotation": _annotation,
+    "weighting": _learning,
 }
-_BY_PARTS = ("debugging", "selection", "selection_active", "slicing", "valuation")
+_BY_PARTS = ("debugging", "selection", "selection_active", "slicing", "valuation", "annotation", "weighting")
 TITLES = {
     "debugging": "Find the wrong labels",
     "selection": "Choose the rows to train on",
@@ -111,5 +119,7 @@ TITLES = {
     "training_set": "Make a training set of dirty rows",
     "test_set": "Pick the rows that unseen models get wrong",
     "test_set_repair": "Repair a test set with wrong labels",
+    "annotation": "Make one label of many annotators' votes",
+    "weighting": "Weight the training rows, some of them wrong",
 }
 """Protocols that a challenge can be made for from any labelled rows, and what they ask for."""

@@ -29,6 +29,9 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "training_set": "harness.tracks.training_set:TrainingSet",
         "test_set": "harness.tracks.test_set:TestSet",
         "test_set_repair": "harness.tracks.test_set_repair:TestSetRepair",
+        "annotation": "harness.tracks.annotation:Annotation",
+        "annotation_consensus": "harness.tracks.annotation_consensus:AnnotationConsensus",
+        "weighting": "harness.tracks.weighting:Weighting",
     },
 )
 

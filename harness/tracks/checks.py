@@ -20,6 +20,7 @@ def content(array: Array) -> str:
     return f"{kinds.get(array.dtype.kind, 'something else')} (dtype {array.dtype})"
 
 
+_WHOLE = 1e-6  # how far from 1 probabilities may add up
 _EXACT = 2**53  # integers up to here are float64 numbers, each of them
 
 
@@ -97,3 +98,32 @@ def labels(array: Array, *, name: str, length: int, n_classes: int) -> IntArray:
     if len(bad):
         raise SubmissionError(f"{name}[{bad[0]}] is {array[bad[0]]}; classes run from 0 to {n_classes - 1}.")
     return array.astype(np.int64)
+
+
+def distributions(array: Array, *, name: str, shape: tuple[int, int]) -> FloatArray:
+    """A distribution over C classes a row, float64 [n, C]: finite, >= 0, every row adding up to 1 within 1e-6."""
+    out = finite(array, name=name, shape=shape)
+    bad = np.argwhere(out < 0)
+    if len(bad):
+        row, column = bad[0]
+        raise SubmissionError(f"{name}[{row}, {column}] is {out[row, column]}; probabilities must not be below 0.")
+    with np.errstate(over="ignore"):  # infinite is not 1 either
+        total = out.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(total - 1) <= _WHOLE))
+    if len(wrong):
+        raise SubmissionError(
+            f"{name}[{wrong[0]}] adds up to {total[wrong[0]]}; the probabilities of a row must add up to 1 within {_WHOLE}.",
+            "Divide by .sum(axis=1, keepdims=True).",
+        )
+    return out
+
+
+def weights(array: Array, *, name: str, length: int) -> FloatArray:
+    """Weights [length], finite, >= 0 and not all zero, as float64."""
+    out = finite(array, name=name, shape=(length,))
+    bad = np.flatnonzero(out < 0)
+    if len(bad):
+        raise SubmissionError(f"{name}[{bad[0]}] is {out[bad[0]]}; weights must not be below 0.")
+    if not out.any():
+        raise SubmissionError(f"{name}[0] and all after it are 0; at least one weight must be above 0.")
+    return out

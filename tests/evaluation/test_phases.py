@@ -36,6 +36,8 @@ SMALL = {
     "valuation_sets": ("valuation_sets_digits", (), "uniform"),
     "training_set": ("training_set_digits", (), "as_given"),
     "selection_active": ("selection_active_digits", ("track.pool=300", "track.rounds=4"), "random"),
+    "annotation": ("annotation_digits", ("track.items=300",), "majority"),
+    "weighting": ("weighting_digits", ("track.train=100",), "validation_model"),
 }
 
 
@@ -152,6 +154,8 @@ BY_HAND: dict[str, Callable[[Made, np.ndarray], float]] = {
     "valuation_sets": valuation_sets,
     "training_set": training_set,
     "selection_active": selection_active,
+    "annotation": selection,
+    "weighting": selection,
 }
 
 

@@ -5,7 +5,10 @@ Real data, real sandbox; the submissions are those under ``entries/game_the_metr
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from harness.errors import Status
 from harness.evaluation.cell import evaluate_cell
 from harness.tracking.runs import StoredCell
 from harness.sandbox import probe
+from tests.tracks.helpers import bind, cell, run
 
 HERE = Path(__file__).parent / "entries" / "game_the_metric"
 TIERS = [report.name for report in probe() if report.works and report.name != "none"]
@@ -29,6 +33,18 @@ def cells(challenge: str, names: list[str], runs: Path, tier: str, *overrides: s
     pinned = load_challenge(challenge, [f"seeds={SEEDS}", *overrides])
     session = Session.open(pinned, runs_dir=runs, device="cpu", tier=tier)
     return [[evaluate_cell(session, submission.load(HERE / name), seed) for seed in range(SEEDS)] for name in names]
+
+
+def entry(name: str) -> Callable[[Any], Any]:
+    """The function of a submission under ``entries``, for this process."""
+    found = submission.load(HERE / name)
+    spec = importlib.util.spec_from_file_location(f"entry_{name}", found.folder / f"{found.module}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[[Any], Any] = getattr(module, found.function)
+    return function
 
 
 @pytest.mark.parametrize("challenge", ["valuation_digits", "valuation_breast_cancer"])
@@ -61,3 +77,48 @@ def test_no_label_is_delivered_after_the_last_round(tier: str, tmp_path: Path, t
         assert "nothing may be sent after it" in one.cell.reason
         assert one.log.split() == ["labels"] * 3 + ["nothing"]
     table.setdefault("game the metric/more rounds", {})[tier] = str(found[0].cell.status)
+
+
+def test_neither_the_order_of_votes_nor_the_numbers_of_annotators_say_who_is_good(tmp_path: Path, table: Table) -> None:
+    track = bind("annotation_digits_votes")
+    function, gains = entry("first_votes"), []
+    for seed in range(20):
+        view, key = track.prepare(seed)
+        score = track.score(run(track, view, key, function, seed), view, key, seed)
+        gains.append(score.value - track.reference("random", view, key, seed).value)
+    assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(20)
+    (found,) = cells("annotation_digits", ["first_votes"], tmp_path, TIERS[0])
+    assert [one.cell.status for one in found] == [Status.OK] * SEEDS
+    table.setdefault("game the metric/first votes", {})[TIERS[0]] = "no gain"
+
+
+def test_soft_labels_cannot_whisper(tmp_path: Path, table: Table) -> None:
+    whispered, plain, bet = cells("annotation_digits_soft", ["whispers", "sure", "bets"], tmp_path, TIERS[0])
+    assert [one.cell.status for one in whispered + plain] == [Status.OK] * 2 * SEEDS
+    assert [one.cell.score for one in whispered] == [one.cell.score for one in plain]
+    for one in bet:
+        assert one.cell.status is Status.CONTRACT_VIOLATION
+        assert "labels[0, 1] is -1.0; probabilities must not be below 0" in one.cell.reason
+    table.setdefault("game the metric/whispers", {})[TIERS[0]] = "no gain"
+
+
+def test_the_scale_of_weights_moves_no_penalty(tmp_path: Path, table: Table) -> None:
+    loud, quiet = cells("weighting_digits", ["loud", "quiet"], tmp_path, TIERS[0])
+    assert [one.cell.status for one in loud + quiet] == [Status.OK] * 2 * SEEDS
+    assert [one.cell.score for one in loud] == pytest.approx([one.cell.score for one in quiet], abs=1e-3)
+    track = bind("weighting_digits")
+    honest = [cell(track, "validation_model", seed).value for seed in range(SEEDS)]
+    assert [one.cell.score for one in loud] == pytest.approx(honest, abs=2e-3)
+    table.setdefault("game the metric/loud weights", {})[TIERS[0]] = "no gain"
+
+
+def test_the_place_of_a_row_does_not_say_whether_its_label_is_wrong() -> None:
+    for challenge in ("weighting_digits", "weighting_vendors_digits"):
+        track = bind(challenge, *(["track.by_source=false"] if "vendors" in challenge else []))
+        function, found = entry("first_rows"), []
+        for seed in range(20):
+            view, key = track.prepare(seed)
+            found.append(
+                track.score(run(track, view, key, function, seed), view, key, seed).metrics["wrong_label_auroc"]
+            )
+        assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)

@@ -31,6 +31,8 @@ TRACKS = {
     "selection_pairs": "selection_legacy_vision:SelectionLegacyVision",
     "valuation_sets": "valuation_sets:ValuationSets",
     "acquisition": "acquisition:Acquisition",
+    "annotation": "annotation:Annotation",
+    "weighting": "weighting:Weighting",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -129,8 +131,34 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
             base = max(n // 3, 2)
             yield rows | {"X": X[:base], "y": y[:base], "X_sets": X, "set_of": np.arange(n) % 3}, {"n_sets": 3}
             yield rows | {"X_sets": X, "set_of": np.zeros(n, np.int64)}, {"n_sets": 1}
+        case "annotation":
+            yield from crowds(X, y)
+        case "weighting":
+            alone = {"n_sources": 1, "by_source": False}
+            yield rows, alone
+            for m in (1, 12):
+                clean = rows | {"X_val": X_val[:m], "y_val": y_val[:m]}
+                yield clean, alone
+                yield clean | {"source": np.arange(n) % 3}, {"n_sources": 3, "by_source": True}
         case "acquisition":
             yield from markets(X.reshape(n, -1), y % 2)
+
+
+def crowds(X: Any, y: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Nobody votes, one annotator alone, everybody agrees, nobody does, all is known; hard and soft."""
+    n = len(y)
+    item, annotator = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(3), indexing="ij"))
+    for keep, label in (
+        (item < 0, y[item]),
+        (annotator == 0, y[item]),
+        (item < n // 2, y[item]),
+        (item >= 0, (item + annotator) % C),
+    ):
+        for gold in (np.arange(0), np.arange(n // 3), np.arange(n)):
+            votes = {"item": item[keep], "annotator": annotator[keep], "label": label[keep]}
+            for soft in (False, True):
+                scalars = {"n_items": n, "n_annotators": 3, "soft": soft}
+                yield votes | {"X": X, "gold": gold, "y_gold": y[gold]}, scalars
 
 
 def markets(X: Any, y: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -162,7 +190,12 @@ def bound(task: str, scalars: dict[str, Any]) -> Track[Any, Any]:
     track: Any = object.__new__(getattr(import_module(f"harness.tracks.{module}"), name))
     budget = scalars.get("budget")
     track.settings = SimpleNamespace(
-        budget=budget, cap=budget, class_floor=scalars.get("class_floor"), all_classes=False
+        budget=budget,
+        cap=budget,
+        class_floor=scalars.get("class_floor"),
+        all_classes=False,
+        soft=scalars.get("soft"),
+        by_source=scalars.get("by_source"),
     )
     track.dataset = SimpleNamespace(class_names=tuple("abcd"))
     made: Track[Any, Any] = track

@@ -68,6 +68,9 @@ CASES = {
     ),
     "test_set": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),
     "test_set_repair": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),
+    "annotation": Case(shown(n_items=K), {"labels": LABELS}, labels="labels"),
+    "annotation_consensus": Case(shown(n_items=K), {"labels": LABELS}, labels="labels"),
+    "weighting": Case(shown(), {"weights": np.ones(N)}, reals="weights"),
 }  # fmt: skip
 
 
@@ -228,6 +231,13 @@ def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
         ("training_set", {"X": X[:K] - 0.5}, "X[0, 0] is -0.5; values must lie between"),
         ("training_set", {"X": X[: K + 1], "y": np.arange(K + 1) % C}, "row 6 is one too many"),
         ("test_set", {"labels": np.array([0, 0, 0, 0, 1, 1])}, "labels claims class 2 (c) 0 times"),
+        (
+            "weighting",
+            {"weights": np.where(np.arange(N) == 7, -0.25, 1)},
+            "weights[7] is -0.25; weights must not be below 0",
+        ),
+        ("weighting", {"weights": np.zeros(N)}, "at least one weight must be above 0"),
+        ("weighting", {"weights": np.ones(N - 1)}, "weights has shape [11]; it must be [12]"),
     ],
 )
 def test_rules_of_one_protocol(protocol: str, changed: dict[str, np.ndarray], says: str) -> None:

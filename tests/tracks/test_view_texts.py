@@ -28,6 +28,9 @@ CASES: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
     ("training_set_digits", (), {"texts": "X"}),
     ("test_set_digits", (), {"texts": "X"}),
     ("test_set_repair_digits", (), {"texts": "X"}),
+    ("annotation_digits", (), {"texts": "X"}),
+    ("annotation_digits", ("track.features=false",), {}),
+    ("weighting_digits", (), {"texts": "X", "texts_val": "X_val"}),
 ]
 
 
@@ -47,7 +50,9 @@ def bound(challenge: str, overrides: tuple[str, ...], data: Dataset) -> Track[An
     return loaded.track_type(loaded.track, data, model, loaded.secret)
 
 
-@pytest.mark.parametrize(("challenge", "overrides", "fields"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("challenge", "overrides", "fields"), CASES, ids=["-".join([case[0], *case[1]]) for case in CASES]
+)
 def test_documents_of_the_rows_shown(challenge: str, overrides: tuple[str, ...], fields: dict[str, str]) -> None:
     view, _ = bound(challenge, overrides, digits()).prepare(0)
     assert {name for name in view.texts if view.texts[name]} == set(fields)
