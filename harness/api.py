@@ -154,6 +154,21 @@ class DebuggingTask(Task):
 
 
 @dataclass(frozen=True)
+class DebuggingCorrectTask(Task):
+    """Mend wrong labels; return (indices [<= budget], labels): rows in the order to mend them, and a new label for each."""
+
+    kind = "debugging_correct"
+    outputs = ("indices", "labels")
+    function = "correct"
+
+    X: FloatArray  # [n, d] float32
+    y: IntArray  # [n] int64, some of them wrong
+    budget: int  # rows that may be given a label
+    X_val: FloatArray | None  # [m, d] clean rows, None in challenges without them
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
 class SlicingTask(Task):
     """Find groups where the model fails; return membership scores [n_test, k], k <= max_slices, one column a slice."""
 
@@ -310,6 +325,7 @@ TASKS: dict[str, type[Task]] = {
     for kind in (
         SelectionTask,
         DebuggingTask,
+        DebuggingCorrectTask,
         SlicingTask,
         ValuationTask,
         TrainingSetTask,

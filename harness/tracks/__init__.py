@@ -25,6 +25,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
         "selection": "harness.tracks.selection:Selection",
         "debugging": "harness.tracks.debugging:Debugging",
+        "debugging_correct": "harness.tracks.debugging_correct:DebuggingCorrect",
         "debugging_legacy": "harness.tracks.debugging_legacy:DebuggingLegacy",
         "training_set": "harness.tracks.training_set:TrainingSet",
         "test_set": "harness.tracks.test_set:TestSet",

@@ -22,6 +22,7 @@ C = 4
 TRACKS = {
     "selection": "selection:Selection",
     "debugging": "debugging:Debugging",
+    "debugging_correct": "debugging_correct:DebuggingCorrect",
     "slicing": "slicing:Slicing",
     "valuation": "valuation:Valuation",
     "training_set": "training_set:TrainingSet",
@@ -93,6 +94,11 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
             yield rows, {}
             for m in (1, 12):
                 yield rows | {"X_val": X_val[:m], "y_val": y_val[:m]}, {}
+        case "debugging_correct":
+            for budget in (1, n):
+                yield rows, {"budget": budget}
+                yield rows | {"X_val": X_val[:1], "y_val": y_val[:1]}, {"budget": budget}
+                yield rows | {"X_val": X_val, "y_val": y_val}, {"budget": budget}
         case "valuation":
             for m in (1, 12):
                 yield rows | {"X_val": X_val[:m], "y_val": y_val[:m]}, {}

@@ -56,6 +56,7 @@ CASES = {
         shown(n_concepts=1), {"concepts": np.zeros(K, int), "indices": ROWS, "labels": np.arange(K) % 2}, "indices", "labels"
     ),
     "debugging": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
+    "debugging_correct": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels"),
     "debugging_legacy": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices", exactly=True),
     "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
     "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),

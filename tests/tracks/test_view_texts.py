@@ -23,6 +23,7 @@ CASES: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
     ("selection_active_digits", ("track.pool=300",), {"texts": "X"}),
     ("debugging_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("debugging_digits_novalid", (), {"texts": "X"}),
+    ("debugging_correct_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("slicing_digits", (), {"texts": "X_test", "texts_val": "X_val"}),
     ("valuation_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("training_set_digits", (), {"texts": "X"}),
