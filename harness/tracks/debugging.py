@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from harness.api import DebuggingTask, FloatArray, IntArray, Model
+from harness.api import DebuggingTask, FloatArray, IntArray, Model, Task
 from harness.data import noise
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.tracks import checks, metrics
@@ -58,7 +58,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
 
     name = "debugging"
     track = "debugging"
-    task = DebuggingTask
+    task: ClassVar[type[Task]] = DebuggingTask
     metric = "recovery"
     tie_break = "average_precision"
     scorer_version = 2  # the skyline tries every single repair

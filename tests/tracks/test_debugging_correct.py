@@ -85,7 +85,9 @@ def test_the_budget_is_the_number_of_wrong_labels_or_pinned(track: Any) -> None:
     assert view.scalars["budget"] == 12
     with pytest.raises(SubmissionError, match="position 12 is too many"):
         pinned.read_output({"indices": np.arange(13), "labels": np.zeros(13, int)}, view)
-    assert pinned.reference("skyline", view, key, 0).curve[-1, 0] == 12
+    curve = pinned.reference("skyline", view, key, 0).curve
+    assert curve is not None
+    assert curve[-1, 0] == 12
     with pytest.raises((ProtocolError, ValidationError), match="more than the 300 training rows"):
         DebuggingCorrectSettings(name="debugging_correct", budget=301)
 
