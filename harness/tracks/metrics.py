@@ -178,3 +178,14 @@ def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
             log_p = log_p - gammaln(k + 1) - gammaln(r - k + 1) - gammaln(c - k + 1) - gammaln(n - r - c + k + 1)
             expected += float((information(k, r, c) * np.exp(log_p)).sum())
     return (mutual - expected) / max(entropy - expected, 1e-15)
+
+
+def first_reached(x: FloatArray, heights: FloatArray, target: float) -> float:
+    """Where a curve first comes up to a target, linear between its points: x [p] rising, heights [p]; nan if never."""
+    above = np.flatnonzero(heights >= target)
+    if not len(above):
+        return float("nan")
+    i = above[0]
+    if i == 0:
+        return float(x[0])
+    return float(x[i - 1] + (x[i] - x[i - 1]) * (target - heights[i - 1]) / (heights[i] - heights[i - 1]))
