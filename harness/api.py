@@ -263,6 +263,31 @@ class SelectionActiveTask(Task):
 
 
 @dataclass(frozen=True)
+class SelectionActiveCrowdTask(Task):
+    """Called once a round: return (indices [k], annotators [k]), whom to ask about which row, for at most ``money``.
+
+    Nobody is asked about the same row twice. Every question costs what its annotator takes; what is not spent is there
+    in the next round. The module stays loaded between rounds.
+    """
+
+    kind = "selection_active_crowd"
+    outputs = ("indices", "annotators")
+    function = "ask"
+
+    X: FloatArray  # [n, ...] float32: the pool
+    gold: IntArray  # [g] rows whose true labels are known from the start; annotators can be tested on them
+    y_gold: IntArray  # [g] their labels
+    prices: IntArray  # [a] what one answer of each annotator costs; how often each is right is not known
+    asked: IntArray  # [v] rows asked about so far, in that order
+    asked_of: IntArray  # [v] the annotator of each question, 0..a-1
+    votes: IntArray  # [v] the answers
+    labelled: IntArray  # [m] rows the fixed model is now trained on: gold ones, then those with a vote, rising
+    y_labelled: IntArray  # [m] their labels: gold, or the harness's consensus of the votes
+    money: int  # what may be spent in this round
+    rounds: int  # calls in all
+
+
+@dataclass(frozen=True)
 class ValuationSetsTask(Task):
     """Predict what each of m candidate sets is worth; return accuracy gains [m] in -1..1, 0.02 for two points.
 
@@ -332,6 +357,7 @@ TASKS: dict[str, type[Task]] = {
         TestSetTask,
         TestSetRepairTask,
         SelectionActiveTask,
+        SelectionActiveCrowdTask,
         SelectionPairsTask,
         ValuationSetsTask,
         AcquisitionTask,

@@ -18,6 +18,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
     {
         "acquisition": "harness.tracks.acquisition:Acquisition",
         "selection_active": "harness.tracks.selection_active:SelectionActive",
+        "selection_active_crowd": "harness.tracks.selection_active_crowd:SelectionActiveCrowd",
         "selection_legacy_speech": "harness.tracks.selection_legacy_speech:SelectionLegacySpeech",
         "selection_legacy_vision": "harness.tracks.selection_legacy_vision:SelectionLegacyVision",
         "slicing": "harness.tracks.slicing:Slicing",

@@ -39,6 +39,17 @@ def macro_f1(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatA
     return mean
 
 
+def macro_f1_curve(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatArray) -> FloatArray:
+    """Macro-F1 at every point of a curve: y_pred [m, p], weights [r, m] -> [r, p] float64."""
+    return np.stack([macro_f1(y_true, column, n_classes, weights) for column in y_pred.T], axis=1)
+
+
+def mean_height(heights: FloatArray) -> FloatArray:
+    """Area by trapezoids over equal steps, divided by its width: heights [r, p] -> [r]."""
+    areas: FloatArray = (heights[:, :-1] + heights[:, 1:]).mean(axis=1) / 2
+    return areas
+
+
 def recall(y_true: IntArray, y_pred: IntArray, n_classes: int) -> FloatArray:
     """Recall of every class: y_true, y_pred [m] in 0..C-1 -> [C] float64, nan for a class that does not occur.
 

@@ -121,24 +121,16 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
         return self.rng(seed, "random reference").permutation(free)[: self.settings.rounds * self.settings.batch]
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
-        return self._areas(self._heights(items["y_true"], items["y_pred"], weights))
-
-    def _heights(self, y_true: IntArray, y_pred: IntArray, weights: FloatArray) -> FloatArray:
-        """Macro-F1 at every point of the curve: y_pred [m, p], weights [r, m] -> [r, p]."""
-        return np.stack([metrics.macro_f1(y_true, column, self.dataset.n_classes, weights) for column in y_pred.T], 1)
-
-    @staticmethod
-    def _areas(heights: FloatArray) -> FloatArray:
-        """Mean height by trapezoids over equal steps: [r, p] -> [r]."""
-        areas: FloatArray = (heights[:, :-1] + heights[:, 1:]).mean(axis=1) / 2
-        return areas
+        classes = self.dataset.n_classes
+        return metrics.mean_height(metrics.macro_f1_curve(items["y_true"], items["y_pred"], classes, weights))
 
     def _score(self, predicted: IntArray, at_random: IntArray, view: View, key: SelectionActiveKey) -> Score:
         """What the model says of the test rows: predicted [rounds + 1, m] after every purchase, at_random [m] of the floor's."""
         items = {"y_true": key.y_test, "y_pred": np.ascontiguousarray(predicted.T)}
-        heights = self._heights(key.y_test, items["y_pred"], np.ones((1, len(key.y_test))))
+        ones, classes = np.ones((1, len(key.y_test))), self.dataset.n_classes
+        heights = metrics.macro_f1_curve(key.y_test, items["y_pred"], classes, ones)
         bought = np.arange(len(predicted)) * self.settings.batch
-        target = metrics.macro_f1(key.y_test, at_random, self.dataset.n_classes, np.ones((1, len(key.y_test))))[0]
+        target = float(metrics.macro_f1(key.y_test, at_random, classes, ones)[0])
         initial = len(view.arrays["labelled"])
         needed = initial + metrics.first_reached(bought, heights[0], target)
         secondary = {
@@ -149,7 +141,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
             "random_reached": float(not np.isnan(needed)),
         }
         curve = np.column_stack([bought, heights[0]])
-        return Score(float(self._areas(heights)[0]), items, secondary, curve)
+        return Score(float(metrics.mean_height(heights)[0]), items, secondary, curve)
 
 
 class ActiveDialogue(Dialogue):
