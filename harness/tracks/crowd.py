@@ -27,8 +27,8 @@ def confusions(accuracies: FloatArray, n_classes: int, rng: np.random.Generator)
 def answers(y: IntArray, confusion: FloatArray, rng: np.random.Generator) -> IntArray:
     """What each annotator would say of each row: y [n], confusion [a, C, C] -> [n, a]. Asking again changes nothing."""
     upto = np.cumsum(confusion, axis=2)[:, y].transpose(1, 0, 2)  # [n, a, C]
-    said = (rng.random(upto.shape[:2])[..., None] >= upto).sum(axis=2)
-    return np.minimum(said, confusion.shape[2] - 1).astype(np.int64)
+    said: IntArray = (rng.random(upto.shape[:2])[..., None] >= upto[..., :-1]).sum(axis=2)
+    return said
 
 
 def consensus(

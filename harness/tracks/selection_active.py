@@ -132,7 +132,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
         bought = np.arange(len(predicted)) * self.settings.batch
         target = float(metrics.macro_f1(key.y_test, at_random, classes, ones)[0])
         initial = len(view.arrays["labelled"])
-        needed = initial + metrics.first_reached(bought, heights[0], target)
+        needed = initial + metrics.first_reached(bought.astype(np.float64), heights[0], target)
         secondary = {
             "macro_f1_initial": float(heights[0, 0]),
             "macro_f1_final": float(heights[0, -1]),

@@ -128,7 +128,7 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
             for start, batch in ((1, 1), (n // 2, n // 4)):
                 yield {"X": X, "labelled": np.arange(start), "y_labelled": y[:start]}, {"batch": batch, "rounds": 2}
         case "selection_active_crowd":
-            for start, money, prices in ((1, 3, [3]), (n // 2, 7, [1, 2, 5])):
+            for start, money, prices in ((1, 3, [3]), (n // 2, min(7, n // 3), [1, 2, 5])):
                 known = {"gold": np.arange(start), "y_gold": y[:start], "prices": np.array(prices)}
                 none = np.empty(0, np.int64)
                 asked = {

@@ -288,6 +288,7 @@ def test_labels_saved_are_read_off_the_curve_at_the_floor_s_final_score(track):
 
 def test_the_floor_saves_nothing_but_what_its_own_curve_goes_up_and_down():
     track = SelectionActive.without_data(settings_of(), 2)
+    assert isinstance(track, SelectionActive)
     key = SelectionActiveKey(np.zeros(4, int), np.zeros((4, 1)), np.array([0, 0, 1, 1]))
     view = View({"labelled": np.arange(2)}, {})
     worse, right = np.array([0, 1, 1, 0]), key.y_test
