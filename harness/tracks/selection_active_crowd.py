@@ -165,9 +165,10 @@ class SelectionActiveCrowd(Track[SelectionActiveCrowdSettings, SelectionActiveCr
             purse, n, a = Purse(view), len(key.y_pool), len(self.settings.prices)
             for round in range(self.settings.rounds):
                 pairs = np.setdiff1d(np.arange(n * a), purse.rows * a + purse.people)
-                pairs = rng.permutation(pairs[~np.isin(pairs // a, view.arrays["gold"])])
+                pairs = rng.permutation(pairs[view.arrays["prices"][pairs % a] <= purse.money])
+                pairs = pairs[np.argsort(np.isin(pairs // a, view.arrays["gold"]), kind="stable")]
                 cost = np.cumsum(view.arrays["prices"][pairs % a])
-                pairs = pairs[: max(1, int(np.searchsorted(cost, purse.money, side="right")))]
+                pairs = pairs[: int(np.searchsorted(cost, purse.money, side="right"))]
                 purse.pay(round, pairs // a, pairs % a)
             return self.score(purse.history(), view, key, seed)
         free = rng.permutation(np.setdiff1d(np.arange(len(key.y_pool)), view.arrays["gold"]))

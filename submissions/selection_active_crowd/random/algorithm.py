@@ -6,6 +6,7 @@ import numpy as np
 def ask(task):
     a = len(task.prices)
     pairs = np.setdiff1d(np.arange(len(task.X) * a), task.asked * a + task.asked_of)
-    pairs = task.rng.permutation(pairs[~np.isin(pairs // a, task.gold)])
+    pairs = task.rng.permutation(pairs[task.prices[pairs % a] <= task.money])
+    pairs = pairs[np.argsort(np.isin(pairs // a, task.gold), kind="stable")]  # gold rows only when no other is left
     paid = np.searchsorted(np.cumsum(task.prices[pairs % a]), task.money, side="right")
     return pairs[:paid] // a, pairs[:paid] % a

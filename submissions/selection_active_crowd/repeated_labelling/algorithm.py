@@ -28,7 +28,7 @@ def ask(task):
     pairs = []
     money = buy(task, old, free, pairs, task.money // 2) + task.money - task.money // 2
     money = buy(task, new, free, pairs, money)
-    buy(task, old, free, pairs, money)
+    buy(task, np.r_[old, task.gold], free, pairs, money)
     rows, people = np.array(pairs).T
     return rows, people
 
