@@ -288,6 +288,27 @@ class SelectionActiveCrowdTask(Task):
 
 
 @dataclass(frozen=True)
+class FlywheelTask(Task):
+    """Called once a period: return the rows of this period to label, int [budget], all different.
+
+    The module stays loaded between periods; what it keeps in globals is still there in the next one.
+    """
+
+    kind = "flywheel"
+    outputs = ("indices",)
+    function = "choose"
+
+    X_labelled: FloatArray  # [m, ...] float32: rows labelled so far; those bought in the last period come last
+    y_labelled: IntArray  # [m] their labels
+    X: FloatArray  # [n, ...] rows that arrived in this period
+    proba: FloatArray  # [n, C] what the fixed model, trained on all labelled rows, says of them
+    failures: IntArray  # [f] rows of X that were reported as failures of that model, and confirmed by people's votes
+    y_failures: IntArray  # [f] the label that most of the voters gave; to be trained on, a row has to be bought
+    budget: int  # rows to return
+    rounds: int  # calls in all
+
+
+@dataclass(frozen=True)
 class ValuationSetsTask(Task):
     """Predict what each of m candidate sets is worth; return accuracy gains [m] in -1..1, 0.02 for two points.
 
@@ -358,6 +379,7 @@ TASKS: dict[str, type[Task]] = {
         TestSetRepairTask,
         SelectionActiveTask,
         SelectionActiveCrowdTask,
+        FlywheelTask,
         SelectionPairsTask,
         ValuationSetsTask,
         AcquisitionTask,

@@ -21,6 +21,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "selection_active_crowd": "harness.tracks.selection_active_crowd:SelectionActiveCrowd",
         "selection_legacy_speech": "harness.tracks.selection_legacy_speech:SelectionLegacySpeech",
         "selection_legacy_vision": "harness.tracks.selection_legacy_vision:SelectionLegacyVision",
+        "flywheel": "harness.tracks.flywheel:Flywheel",
         "slicing": "harness.tracks.slicing:Slicing",
         "valuation": "harness.tracks.valuation:Valuation",
         "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
