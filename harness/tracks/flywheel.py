@@ -24,8 +24,8 @@ class FlywheelSettings(Settings):
     labelled: int = Field(200, ge=1)
     period: int = Field(250, ge=2)
     shares: tuple[float, ...] = Field((0.02, 0.04, 0.08, 0.14, 0.22, 0.32, 0.42), min_length=3)
-    budget: int = Field(20, ge=1)
-    reports: int = Field(8, ge=0)
+    budget: int = Field(10, ge=1)
+    reports: int = Field(5, ge=0)
     slips: float = Field(0.1, ge=0, lt=1)
 
     @property
@@ -41,7 +41,9 @@ class FlywheelSettings(Settings):
             raise ValueError(f"budget {self.budget} is more than the {self.period} rows of a period")
         empty = [i for i, share in enumerate(self.shares) if i > 1 and not round(share * self.period)]
         if empty:
-            raise ValueError(f"period {empty[0]} is tested on and has no row of the slice: share {self.shares[empty[0]]}")
+            raise ValueError(
+                f"period {empty[0]} is tested on and has no row of the slice: share {self.shares[empty[0]]}"
+            )
         return self
 
 

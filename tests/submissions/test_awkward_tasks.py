@@ -32,6 +32,7 @@ TRACKS = {
     "test_set_repair": "test_set_repair:TestSetRepair",
     "selection_active": "selection_active:SelectionActive",
     "selection_active_crowd": "selection_active_crowd:SelectionActiveCrowd",
+    "flywheel": "flywheel:Flywheel",
     "selection_pairs": "selection_legacy_vision:SelectionLegacyVision",
     "valuation_sets": "valuation_sets:ValuationSets",
     "acquisition": "acquisition:Acquisition",
@@ -139,6 +140,13 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
                     "y_labelled": y[:start],
                 }
                 yield {"X": X} | known | asked, {"money": money, "rounds": 3}
+        case "flywheel":
+            none = np.empty(0, np.int64)
+            for budget, failures in ((1, none), (n // 2, np.arange(2)), (n, none)):
+                known = {"X_labelled": X_val, "y_labelled": y_val}
+                yield known | {"X": X, "proba": proba, "failures": failures, "y_failures": failures}, {
+                    "budget": budget, "rounds": 1
+                }  # fmt: skip
         case "selection_pairs":
             examples, concept_of = np.array([0, 1, 2]), np.array([0, 1, 1])
             for budget in (4, n):
@@ -223,6 +231,8 @@ def answer(task: str, function: Any, fields: dict[str, Any], short: dict[str, in
     """The named arrays of one cell, all rounds of it where the track has rounds."""
     if task == "selection_active_crowd":
         return questions(function, fields)
+    if task == "flywheel":
+        return {"indices": np.asarray(function(api.FlywheelTask(**fields)))[None]}
     if task != "selection_active":
         return dict(named(api.TASKS[task], function(api.TASKS[task](**fields), **short)))
     rounds = []

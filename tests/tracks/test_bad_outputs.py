@@ -62,6 +62,7 @@ CASES = {
     "debugging": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
     "debugging_correct": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels"),
     "debugging_legacy": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices", exactly=True),
+    "flywheel": Case(shown(rounds=1), {"indices": ROWS[None]}, rows="indices", exactly=True),
     "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
     "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),
     "valuation_sets": Case(shown(n_sets=4), {"gains": np.zeros(4)}, reals="gains"),
@@ -141,8 +142,8 @@ def test_more_rows_than_allowed_and_fewer_than_asked_for(protocol: str) -> None:
     longer = {key: np.concatenate([value, value[:1]]) for key, value in case.output.items()}
     longer[name] = np.concatenate([array, array[:1] + 2])
     said = refusal(protocol, **longer)
-    if protocol == "selection_active":
-        assert "2 rounds of 3 rows" in said
+    if array.ndim == 2:  # protocols in rounds
+        assert f"{len(array)} rounds of {array.shape[1]} rows" in said
     else:
         assert f"position {len(array)} is too many" in said
     if case.exactly:
