@@ -96,11 +96,11 @@ class Flywheel(Track[FlywheelSettings, FlywheelKey]):
         y = np.stack([data.y[part] for part in parts[1:]])
         slips = rng.random((*y.shape, VOTERS)) < s.slips
         votes = (y[..., None] + slips * rng.integers(1, data.n_classes, slips.shape)) % data.n_classes
-        X, rare = (np.stack([found[i] for found in arrived[1:]]) for i in (0, 1))
+        X, rare = np.stack([rows for rows, _ in arrived[1:]]), np.stack([which for _, which in arrived[1:]])
         key = FlywheelKey(X, y, rare, _majority(votes), rng.random(y.shape))
-        arrays = {"X_labelled": arrived[0][0], "y_labelled": data.y[parts[0]]}
-        scalars = {"n_classes": data.n_classes, "budget": s.budget, "rounds": s.rounds}
-        return View(arrays | self.shown(0, arrays["X_labelled"], arrays["y_labelled"], key), scalars), key
+        X_labelled, y_labelled = arrived[0][0], data.y[parts[0]]
+        arrays = {"X_labelled": X_labelled, "y_labelled": y_labelled, **self.shown(0, X_labelled, y_labelled, key)}
+        return View(arrays, {"n_classes": data.n_classes, "budget": s.budget, "rounds": s.rounds}), key
 
     def shown(self, period: int, X: FloatArray, y: IntArray, key: FlywheelKey) -> dict[str, FloatArray | IntArray]:
         """What arrives in a period, and what the model trained on X [m, ...], y [m] does with it."""
