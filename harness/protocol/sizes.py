@@ -61,7 +61,7 @@ def _active(train: int, n: int, classes: int) -> dict[str, Any]:
 
 def _crowd(train: int, n: int, classes: int) -> dict[str, Any]:
     pool = min(1000, train)
-    return {"pool": pool, "initial": min(max(20, classes), pool // 2), "wage": min(40, pool // 6)}
+    return {"pool": pool, "initial": min(max(30, classes), pool // 2), "wage": min(120, pool // 6)}
 
 
 def _slicing(train: int, n: int, classes: int) -> dict[str, Any]:

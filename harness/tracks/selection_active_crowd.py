@@ -22,12 +22,12 @@ class SelectionActiveCrowdSettings(Settings):
     pool: int = Field(1000, ge=2)
     test: int = Field(0, ge=0)
     parts: Parts = "random"
-    initial: int = Field(20, ge=1)
+    initial: int = Field(30, ge=1)
     prices: tuple[int, ...] = Field((1, 1, 2, 2, 3, 3, 4, 4), min_length=1)
     worst: float = Field(0.4, gt=0, lt=1)
     best: float = Field(0.95, gt=0, lt=1)
     luck: float = Field(2.0, ge=0)
-    wage: int = Field(40, ge=1)
+    wage: int = Field(120, ge=1)
     rounds: int = Field(10, ge=1)
 
     @model_validator(mode="after")
