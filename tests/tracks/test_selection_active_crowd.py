@@ -206,7 +206,7 @@ def test_impossible_settings_are_refused() -> None:
     for override, says in [
         ("track.wage=1000", "more than all answers of the cheapest cost"),
         ("track.prices=[0,2]", "prices must be 1 or more"),
-        ("track.prices=[50]", "pays nobody"),
+        ("track.prices=[500]", "pays nobody"),
         ("track.worst=0.96", "right more often"),
     ]:
         with pytest.raises(ProtocolError, match=says):
