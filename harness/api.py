@@ -154,6 +154,21 @@ class DebuggingTask(Task):
 
 
 @dataclass(frozen=True)
+class DebuggingCorrectTask(Task):
+    """Mend wrong labels; return (indices [<= budget], labels): rows in the order to mend them, and a new label for each."""
+
+    kind = "debugging_correct"
+    outputs = ("indices", "labels")
+    function = "correct"
+
+    X: FloatArray  # [n, d] float32
+    y: IntArray  # [n] int64, some of them wrong
+    budget: int  # rows that may be given a label
+    X_val: FloatArray | None  # [m, d] clean rows, None in challenges without them
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
 class SlicingTask(Task):
     """Find groups where the model fails; return membership scores [n_test, k], k <= max_slices, one column a slice."""
 
@@ -244,6 +259,52 @@ class SelectionActiveTask(Task):
     labelled: IntArray  # [m] rows whose labels are known, in the order bought; `batch` more every round
     y_labelled: IntArray  # [m] their labels
     batch: int  # rows to return
+    rounds: int  # calls in all
+
+
+@dataclass(frozen=True)
+class SelectionActiveCrowdTask(Task):
+    """Called once a round: return (indices [k], annotators [k]), whom to ask about which row, for at most ``money``.
+
+    Nobody is asked about the same row twice. Every question costs what its annotator takes; what is not spent is there
+    in the next round. The module stays loaded between rounds.
+    """
+
+    kind = "selection_active_crowd"
+    outputs = ("indices", "annotators")
+    function = "ask"
+
+    X: FloatArray  # [n, ...] float32: the pool
+    gold: IntArray  # [g] rows whose true labels are known from the start; annotators can be tested on them
+    y_gold: IntArray  # [g] their labels
+    prices: IntArray  # [a] what one answer of each annotator costs; how often each is right is not known
+    asked: IntArray  # [v] rows asked about so far, in that order
+    asked_of: IntArray  # [v] the annotator of each question, 0..a-1
+    votes: IntArray  # [v] the answers
+    labelled: IntArray  # [m] rows the fixed model is now trained on: gold ones, then those with a vote, rising
+    y_labelled: IntArray  # [m] their labels: gold, or the harness's consensus of the votes
+    money: int  # what may be spent in this round
+    rounds: int  # calls in all
+
+
+@dataclass(frozen=True)
+class FlywheelTask(Task):
+    """Called once a period: return the rows of this period to label, int [budget], all different.
+
+    The module stays loaded between periods; what it keeps in globals is still there in the next one.
+    """
+
+    kind = "flywheel"
+    outputs = ("indices",)
+    function = "choose"
+
+    X_labelled: FloatArray  # [m, ...] float32: rows labelled so far; those bought in the last period come last
+    y_labelled: IntArray  # [m] their labels
+    X: FloatArray  # [n, ...] rows that arrived in this period
+    proba: FloatArray  # [n, C] what the fixed model, trained on all labelled rows, says of them
+    failures: IntArray  # [f] rows of X that were reported as failures of that model, and confirmed by people's votes
+    y_failures: IntArray  # [f] the label that most of the voters gave; to be trained on, a row has to be bought
+    budget: int  # rows to return
     rounds: int  # calls in all
 
 
@@ -352,12 +413,15 @@ TASKS: dict[str, type[Task]] = {
     for kind in (
         SelectionTask,
         DebuggingTask,
+        DebuggingCorrectTask,
         SlicingTask,
         ValuationTask,
         TrainingSetTask,
         TestSetTask,
         TestSetRepairTask,
         SelectionActiveTask,
+        SelectionActiveCrowdTask,
+        FlywheelTask,
         SelectionPairsTask,
         ValuationSetsTask,
         AcquisitionTask,

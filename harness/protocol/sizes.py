@@ -61,6 +61,11 @@ def _active(train: int, n: int, classes: int) -> dict[str, Any]:
     return {"pool": pool, "initial": max(batch, classes), "batch": batch, "rounds": 8}
 
 
+def _crowd(train: int, n: int, classes: int) -> dict[str, Any]:
+    pool = min(1000, train)
+    return {"pool": pool, "initial": min(max(30, classes), pool // 2), "wage": min(120, pool // 6)}
+
+
 def _slicing(train: int, n: int, classes: int) -> dict[str, Any]:
     superclasses = min(5, max(2, classes // 2))
     planted = ["noisy", "correlated"] if superclasses < 3 else ["rare", "noisy", "correlated"]
@@ -99,8 +104,10 @@ def _annotation(train: int, n: int, classes: int) -> dict[str, Any]:
 
 _SIZES = {
     "debugging": _learning,
+    "debugging_correct": _learning,
     "selection": _selection,
     "selection_active": _active,
+    "selection_active_crowd": _crowd,
     "slicing": _slicing,
     "valuation": _learning,
     "training_set": _training_set,
@@ -109,11 +116,16 @@ _SIZES = {
     "annotation": _annotation,
     "weighting": _learning,
 }
-_BY_PARTS = ("debugging", "selection", "selection_active", "slicing", "valuation", "annotation", "weighting")
+_BY_PARTS = (
+    "debugging", "debugging_correct", "selection", "selection_active", "selection_active_crowd", "slicing", "valuation",
+    "annotation", "weighting",
+)  # fmt: skip
 TITLES = {
     "debugging": "Find the wrong labels",
+    "debugging_correct": "Find the wrong labels and mend them",
     "selection": "Choose the rows to train on",
     "selection_active": "Choose which rows to label, a few at a time",
+    "selection_active_crowd": "Choose whom to ask about which rows",
     "slicing": "Find the groups of rows on which a model fails",
     "valuation": "Value each training row",
     "training_set": "Make a training set of dirty rows",

@@ -88,15 +88,16 @@ def finite(array: Array, *, name: str, shape: tuple[int | None, ...]) -> FloatAr
     return out
 
 
-def labels(array: Array, *, name: str, length: int, n_classes: int) -> IntArray:
-    """Class labels in 0..C-1, one per row, as int64 [length]."""
+def labels(array: Array, *, name: str, length: int, n_classes: int, what: str = "classes") -> IntArray:
+    """Class labels (or what else is counted from 0) in 0..C-1, repeats allowed, as int64 [length]."""
     if array.dtype.kind not in "iu":
-        raise SubmissionError(f"{name} holds {content(array)}; class labels must be integers.")
+        kind = "class labels" if what == "classes" else what
+        raise SubmissionError(f"{name} holds {content(array)}; {kind} must be integers.")
     if array.shape != (length,):
         raise SubmissionError(f"{name} has shape {list(array.shape)}; it must be [{length}].")
     bad = np.flatnonzero((array < 0) | (array >= n_classes))
     if len(bad):
-        raise SubmissionError(f"{name}[{bad[0]}] is {array[bad[0]]}; classes run from 0 to {n_classes - 1}.")
+        raise SubmissionError(f"{name}[{bad[0]}] is {array[bad[0]]}; {what} run from 0 to {n_classes - 1}.")
     return array.astype(np.int64)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from harness.api import DebuggingTask, FloatArray, IntArray, Model
+from harness.api import DebuggingTask, FloatArray, IntArray, Model, Task
 from harness.data import noise
 from harness.errors import NothingToMeasure, ProtocolError
 from harness.tracks import checks, metrics
@@ -58,7 +58,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
 
     name = "debugging"
     track = "debugging"
-    task = DebuggingTask
+    task: ClassVar[type[Task]] = DebuggingTask
     metric = "recovery"
     tie_break = "average_precision"
     scorer_version = 2  # the skyline tries every single repair
@@ -82,7 +82,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         if s.validation:
             arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
         X_test, y_test = data.X[test], data.y[test]
-        dirty, clean = _correct(self.model, data.X[train], np.stack([y, y_true]), X_test, y_test)
+        dirty, clean = right_after(self.model, data.X[train], np.stack([y, y_true]), X_test, y_test)
         gain = clean.astype(np.float64) - dirty
         error = gain.std() / np.sqrt(len(gain))
         if not gain.mean() >= 2 * error or gain.mean() <= 0:
@@ -115,7 +115,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
             for row, count in zip(labels, missing, strict=True):
                 row[mended[:count]] = key.y_true[mended[:count]]
             correct |= dict(
-                zip(missing, _correct(self.model, view.arrays["X"], labels, key.X_test, key.y_test), strict=True)
+                zip(missing, right_after(self.model, view.arrays["X"], labels, key.X_test, key.y_test), strict=True)
             )
         counted = fixed_by[stops <= max(budget, step)]  # the stops that recovery averages over
         share = np.zeros(m)
@@ -228,7 +228,7 @@ def greedy_order(
         if exact:
             mended = np.tile(now, (len(left), 1))
             mended[rows, left] = y_true[left]
-            accuracy = _correct(model, X, mended, X_test, y_test).mean(axis=1)
+            accuracy = right_after(model, X, mended, X_test, y_test).mean(axis=1)
         best = np.lexsort((-gain, -accuracy))[:block]
         order.append(left[best])
         now[left[best]] = y_true[left[best]]
@@ -236,7 +236,7 @@ def greedy_order(
     return np.concatenate(order)
 
 
-def _correct(model: Model, X: FloatArray, labels: IntArray, X_test: FloatArray, y_test: IntArray) -> Array:
+def right_after(model: Model, X: FloatArray, labels: IntArray, X_test: FloatArray, y_test: IntArray) -> Array:
     """Which test rows are right after training on each label vector: labels [B, n] -> [B, m] bool."""
     fitted = model.fit_many(X, labels=labels)
     rows = max(1, _BLOCK // (len(labels) * fitted.classes))

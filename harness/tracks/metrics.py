@@ -39,6 +39,17 @@ def macro_f1(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatA
     return mean
 
 
+def macro_f1_curve(y_true: IntArray, y_pred: IntArray, n_classes: int, weights: FloatArray) -> FloatArray:
+    """Macro-F1 at every point of a curve: y_pred [m, p], weights [r, m] -> [r, p] float64."""
+    return np.stack([macro_f1(y_true, column, n_classes, weights) for column in y_pred.T], axis=1)
+
+
+def mean_height(heights: FloatArray) -> FloatArray:
+    """Area by trapezoids over equal steps, divided by its width: heights [r, p] -> [r]."""
+    areas: FloatArray = (heights[:, :-1] + heights[:, 1:]).mean(axis=1) / 2
+    return areas
+
+
 def recall(y_true: IntArray, y_pred: IntArray, n_classes: int) -> FloatArray:
     """Recall of every class: y_true, y_pred [m] in 0..C-1 -> [C] float64, nan for a class that does not occur.
 
@@ -178,3 +189,14 @@ def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
             log_p = log_p - gammaln(k + 1) - gammaln(r - k + 1) - gammaln(c - k + 1) - gammaln(n - r - c + k + 1)
             expected += float((information(k, r, c) * np.exp(log_p)).sum())
     return (mutual - expected) / max(entropy - expected, 1e-15)
+
+
+def first_reached(x: FloatArray, heights: FloatArray, target: float) -> float:
+    """Where a curve first comes up to a target, linear between its points: x [p] rising, heights [p]; nan if never."""
+    above = np.flatnonzero(heights >= target)
+    if not len(above):
+        return float("nan")
+    i = above[0]
+    if i == 0:
+        return float(x[0])
+    return float(x[i - 1] + (x[i] - x[i - 1]) * (target - heights[i - 1]) / (heights[i] - heights[i - 1]))

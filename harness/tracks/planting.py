@@ -34,6 +34,22 @@ class Training:
     member: BoolArray  # [m, s] test row i is in planted slice j
 
 
+def transposed(X: FloatArray) -> FloatArray:
+    """Square pictures with rows and columns exchanged: X [n, s * s] or [n, s, s, ...] -> the same shape.
+
+    A scanner that lies on its side: every value stays in range, every row stays a picture of its class.
+    Raises ProtocolError for rows that are no square pictures.
+    """
+    side = int(np.sqrt(X.shape[1]))
+    if X.ndim == 2 and side * side == X.shape[1]:
+        return X.reshape(-1, side, side).swapaxes(1, 2).reshape(X.shape)
+    if X.ndim > 2 and X.shape[1] == X.shape[2]:
+        return np.ascontiguousarray(X.swapaxes(1, 2))
+    raise ProtocolError(
+        f"Rows of shape {list(X.shape[1:])} are no square pictures; a slice of transposed ones cannot be planted."
+    )
+
+
 def superclasses(n_classes: int, count: int, rng: np.random.Generator) -> IntArray:
     """Class -> superclass 0..count-1: [C] int64; sizes as equal as they can be, drawn at random."""
     of_class = np.empty(n_classes, np.int64)

@@ -49,7 +49,10 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     """Area under macro-F1 against labels bought, over their range: the mean height of the curve, by trapezoids.
 
     The curve starts at the initial set, the same for every submission. A whole output is ``indices`` [rounds, batch],
-    one row a round.
+    one row a round. Beside it ``labels_saved``, 1 - labels needed / labels that the floor used (initial ones counted in
+    both): needed is where the curve first comes up to the final macro-F1 of the seed's random batches. It is nan on a
+    seed on which it never does; ``random_reached`` says on which share it did. Data efficiency at a given error, as in
+    Mussmann and Liang, On the relationship between data efficiency and error for uncertainty sampling, ICML 2018.
     """
 
     name = "selection_active"
@@ -97,46 +100,48 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     def score(self, output: Arrays, view: View, key: SelectionActiveKey, seed: int) -> Score:
         initial, chosen = view.arrays["labelled"], output["indices"].ravel()
         steps = range(0, len(chosen) + 1, self.settings.batch)
-        subsets = [np.concatenate([initial, chosen[:bought]]) for bought in steps]
-        fitted = self.model.fit_many(view.arrays["X"], key.y_pool, subsets=subsets)
-        return self._score(fitted.predict(key.X_test), key)
+        subsets = [np.concatenate([initial, part]) for part in (*(chosen[:k] for k in steps), self._random(view, seed))]
+        *predicted, at_random = self.model.fit_many(view.arrays["X"], key.y_pool, subsets=subsets).predict(key.X_test)
+        return self._score(np.stack(predicted), at_random, view, key)
 
     def reference(self, which: Reference, view: View, key: SelectionActiveKey, seed: int) -> Score:
         """``random``: random batches. ``skyline``: all labels of the pool are there from the first round on."""
         X, initial = view.arrays["X"], view.arrays["labelled"]
         rounds, batch = self.settings.rounds, self.settings.batch
+        chosen = self._random(view, seed)
         if which == "random":
-            free = np.setdiff1d(np.arange(len(X)), initial)
-            chosen = self.rng(seed, "random reference").permutation(free)[: rounds * batch]
             return self.score({"indices": chosen.reshape(rounds, batch)}, view, key, seed)
-        first, whole = self.model.fit_many(X, key.y_pool, subsets=[initial, np.arange(len(X))]).predict(key.X_test)
-        return self._score(np.stack([first] + [whole] * rounds), key)
+        subsets = [initial, np.arange(len(X)), np.concatenate([initial, chosen])]
+        first, whole, at_random = self.model.fit_many(X, key.y_pool, subsets=subsets).predict(key.X_test)
+        return self._score(np.stack([first] + [whole] * rounds), at_random, view, key)
+
+    def _random(self, view: View, seed: int) -> IntArray:
+        """The floor's rows, [rounds * batch] in the order bought."""
+        free = np.setdiff1d(np.arange(len(view.arrays["X"])), view.arrays["labelled"])
+        return self.rng(seed, "random reference").permutation(free)[: self.settings.rounds * self.settings.batch]
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
-        return self._areas(self._heights(items["y_true"], items["y_pred"], weights))
+        classes = self.dataset.n_classes
+        return metrics.mean_height(metrics.macro_f1_curve(items["y_true"], items["y_pred"], classes, weights))
 
-    def _heights(self, y_true: IntArray, y_pred: IntArray, weights: FloatArray) -> FloatArray:
-        """Macro-F1 at every point of the curve: y_pred [m, p], weights [r, m] -> [r, p]."""
-        return np.stack([metrics.macro_f1(y_true, column, self.dataset.n_classes, weights) for column in y_pred.T], 1)
-
-    @staticmethod
-    def _areas(heights: FloatArray) -> FloatArray:
-        """Mean height by trapezoids over equal steps: [r, p] -> [r]."""
-        areas: FloatArray = (heights[:, :-1] + heights[:, 1:]).mean(axis=1) / 2
-        return areas
-
-    def _score(self, predicted: IntArray, key: SelectionActiveKey) -> Score:
-        """predicted [rounds + 1, m]: what the model says of the test rows after every purchase."""
+    def _score(self, predicted: IntArray, at_random: IntArray, view: View, key: SelectionActiveKey) -> Score:
+        """What the model says of the test rows: predicted [rounds + 1, m] after every purchase, at_random [m] of the floor's."""
         items = {"y_true": key.y_test, "y_pred": np.ascontiguousarray(predicted.T)}
-        heights = self._heights(key.y_test, items["y_pred"], np.ones((1, len(key.y_test))))
+        ones, classes = np.ones((1, len(key.y_test))), self.dataset.n_classes
+        heights = metrics.macro_f1_curve(key.y_test, items["y_pred"], classes, ones)
         bought = np.arange(len(predicted)) * self.settings.batch
+        target = float(metrics.macro_f1(key.y_test, at_random, classes, ones)[0])
+        initial = len(view.arrays["labelled"])
+        needed = initial + metrics.first_reached(bought.astype(np.float64), heights[0], target)
         secondary = {
             "macro_f1_initial": float(heights[0, 0]),
             "macro_f1_final": float(heights[0, -1]),
             "accuracy_final": float(np.mean(predicted[-1] == key.y_test)),
+            "labels_saved": 1 - needed / (initial + float(bought[-1])),
+            "random_reached": float(not np.isnan(needed)),
         }
         curve = np.column_stack([bought, heights[0]])
-        return Score(float(self._areas(heights)[0]), items, secondary, curve)
+        return Score(float(metrics.mean_height(heights)[0]), items, secondary, curve)
 
 
 class ActiveDialogue(Dialogue):

@@ -16,18 +16,23 @@ from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import submission
 from harness.tracks.base import Track, View
+from harness.tracks.crowd import consensus
+from harness.tracks.selection_active_crowd import Purse
 from tests.tracks.helpers import baseline, named
 
 C = 4
 TRACKS = {
     "selection": "selection:Selection",
     "debugging": "debugging:Debugging",
+    "debugging_correct": "debugging_correct:DebuggingCorrect",
     "slicing": "slicing:Slicing",
     "valuation": "valuation:Valuation",
     "training_set": "training_set:TrainingSet",
     "test_set": "test_set:TestSet",
     "test_set_repair": "test_set_repair:TestSetRepair",
     "selection_active": "selection_active:SelectionActive",
+    "selection_active_crowd": "selection_active_crowd:SelectionActiveCrowd",
+    "flywheel": "flywheel:Flywheel",
     "selection_pairs": "selection_legacy_vision:SelectionLegacyVision",
     "valuation_sets": "valuation_sets:ValuationSets",
     "acquisition": "acquisition:Acquisition",
@@ -95,6 +100,11 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
             yield rows, {}
             for m in (1, 12):
                 yield rows | {"X_val": X_val[:m], "y_val": y_val[:m]}, {}
+        case "debugging_correct":
+            for budget in (1, n):
+                yield rows, {"budget": budget}
+                yield rows | {"X_val": X_val[:1], "y_val": y_val[:1]}, {"budget": budget}
+                yield rows | {"X_val": X_val, "y_val": y_val}, {"budget": budget}
         case "valuation":
             for m in (1, 12):
                 yield rows | {"X_val": X_val[:m], "y_val": y_val[:m]}, {}
@@ -120,6 +130,25 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "selection_active":
             for start, batch in ((1, 1), (n // 2, n // 4)):
                 yield {"X": X, "labelled": np.arange(start), "y_labelled": y[:start]}, {"batch": batch, "rounds": 2}
+        case "selection_active_crowd":
+            for start, money, prices in ((1, 3, [3]), (n // 2, min(7, n // 3), [1, 2, 5])):
+                known = {"gold": np.arange(start), "y_gold": y[:start], "prices": np.array(prices)}
+                none = np.empty(0, np.int64)
+                asked = {
+                    "asked": none,
+                    "asked_of": none,
+                    "votes": none,
+                    "labelled": known["gold"],
+                    "y_labelled": y[:start],
+                }
+                yield {"X": X} | known | asked, {"money": money, "rounds": 3}
+        case "flywheel":
+            none = np.empty(0, np.int64)
+            for budget, failures in ((1, none), (n // 2, np.arange(2)), (n, none)):
+                known = {"X_labelled": X_val, "y_labelled": y_val}
+                yield known | {"X": X, "proba": proba, "failures": failures, "y_failures": failures}, {
+                    "budget": budget, "rounds": 1
+                }  # fmt: skip
         case "selection_pairs":
             examples, concept_of = np.array([0, 1, 2]), np.array([0, 1, 1])
             for budget in (4, n):
@@ -233,6 +262,10 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
 
 def answer(task: str, function: Any, fields: dict[str, Any], short: dict[str, int]) -> dict[str, Any]:
     """The named arrays of one cell, all rounds of it where the track has rounds."""
+    if task == "selection_active_crowd":
+        return questions(function, fields)
+    if task == "flywheel":
+        return {"indices": np.asarray(function(api.FlywheelTask(**fields)))[None]}
     if task != "selection_active":
         return dict(named(api.TASKS[task], function(api.TASKS[task](**fields), **short)))
     rounds = []
@@ -242,3 +275,23 @@ def answer(task: str, function: Any, fields: dict[str, Any], short: dict[str, in
         labelled = np.concatenate([fields["labelled"], chosen])
         fields |= {"labelled": labelled, "y_labelled": labelled % C}
     return {"indices": np.stack(rounds)}
+
+
+def questions(function: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """All rounds of a crowd that always answers with class 2."""
+    arrays = {name: fields[name] for name in ("X", "gold", "y_gold", "prices")}
+    view = View(arrays, {"rounds": fields["rounds"], "money": fields["money"]})
+    purse, ties = Purse(view), np.random.default_rng(0).random((len(fields["X"]), C))
+    known = np.full(len(fields["X"]), -1)
+    known[fields["gold"]] = fields["y_gold"]
+    for round in range(fields["rounds"]):
+        asked = named(api.SelectionActiveCrowdTask, function(api.SelectionActiveCrowdTask(**fields)))
+        purse.pay(round, asked["indices"], asked["annotators"])
+        votes = np.full(len(purse.rows), 2)
+        rows, labels = consensus(purse.rows, purse.people, votes, known, ties, len(fields["prices"]))
+        fields |= {"asked": purse.rows, "asked_of": purse.people, "votes": votes, "money": purse.money}
+        fields |= {
+            "labelled": np.concatenate([fields["gold"], rows]),
+            "y_labelled": np.concatenate([fields["y_gold"], labels]),
+        }
+    return purse.history()

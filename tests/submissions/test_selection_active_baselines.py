@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
 
 from harness import api
 from harness.models import load_model
@@ -25,3 +27,29 @@ def test_typiclust_takes_the_middle_of_each_cluster_without_a_label() -> None:
             np.sort(np.linalg.norm(X[cloud == cloud[row]] - x, axis=1))[1:21].mean() for x in X[cloud == cloud[row]]
         ]
         assert others <= min(everyone) * (1 + 1e-6)
+
+
+def test_expected_error_is_that_of_scikit_learn_trained_once_for_every_label() -> None:
+    """The entropy expected after each candidate, in a loop; and the row it takes is the one where it is least."""
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 3
+    X = (2 * np.eye(3, 4)[y] + rng.normal(size=(40, 4))).astype(np.float32)
+    model = load_model("logistic", device="cpu", n_classes=3)
+    labelled = np.arange(6)
+    task = api.SelectionActiveTask(3, np.random.default_rng(1), model, X, labelled, y[:6], 1, 1)
+    select = baseline("selection_active", "expected_error")
+    rows, pool = np.array([10, 20, 30]), np.arange(6, 40)
+    first = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(X[:6], y[:6])
+    proba = first.predict_proba(X[rows])
+    expected = []
+    for row, p in zip(rows, proba, strict=True):
+        total = 0.0
+        for c in range(3):
+            fitted = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)
+            after = fitted.fit(X[[*labelled, row]], np.append(y[:6], c)).predict_proba(X[pool])
+            total += p[c] * -(after * np.log(after)).sum(axis=1).mean()
+        expected.append(total)
+    assert select.__globals__["expected_error"](task, rows, proba, pool) == pytest.approx(expected, rel=1e-3)
+    (chosen,) = select(task)
+    errors = select.__globals__["expected_error"](task, pool, model.fit(X[:6], y[:6]).predict_proba(X[pool]), pool)
+    assert chosen == pool[errors.argmin()]  # every row is a candidate here

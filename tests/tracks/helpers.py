@@ -69,7 +69,8 @@ def run(track: Track[Any, Any], view: View, key: Any, function: Callable[[Any], 
         fields = dialogue.reply(round, named(track.task, function(task)))
         if fields is None:
             break
-        task = dataclasses.replace(task, **{name: _read_only(array) for name, array in fields.items()})
+        given = {name: _read_only(np.asarray(array)) for name, array in fields.items()}
+        task = dataclasses.replace(task, **{name: a if a.ndim else a.item() for name, a in given.items()})
     return track.read_output(dialogue.output(), view)
 
 

@@ -51,12 +51,18 @@ ROWS = np.array([3, 1, 7, 0, 4, 9])
 CASES = {
     "selection": Case(shown(), {"indices": ROWS}, rows="indices"),
     "selection_active": Case(shown(rounds=2, batch=3), {"indices": ROWS.reshape(2, 3)}, rows="indices", exactly=True),
+    "selection_active_crowd": Case(
+        View({"X": X, "prices": np.array([1, 2, 3])}, {"n_classes": C, "rounds": 2, "money": 9}),
+        {"indices": ROWS, "annotators": np.array([0, 1, 2, 0, 1, 2]), "round": np.array([0, 0, 0, 1, 1, 1])},
+    ),
     "selection_legacy_speech": Case(shown(), {"indices": ROWS}, rows="indices"),
     "selection_legacy_vision": Case(
         shown(n_concepts=1), {"concepts": np.zeros(K, int), "indices": ROWS, "labels": np.arange(K) % 2}, "indices", "labels"
     ),
     "debugging": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
+    "debugging_correct": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels"),
     "debugging_legacy": Case(shown(), {"indices": np.roll(np.arange(N), 5)}, rows="indices", exactly=True),
+    "flywheel": Case(shown(rounds=1), {"indices": ROWS[None]}, rows="indices", exactly=True),
     "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
     "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),
     "valuation_sets": Case(shown(n_sets=4), {"gains": np.zeros(4)}, reals="gains"),
@@ -139,8 +145,8 @@ def test_more_rows_than_allowed_and_fewer_than_asked_for(protocol: str) -> None:
     longer = {key: np.concatenate([value, value[:1]]) for key, value in case.output.items()}
     longer[name] = np.concatenate([array, array[:1] + 2])
     said = refusal(protocol, **longer)
-    if protocol == "selection_active":
-        assert "2 rounds of 3 rows" in said
+    if array.ndim == 2:  # protocols in rounds
+        assert f"{len(array)} rounds of {array.shape[1]} rows" in said
     else:
         assert f"position {len(array)} is too many" in said
     if case.exactly:
@@ -220,6 +226,23 @@ def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
         ("selection_legacy_speech", {"indices": np.array([0, 3, 6])}, "class 0 alone; the classifiers need"),
         ("selection_legacy_vision", {"labels": np.ones(K, int)}, "labels of concept 0 are all 1"),
         ("selection_legacy_vision", {"concepts": np.ones(K, int)}, r"concepts[0] is 1; it must be 0 to 0"),
+        (
+            "selection_active_crowd",
+            {"indices": np.array([3, 1, 12, 0, 4, 9])},
+            "round 0[2] is 12; rows run from 0 to 11",
+        ),
+        (
+            "selection_active_crowd",
+            {"annotators": np.array([0, 1, 2, 0, 3, 2])},
+            "round 1[1] is 3; annotators run from",
+        ),
+        ("selection_active_crowd", {"indices": np.array([3, 1, 7, 3, 4, 9])}, "asked in round 0, position 0"),
+        (
+            "selection_active_crowd",
+            {"annotators": np.array([2, 2, 2, 2, 2, 2]), "round": np.array([0, 0, 0, 0, 1, 1])},
+            "over the money of 9",
+        ),
+        ("selection_active_crowd", {"round": np.zeros(K, int)}, "round must rise from 0 to 1"),
         ("slicing", {"membership": np.zeros((N, 3))}, "column 2 is too many"),
         ("valuation_sets", {"gains": np.array([0, 0, -1.5, 2])}, "gains[2] is -1.5"),
         ("acquisition", {"purchases": np.array([[1, 2, 3], [0, -1, 4]])}, "purchases[1, 1] is -1"),

@@ -21,8 +21,10 @@ TIERS = [report.name for report in probe() if report.works and report.name != "n
 CASES: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
     ("selection_digits", ("track.pool=300", "track.validation=50"), {"texts": "X", "texts_val": "X_val"}),
     ("selection_active_digits", ("track.pool=300",), {"texts": "X"}),
+    ("selection_active_crowd_digits", ("track.pool=600",), {"texts": "X"}),
     ("debugging_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("debugging_digits_novalid", (), {"texts": "X"}),
+    ("debugging_correct_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("slicing_digits", (), {"texts": "X_test", "texts_val": "X_val"}),
     ("valuation_digits", (), {"texts": "X", "texts_val": "X_val"}),
     ("training_set_digits", (), {"texts": "X"}),
