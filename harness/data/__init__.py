@@ -31,6 +31,8 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",
+        "biopsy_cells": "harness.data.bundled:BiopsyCells",
+        "letter_cells": "harness.data.tables_dirty:Letter",
         "table": "harness.data.own.table:Table",
         "text": "harness.data.own.text:Text",
         "images": "harness.data.own.images:Images",

@@ -14,7 +14,14 @@ from typing import Literal
 import numpy as np
 
 from harness.data.base import Dataset, DatasetSettings, standardized
+from harness.data.cells import CellColumn, table
 from harness.errors import ProtocolError
+
+_MEASURES = (
+    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
+    "fractal dimension",
+)  # fmt: skip
+_GRADES = ("lowest", "low", "middle", "high", "highest")
 
 
 class Digits(DatasetSettings):
@@ -44,6 +51,33 @@ class Wine(DatasetSettings):
 
     def load(self) -> Dataset:
         return _with_header("wine", "wine_data.csv")
+
+
+class BiopsyCells(DatasetSettings):
+    """The 569 biopsies as a table of cells: 20 measurements as written, 10 as grades; errors are planted into it.
+
+    Means and standard errors are numbers from 0 to twice the largest measured. The "worst" values are graded, each by the
+    quintile it lies in.
+    """
+
+    name: Literal["biopsy_cells"] = "biopsy_cells"
+
+    def load(self) -> Dataset:
+        with _file("breast_cancer.csv").open() as stream:
+            class_names = tuple(stream.readline().strip().split(",")[2:])
+            rows = np.array([line.strip().split(",") for line in stream])
+        clean, y = rows[:, :-1].copy(), rows[:, -1].astype(np.int64)
+        columns = [
+            CellColumn(f"{kind} {measure}", "number", 0, 2 * float(clean[:, 10 * k + j].astype(float).max()))
+            for k, kind in enumerate(("mean", "error of"))
+            for j, measure in enumerate(_MEASURES)
+        ]
+        for j, measure in enumerate(_MEASURES, start=20):
+            values = clean[:, j].astype(float)
+            grade = np.searchsorted(np.quantile(values, [0.2, 0.4, 0.6, 0.8]), values)
+            clean[:, j] = np.array(_GRADES)[grade]
+            columns.append(CellColumn(f"worst {measure}", "category", values=_GRADES))
+        return table(self.name, columns, clean, y, class_names)
 
 
 def _with_header(name: str, filename: str) -> Dataset:
