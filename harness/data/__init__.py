@@ -31,7 +31,7 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",
-        "biopsy_cells": "harness.data.bundled:BiopsyCells",
+        "digit_cells": "harness.data.bundled:DigitCells",
         "letter_cells": "harness.data.tables_dirty:Letter",
         "table": "harness.data.own.table:Table",
         "text": "harness.data.own.text:Text",

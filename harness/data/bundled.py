@@ -17,11 +17,7 @@ from harness.data.base import Dataset, DatasetSettings, standardized
 from harness.data.cells import CellColumn, table
 from harness.errors import ProtocolError
 
-_MEASURES = (
-    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
-    "fractal dimension",
-)  # fmt: skip
-_GRADES = ("lowest", "low", "middle", "high", "highest")
+_GRADES = ("none", "little", "some", "much")
 
 
 class Digits(DatasetSettings):
@@ -53,31 +49,25 @@ class Wine(DatasetSettings):
         return _with_header("wine", "wine_data.csv")
 
 
-class BiopsyCells(DatasetSettings):
-    """The 569 biopsies as a table of cells: 20 measurements as written, 10 as grades; errors are planted into it.
+class DigitCells(DatasetSettings):
+    """The digits as a table of cells that a person could have filled in; errors are planted into it.
 
-    Means and standard errors are numbers from 0 to twice the largest measured. The "worst" values are graded, each by the
-    quintile it lies in.
+    Sixteen numbers, the ink of each 2 x 2 block of pixels (0 to 64), and eight grades, how much ink is in each row of pixels:
+    none (0), little (to 32), some (to 64) or much.
     """
 
-    name: Literal["biopsy_cells"] = "biopsy_cells"
+    name: Literal["digit_cells"] = "digit_cells"
 
     def load(self) -> Dataset:
-        with _file("breast_cancer.csv").open() as stream:
-            class_names = tuple(stream.readline().strip().split(",")[2:])
-            rows = np.array([line.strip().split(",") for line in stream])
-        clean, y = rows[:, :-1].copy(), rows[:, -1].astype(np.int64)
-        columns = [
-            CellColumn(f"{kind} {measure}", "number", 0, 2 * float(clean[:, 10 * k + j].astype(float).max()))
-            for k, kind in enumerate(("mean", "error of"))
-            for j, measure in enumerate(_MEASURES)
-        ]
-        for j, measure in enumerate(_MEASURES, start=20):
-            values = clean[:, j].astype(float)
-            grade = np.searchsorted(np.quantile(values, [0.2, 0.4, 0.6, 0.8]), values)
-            clean[:, j] = np.array(_GRADES)[grade]
-            columns.append(CellColumn(f"worst {measure}", "category", values=_GRADES))
-        return table(self.name, columns, clean, y, class_names)
+        with gzip.open(_file("digits.csv.gz"), "rt") as stream:
+            rows = np.loadtxt(stream, delimiter=",").astype(np.int64)
+        pixels, y = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1]
+        ink = pixels.reshape(-1, 4, 2, 4, 2).sum(axis=(2, 4)).reshape(-1, 16)
+        grade = np.array(_GRADES)[np.searchsorted([0, 32, 64], pixels.sum(axis=2))]
+        columns = [CellColumn(f"ink of block {i // 4 + 1}.{i % 4 + 1}", "number", 0.0, 64.0) for i in range(16)]
+        columns += [CellColumn(f"ink in row {i + 1}", "category", values=_GRADES) for i in range(8)]
+        clean = np.concatenate([ink.astype(str), grade], axis=1)
+        return table(self.name, columns, clean, y, tuple("0123456789"))
 
 
 def _with_header(name: str, filename: str) -> Dataset:

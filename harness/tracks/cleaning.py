@@ -156,7 +156,7 @@ class Cleaning(Track[CleaningSettings, CleaningKey]):
         if not isinstance(self.dataset, CellTable):
             raise ProtocolError(
                 f"{self.dataset.name} has features and no cells; cleaning needs a table of cells.",
-                "biopsy_cells and letter_cells are tables of cells.",
+                "digit_cells and letter_cells are tables of cells.",
             )
         return self.dataset
 
