@@ -31,6 +31,7 @@ TRACKS = {
     "selection_pairs": "selection_legacy_vision:SelectionLegacyVision",
     "valuation_sets": "valuation_sets:ValuationSets",
     "acquisition": "acquisition:Acquisition",
+    "cleaning": "cleaning:Cleaning",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -129,8 +130,36 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
             base = max(n // 3, 2)
             yield rows | {"X": X[:base], "y": y[:base], "X_sets": X, "set_of": np.arange(n) % 3}, {"n_sets": 3}
             yield rows | {"X_sets": X, "set_of": np.zeros(n, np.int64)}, {"n_sets": 1}
+        case "cleaning":
+            yield table(X.reshape(n, -1), y, 0.0), {}
+            yield table(X.reshape(n, -1), y, 0.4), {}
         case "acquisition":
             yield from markets(X.reshape(n, -1), y % 2)
+
+
+def table(X: Any, y: Any, gaps: float) -> dict[str, Any]:
+    """Six columns, the last two of three levels; one number and one level column have nothing in them where there are gaps."""
+    rng = np.random.default_rng(5)
+    cells = X[:, :6].astype(np.float64)
+    cells[:, 4:] = np.clip(np.abs(cells[:, 4:]), 0, 2).round()
+    cells[rng.random(cells.shape) < gaps] = np.nan
+    if gaps:
+        cells[:, [0, 5]] = np.nan
+    words = ["0", "1", "2"]
+    raw = ["" if np.isnan(cell) else f"{cell:g}" for cell in cells.ravel()]
+    return {
+        "cells": cells,
+        "missing": np.isnan(cells),
+        "y": y,
+        "is_category": np.arange(6) >= 4,
+        "least": np.array([-np.inf] * 4 + [0.0] * 2),
+        "most": np.array([np.inf] * 4 + [2.0] * 2),
+        "first_level": np.array([0, 0, 0, 0, 0, 3, 6]),
+        "allowed": np.array([True, True, False] * 2),
+        "levels": api.Texts.of(words * 2),
+        "names": api.Texts.of(list("abcdef")),
+        "raw": api.Texts.of(raw),
+    }
 
 
 def markets(X: Any, y: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -24,6 +24,7 @@ SHAPES = {  # track: source of the shape of its real-valued output, and what is 
     "slicing": ("(len(task.X_test), task.max_slices)", "v"),
     "training_set": ("(task.budget, *task.X.shape[1:])", "(v, np.arange(task.budget) % task.n_classes)"),
     "debugging": ("len(task.X)", "v"),
+    "cleaning": ("task.cells.shape", "(v, np.ones(len(task.y), bool))"),
 }
 VALUES = (
     "np.linspace(-1e300, 1e300, n)",
