@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.data.cells import CellColumn, Cells, number
 from harness.errors import ProtocolError
 
+Chance = float | npt.NDArray[np.float64]
 _UNITS = (0.01, 0.1, 10.0, 100.0)
 _WRITTEN = ("{} mm", "ca. {}", "{}*", "={}")
 
@@ -51,7 +52,8 @@ def plant(clean: Cells, columns: Sequence[CellColumn], rates: ErrorRates, rng: n
         values = _numbers(clean[:, j], column.name)
         height = np.empty(len(values))
         height[np.argsort(values, kind="stable")] = np.linspace(0, 2, len(values))
-        odds = [rates.missing, rates.missing_high * height, rates.outliers, rates.units, rates.formats, rates.swaps]
+        high = rates.missing_high * height
+        odds: list[Chance] = [rates.missing, high, rates.outliers, rates.units, rates.formats, rates.swaps]
         way = _ways(rng, odds, len(clean))
         other = numbers[(numbers.index(j) + 1) % len(numbers)]
         for i in np.flatnonzero(way >= 0):
@@ -70,7 +72,7 @@ def plant(clean: Cells, columns: Sequence[CellColumn], rates: ErrorRates, rng: n
     return dirty
 
 
-def _ways(rng: np.random.Generator, odds: Sequence[float | npt.NDArray[np.float64]], n: int) -> npt.NDArray[np.int64]:
+def _ways(rng: np.random.Generator, odds: Sequence[Chance], n: int) -> npt.NDArray[np.int64]:
     """Which of the ways each of n cells goes wrong, -1 for none: ``odds`` one chance a way, or one a cell."""
     bounds = np.cumsum([np.broadcast_to(chance, n) for chance in odds], axis=0)
     way = (rng.random(n) >= bounds).sum(axis=0)
@@ -87,6 +89,6 @@ def _numbers(cells: Cells, name: str) -> npt.NDArray[np.float64]:
     values = np.array([number(text) for text in cells.tolist()])
     if np.isnan(values).any():
         raise ProtocolError(
-            f"Column {name} has {cells[np.isnan(values).argmax()]!r} among its clean cells; errors are planted into numbers."
+            f"Column {name} has {str(cells[np.isnan(values).argmax()])!r} among its clean cells; errors are planted into numbers."
         )
     return values

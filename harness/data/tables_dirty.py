@@ -18,9 +18,7 @@ from harness.data.base import Dataset, DatasetSettings
 from harness.data.cells import CellColumn, Cells, table
 from harness.data.fetch import DataFile, get
 
-_BASE = (
-    "https://raw.githubusercontent.com/philipp-jung/mimir/04f21bfaaadfc2082b8d67dd341c1f4532d0a0f3/datasets/{}.csv"
-)
+_BASE = "https://raw.githubusercontent.com/philipp-jung/mimir/04f21bfaaadfc2082b8d67dd341c1f4532d0a0f3/datasets/{}.csv"
 
 
 def _file(name: str, published: str, packed: str, plain: str) -> DataFile:

@@ -20,7 +20,9 @@ def clean(task):
     for j in np.flatnonzero(~task.is_category):
         for i in np.flatnonzero(good[:, j]):
             near = cells[order[i][good[order[i], j]][:NEIGHBOURS], j]
-            good[i, j] = not len(near) or abs(cells[i, j] - near.mean()) <= FAR * max(near.std(), 0.1 * cells[good[:, j], j].std())
+            good[i, j] = not len(near) or abs(cells[i, j] - near.mean()) <= FAR * max(
+                near.std(), 0.1 * cells[good[:, j], j].std()
+            )
     gap, order = near_rows(task, cells, good)
     filled = cells.copy()
     for j in range(cells.shape[1]):
@@ -53,7 +55,7 @@ def near_rows(task, cells, good):
 def read(task):
     """Cells as they were meant [n, d], and which of them are known [n, d]."""
     cells, good = task.cells.copy(), np.zeros(task.cells.shape, bool)
-    n, d = cells.shape
+    d = cells.shape[1]
     for j in range(d):
         if task.is_category[j]:
             spell(task, cells, j)
@@ -73,7 +75,10 @@ def spell(task, cells, j):
     words = list(task.levels[first:last])
     right = np.flatnonzero(task.allowed[first:last])
     for code in np.setdiff1d(np.arange(len(words)), right):
-        same = [sum(a == b for a, b in zip(words[code], words[k])) - abs(len(words[code]) - len(words[k])) for k in right]
+        same = [
+            sum(a == b for a, b in zip(words[code], words[k], strict=False)) - abs(len(words[code]) - len(words[k]))
+            for k in right
+        ]
         if same and max(same) >= len(words[code]) - 2:
             cells[cells[:, j] == code, j] = right[int(np.argmax(same))]
 

@@ -1,8 +1,8 @@
 """Fill gaps with the column's mean or commonest level, then leave out repeats and rows whose label is doubted.
 
 Northcutt, Jiang and Chuang (2021), "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70: a row is
-doubted if a class other than its own reaches that class's mean self-confidence in 5-fold cross-validation. Rows that share
-most of their known cells exactly are one row; those repeats share a fold.
+doubted if a class other than its own reaches that class's mean self-confidence in 5-fold cross-validation. Rows that agree in
+most of the cells they both have are repeats of each other; they share a fold, and one of them stays.
 """
 
 import numpy as np
@@ -24,7 +24,9 @@ def trusted(task, cells):
     X = encode(task, cells)
     fold = (task.rng.permutation(group.max() + 1) % FOLDS)[group]
     parts = [np.flatnonzero(fold != f) for f in range(FOLDS) if (fold != f).any()]
-    proba = task.model.fit_many(X, task.y, subsets=parts).predict_proba(X)[np.minimum(fold, len(parts) - 1), np.arange(len(X))]
+    proba = task.model.fit_many(X, task.y, subsets=parts).predict_proba(X)[
+        np.minimum(fold, len(parts) - 1), np.arange(len(X))
+    ]
     classes = np.arange(task.n_classes)
     threshold = np.array([proba[task.y == c, c].mean() if (task.y == c).any() else np.inf for c in classes])
     confident = np.where(proba >= threshold, proba, -1.0)
@@ -41,7 +43,7 @@ def trusted(task, cells):
 
 
 def repeats(task):
-    """A number for every row [n]; rows that agree in nine of ten cells both have, half of all at least, have the same."""
+    """A number for every row [n]; rows that agree in six of ten cells both have, half of all at least, share it."""
     n, d = task.cells.shape
     same, both = np.zeros((2, n, n))
     for column in task.cells.T:
