@@ -1,4 +1,4 @@
-"""Tables published with their errors and their corrections, for cleaning: a clean and a dirty file each, row by row.
+"""Tables published with their errors and their corrections, for cleaning: a clean and a dirty file, row by row.
 
 The files are those of a public benchmark of error correction (Jung et al., Mimir) at a commit.
 """
