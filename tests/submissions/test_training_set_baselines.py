@@ -220,7 +220,7 @@ def test_drawn_rows_have_the_covariance_of_probabilistic_pca() -> None:
     parts = baseline("training_set", "class_ppca").__globals__
     drawn = parts["draw"](np.cov(X.T), 200_000, rng)
     theirs = PCA(n_components=parts["DIRECTIONS"]).fit(X).get_covariance()
-    np.testing.assert_allclose(np.cov(drawn.T), theirs, atol=0.05)
+    np.testing.assert_allclose(np.cov(drawn.T), theirs, atol=0.1)
 
 
 def test_a_class_of_one_row_has_the_shape_of_the_others() -> None:

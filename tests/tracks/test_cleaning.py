@@ -221,6 +221,21 @@ def test_labels_written_into_cells_are_worth_nothing(track: Cleaning) -> None:
     assert mean(track, in_a_column) < honest - 0.1
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_rows_drawn_towards_the_mean_of_their_class_gain_nothing(share: float, track: Cleaning) -> None:
+    """Every row made more like its label, within the domain: classes look better apart than test rows are."""
+
+    def drawn(prepared: Prepared, cells: Any) -> dict[str, Any]:
+        a = prepared[0].arrays
+        for c in np.unique(a["y"]):
+            own = a["y"] == c
+            middle = cells[own].mean(axis=0)
+            cells[own] = np.where(a["is_category"], middle.round(), cells[own] + share * (middle - cells[own]))
+        return everything(cells)
+
+    assert mean(track, drawn) < mean(track, lambda prepared, cells: everything(cells))
+
+
 def test_leaving_out_what_is_hard_to_learn_gains_nothing(track: Cleaning) -> None:
     """Rows on which the model itself errs, judged in sample: wrong labels go, and with them the rows that teach most."""
 
@@ -247,6 +262,18 @@ def test_scaling_a_column_gains_nothing(track: Cleaning) -> None:
         return everything(cells)
 
     assert mean(track, narrow) < mean(track, lambda prepared, cells: everything(cells)) - 0.05
+
+
+def test_a_table_without_levels_is_shown(
+    real_folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.cli import main
+
+    real_folder("tables_dirty")
+    assert main(["view", "cleaning_letter"]) == 0
+    shown = capsys.readouterr().out
+    assert "task.levels is empty" in shown
+    assert "task.names[0] = 'x-box'" in shown
 
 
 def test_letters_filled_as_scikit_learn_fills_them(real_folder: Callable[[str], Path]) -> None:
