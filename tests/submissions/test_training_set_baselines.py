@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.api import TASKS
+from harness.api import TASKS, TrainingSetTask
 from harness.data.base import Dataset
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol.compose import load_challenge
@@ -231,7 +231,8 @@ def test_a_class_of_one_row_has_the_shape_of_the_others() -> None:
         {"X": np.r_[large, [[0.2, 0.8]]].astype(np.float32), "y": np.r_[np.zeros(300, int), 1]},
         {"n_classes": 2, "budget": 4000, "low": 0.0, "high": 1.0, "updates": 0},
     )
-    task: Any = TASKS["training_set"](rng=rng, model=None, X_val=None, y_val=None, **shown.arrays, **shown.scalars)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {**shown.arrays, **shown.scalars, "rng": rng, "model": None, "X_val": None, "y_val": None}
+    task = TrainingSetTask(**fields)
     X, y = baseline("training_set", "class_ppca")(task)
     assert np.bincount(y).tolist() == [2000, 2000]
     own = X[y == 1]
