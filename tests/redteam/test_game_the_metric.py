@@ -61,3 +61,10 @@ def test_no_label_is_delivered_after_the_last_round(tier: str, tmp_path: Path, t
         assert "nothing may be sent after it" in one.cell.reason
         assert one.log.split() == ["labels"] * 3 + ["nothing"]
     table.setdefault("game the metric/more rounds", {})[tier] = str(found[0].cell.status)
+
+
+def test_labels_written_into_cells_gain_nothing(tmp_path: Path, table: Table) -> None:
+    honest, gamed = cells("cleaning_digits", ["filled", "labels_in_cells"], tmp_path, TIERS[0])
+    assert [one.cell.status for one in honest + gamed] == [Status.OK] * 2 * SEEDS
+    assert np.mean([one.cell.score for one in gamed]) < np.mean([one.cell.score for one in honest])
+    table.setdefault("game the metric/labels in cells", {})[TIERS[0]] = "loses"
