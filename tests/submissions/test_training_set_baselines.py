@@ -251,5 +251,5 @@ def test_scarce_classes_are_better_filled_up_than_left() -> None:
             scarce.score(run(scarce, view, key, baseline("training_set", name), seed), view, key, seed)
             for name in ("as_given", "class_ppca")
         )
-        assert made.value > raw.value + 0.03
-        assert made.metrics["synthetic_gain"] > 0.03
+        assert made.value > raw.value + 0.01
+        assert made.metrics["synthetic_gain"] > 0.01
