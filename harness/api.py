@@ -408,6 +408,31 @@ class WeightingTask(Task):
     by_source: bool
 
 
+@dataclass(frozen=True)
+class CleaningTask(Task):
+    """Clean a table; return (cells [n, d] repaired, keep [n]: True or 1 for the rows to learn from).
+
+    A column holds numbers, or codes 0..L-1 of its levels ``task.levels[task.first_level[j] : task.first_level[j + 1]]``.
+    Every returned cell has a value; what is changed lies in ``least``..``most``, or is one of the column's codes.
+    """
+
+    kind = "cleaning"
+    outputs = ("cells", "keep")
+    function = "clean"
+
+    cells: FloatArray  # [n, d] float64: numbers and codes; nan where a cell is missing or its text is no number
+    missing: npt.NDArray[np.bool_]  # [n, d] nothing stands in the cell
+    y: IntArray  # [n] the label of each row; not to be returned
+    is_category: npt.NDArray[np.bool_]  # [d]
+    least: FloatArray  # [d] float64, domain of numbers; -inf and inf where nothing is known; of codes 0
+    most: FloatArray  # [d] of codes the number of the column's levels, less 1
+    first_level: IntArray  # [d + 1] where each column's levels begin
+    allowed: npt.NDArray[np.bool_]  # [L] whether a level is in the column's domain; all are where none is known
+    levels: Texts  # [L] of all columns, one after the other
+    names: Texts  # [d] of the columns
+    raw: Texts  # [n * d] every cell as it was found, row by row
+
+
 TASKS: dict[str, type[Task]] = {
     kind.kind: kind
     for kind in (
@@ -427,6 +452,7 @@ TASKS: dict[str, type[Task]] = {
         AcquisitionTask,
         AnnotationTask,
         WeightingTask,
+        CleaningTask,
     )
 }
 """The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

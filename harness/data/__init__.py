@@ -34,6 +34,8 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",
+        "digit_cells": "harness.data.bundled:DigitCells",
+        "letter_cells": "harness.data.tables_dirty:Letter",
         "table": "harness.data.own.table:Table",
         "text": "harness.data.own.text:Text",
         "images": "harness.data.own.images:Images",

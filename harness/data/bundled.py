@@ -14,7 +14,10 @@ from typing import Literal
 import numpy as np
 
 from harness.data.base import Dataset, DatasetSettings, standardized
+from harness.data.cells import CellColumn, table
 from harness.errors import ProtocolError
+
+_GRADES = ("none", "little", "some", "much")
 
 
 class Digits(DatasetSettings):
@@ -44,6 +47,27 @@ class Wine(DatasetSettings):
 
     def load(self) -> Dataset:
         return _with_header("wine", "wine_data.csv")
+
+
+class DigitCells(DatasetSettings):
+    """The digits as a table of cells that a person could have filled in; errors are planted into it.
+
+    Sixteen numbers, the ink of each 2 x 2 block of pixels (0 to 64), and eight grades, how much ink is in each row of pixels:
+    none (0), little (to 32), some (to 64) or much.
+    """
+
+    name: Literal["digit_cells"] = "digit_cells"
+
+    def load(self) -> Dataset:
+        with gzip.open(_file("digits.csv.gz"), "rt") as stream:
+            rows = np.loadtxt(stream, delimiter=",").astype(np.int64)
+        pixels, y = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1]
+        ink = pixels.reshape(-1, 4, 2, 4, 2).sum(axis=(2, 4)).reshape(-1, 16)
+        grade = np.array(_GRADES)[np.searchsorted([0, 32, 64], pixels.sum(axis=2))]
+        columns = [CellColumn(f"ink of block {i // 4 + 1}.{i % 4 + 1}", "number", 0.0, 64.0) for i in range(16)]
+        columns += [CellColumn(f"ink in row {i + 1}", "category", values=_GRADES) for i in range(8)]
+        clean = np.concatenate([ink.astype(str), grade], axis=1)
+        return table(self.name, columns, clean, y, tuple("0123456789"))
 
 
 def _with_header(name: str, filename: str) -> Dataset:

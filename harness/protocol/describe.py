@@ -125,5 +125,6 @@ def _given(protocol: Track[Any, Any], seeds: int) -> dict[str, str]:
             name: f"{array.dtype} [{', '.join(map(str, array.shape))}]" if array is not None else "not given"
             for name, array in view.arrays.items()
         }
+        given |= {name: f"texts [{len(texts)}]" for name, texts in view.texts.items()}
         return given | {name: str(value) for name, value in view.scalars.items()}
     return {"nothing can be measured on any seed": why}

@@ -17,6 +17,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
     "harness.tracks.base:Track",
     {
         "acquisition": "harness.tracks.acquisition:Acquisition",
+        "cleaning": "harness.tracks.cleaning:Cleaning",
         "selection_active": "harness.tracks.selection_active:SelectionActive",
         "selection_active_crowd": "harness.tracks.selection_active_crowd:SelectionActiveCrowd",
         "selection_legacy_speech": "harness.tracks.selection_legacy_speech:SelectionLegacySpeech",

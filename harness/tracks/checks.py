@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.api import FloatArray, IntArray
 from harness.errors import SubmissionError
+from harness.models.base import BoolArray
 from harness.tracks.base import Array
 
 _INTEGERS = {  # by kind of dtype: what gives row indices instead
@@ -128,3 +129,21 @@ def weights(array: Array, *, name: str, length: int) -> FloatArray:
     if not out.any():
         raise SubmissionError(f"{name}[0] and all after it are 0; at least one weight must be above 0.")
     return out
+
+
+def mask(array: Array, *, name: str, length: int) -> BoolArray:
+    """True or False, or 1 or 0, one per row, as bool [length]."""
+    if array.dtype.kind not in "biu":
+        raise SubmissionError(f"{name} holds {content(array)}; it must hold True and False, or 1 and 0.")
+    if array.shape != (length,):
+        raise SubmissionError(
+            f"{name} has shape {list(array.shape)}; it must be [{length}], an entry for every row.",
+            "It is a mask, no list of rows." if array.dtype.kind in "iu" and array.ndim == 1 else "",
+        )
+    bad = np.flatnonzero((array != 0) & (array != 1))
+    if len(bad):
+        raise SubmissionError(
+            f"{name}[{bad[0]}] is {array[bad[0]]}; an entry is 1 for a row that is kept and 0 for one that is not.",
+            "It is a mask, no list of rows: numpy.isin(numpy.arange(n), rows) makes the one of the other.",
+        )
+    return array.astype(bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from harness.api import FloatArray, IntArray, TrainingSetTask
 from harness.data import noise
 from harness.errors import ProtocolError, SubmissionError
 from harness.randomness import OPEN_SECRET
-from harness.tracks import checks, metrics
+from harness.tracks import checks, fidelity, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.distances import nearest, within
 from harness.tracks.drawing import apart, draw
@@ -135,8 +135,29 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
     def score(self, output: Arrays, view: View, key: TrainingSetKey, seed: int) -> Score:
         """Raises SubmissionError if a row copies a hidden test row: the same bytes, or nearer by far than any raw row."""
-        refuse_copies(output["X"], key.X_test, key.radius, say_which=self.secret == OPEN_SECRET)
-        return self._train_and_test(output["X"], output["y"], key)
+        X, y = output["X"], output["y"]
+        refuse_copies(X, key.X_test, key.radius, say_which=self.secret == OPEN_SECRET)
+        score = self._train_and_test(X, y, key)
+        return replace(score, metrics={**score.metrics, **self._fidelity(X, y, view, key, score.value, seed)})
+
+    def _fidelity(
+        self, X: FloatArray, y: IntArray, view: View, key: TrainingSetKey, value: float, seed: int
+    ) -> dict[str, float]:
+        """What synthetic rows are like, and the score less that of the same set without them. No part of the score."""
+        raw = view.arrays["X"].astype(np.float32)
+        kept = fidelity.known(X, raw)
+        drawn = self.rng(seed, "fidelity").permutation(len(key.X_clean))[: fidelity.REAL_ROWS]
+        density, coverage = fidelity.density_and_coverage(key.X_clean[drawn], X[~kept])
+        gain = 0.0 if kept.all() else float("nan")
+        if kept.any() and not kept.all():
+            gain = value - self._train_and_test(X[kept], y[kept], key).value
+        return {
+            "synthetic_rows": float((~kept).sum()),
+            "synthetic_gain": gain,
+            "density": density,
+            "coverage": coverage,
+            "copy_rate": float(fidelity.copies(X, raw).mean()),
+        }
 
     def reference(self, which: Reference, view: View, key: TrainingSetKey, seed: int) -> Score:
         """``random``: as many raw rows, drawn with replacement. ``skyline``: all clean rows, whatever the cap.

@@ -122,3 +122,10 @@ def test_the_place_of_a_row_does_not_say_whether_its_label_is_wrong() -> None:
                 track.score(run(track, view, key, function, seed), view, key, seed).metrics["wrong_label_auroc"]
             )
         assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
+
+
+def test_labels_written_into_cells_gain_nothing(tmp_path: Path, table: Table) -> None:
+    honest, gamed = cells("cleaning_digits", ["filled", "labels_in_cells"], tmp_path, TIERS[0])
+    assert [one.cell.status for one in honest + gamed] == [Status.OK] * 2 * SEEDS
+    assert np.mean([one.cell.score for one in gamed]) < np.mean([one.cell.score for one in honest])
+    table.setdefault("game the metric/labels in cells", {})[TIERS[0]] = "loses"

@@ -38,6 +38,7 @@ TRACKS = {
     "acquisition": "acquisition:Acquisition",
     "annotation": "annotation:Annotation",
     "weighting": "weighting:Weighting",
+    "cleaning": "cleaning:Cleaning",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -169,6 +170,9 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
                 clean = rows | {"X_val": X_val[:m], "y_val": y_val[:m]}
                 yield clean, alone
                 yield clean | {"source": np.arange(n) % 3}, {"n_sources": 3, "by_source": True}
+        case "cleaning":
+            yield table(X.reshape(n, -1), y, 0.0), {}
+            yield table(X.reshape(n, -1), y, 0.4), {}
         case "acquisition":
             yield from markets(X.reshape(n, -1), y % 2)
 
@@ -188,6 +192,31 @@ def crowds(X: Any, y: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             for soft in (False, True):
                 scalars = {"n_items": n, "n_annotators": 3, "soft": soft}
                 yield votes | {"X": X, "gold": gold, "y_gold": y[gold]}, scalars
+
+
+def table(X: Any, y: Any, gaps: float) -> dict[str, Any]:
+    """Six columns, the last two of three levels; one number and one level column have nothing in them where there are gaps."""
+    rng = np.random.default_rng(5)
+    cells = X[:, :6].astype(np.float64)
+    cells[:, 4:] = np.clip(np.abs(cells[:, 4:]), 0, 2).round()
+    cells[rng.random(cells.shape) < gaps] = np.nan
+    if gaps:
+        cells[:, [0, 5]] = np.nan
+    words = ["0", "1", "2"]
+    raw = ["" if np.isnan(cell) else f"{cell:g}" for cell in cells.ravel()]
+    return {
+        "cells": cells,
+        "missing": np.isnan(cells),
+        "y": y,
+        "is_category": np.arange(6) >= 4,
+        "least": np.array([-np.inf] * 4 + [0.0] * 2),
+        "most": np.array([np.inf] * 4 + [2.0] * 2),
+        "first_level": np.array([0, 0, 0, 0, 0, 3, 6]),
+        "allowed": np.array([True, True, False] * 2),
+        "levels": api.Texts.of(words * 2),
+        "names": api.Texts.of(list("abcdef")),
+        "raw": api.Texts.of(raw),
+    }
 
 
 def markets(X: Any, y: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

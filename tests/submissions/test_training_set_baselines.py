@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.api import TASKS
+from harness.api import TASKS, TrainingSetTask
 from harness.data.base import Dataset
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol.compose import load_challenge
@@ -35,7 +35,7 @@ def prepared(track: TrainingSet) -> tuple[View, TrainingSetKey]:
 def function(name: str, steps: int | None = 5) -> Any:
     """The baseline; a GAN is trained for a few steps only, unless told otherwise."""
     found = baseline("training_set", name)
-    if name == "dcgan" and steps is not None:
+    if name.startswith("dcgan") and steps is not None:
         found.__globals__["STEPS"] = steps
     return found
 
@@ -48,7 +48,7 @@ def truth(track: TrainingSet, X: Any) -> Any:
 def test_all_of_them_are_there() -> None:
     assert set(NAMES) >= {
         "random", "as_given", "deduplicate_balance", "drop_suspects", "relabel_suspects", "augment", "self_train",
-        "mixup", "dcgan",
+        "mixup", "dcgan", "dcgan_balance", "class_ppca",
     }  # fmt: skip
 
 
@@ -209,3 +209,47 @@ def test_gan_is_dropped_where_held_out_rows_speak_against_it(
     X, _ = dcgan(make_task(track, view))
     distinct = len(np.unique(view.arrays["X"], axis=0))
     assert len(X) > distinct if helps else len(X) == distinct
+
+
+def test_drawn_rows_have_the_covariance_of_probabilistic_pca() -> None:
+    """That of scikit-learn's PCA, which is Tipping and Bishop's, for as many directions."""
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 30)) * np.linspace(3, 0.1, 30)
+    parts = baseline("training_set", "class_ppca").__globals__
+    drawn = parts["draw"](np.cov(X.T), 200_000, rng)
+    theirs = PCA(n_components=parts["DIRECTIONS"]).fit(X).get_covariance()
+    np.testing.assert_allclose(np.cov(drawn.T), theirs, atol=0.1)
+
+
+def test_a_class_of_one_row_has_the_shape_of_the_others() -> None:
+    """Its rows lie around it, spread as those of the large class."""
+    rng = np.random.default_rng(1)
+    large = rng.normal(size=(300, 2)) @ np.array([[0.1, 0.05], [0.0, 0.02]]) + 0.5
+    shown = View(
+        {"X": np.r_[large, [[0.2, 0.8]]].astype(np.float32), "y": np.r_[np.zeros(300, int), 1]},
+        {"n_classes": 2, "budget": 4000, "low": 0.0, "high": 1.0, "updates": 0},
+    )
+    fields: dict[str, Any] = {**shown.arrays, **shown.scalars, "rng": rng, "model": None, "X_val": None, "y_val": None}
+    task = TrainingSetTask(**fields)
+    X, y = baseline("training_set", "class_ppca")(task)
+    assert np.bincount(y).tolist() == [2000, 2000]
+    own = X[y == 1]
+    np.testing.assert_allclose(own.mean(axis=0), [0.2, 0.8], atol=0.01)
+    pooled = np.cov(large.T, bias=True)
+    np.testing.assert_allclose(np.cov(own.T), pooled * 20 / 21, atol=0.001)
+
+
+def test_scarce_classes_are_better_filled_up_than_left() -> None:
+    """Three seeds of `training_set_scarce_digits`: a generator of five lines beats the raw rows."""
+    challenge = load_challenge("training_set_scarce_digits")
+    scarce = challenge.load_track(challenge.load_dataset(), "cpu")
+    for seed in range(3):
+        view, key = scarce.prepare(seed)
+        raw, made = (
+            scarce.score(run(scarce, view, key, baseline("training_set", name), seed), view, key, seed)
+            for name in ("as_given", "class_ppca")
+        )
+        assert made.value > raw.value + 0.01
+        assert made.metrics["synthetic_gain"] > 0.01

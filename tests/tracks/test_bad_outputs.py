@@ -48,7 +48,18 @@ def shown(budget: int = K, **scalars: Any) -> View:
 
 
 ROWS = np.array([3, 1, 7, 0, 4, 9])
+TABLE = View(
+    {
+        "cells": np.column_stack([np.linspace(0, 1, N), np.arange(N) % 3]),
+        "y": np.arange(N) % C,
+        "least": np.zeros(2),
+        "most": np.array([1.0, 2.0]),
+        "is_category": np.array([False, True]),
+    },
+    {"n_classes": C},
+)
 CASES = {
+    "cleaning": Case(TABLE, {"cells": TABLE.arrays["cells"], "keep": np.ones(N, bool)}, reals="cells"),
     "selection": Case(shown(), {"indices": ROWS}, rows="indices"),
     "selection_active": Case(shown(rounds=2, batch=3), {"indices": ROWS.reshape(2, 3)}, rows="indices", exactly=True),
     "selection_active_crowd": Case(
@@ -104,8 +115,8 @@ def test_no_protocol_is_forgotten_and_the_valid_outputs_pass() -> None:
 @pytest.mark.parametrize("protocol", CASES)
 def test_other_kinds_of_values_and_shapes(protocol: str) -> None:
     for name, array in CASES[protocol].output.items():
-        exact = array.dtype.kind == "i"
-        kinds: list[Any] = [bool, "U3", complex, *([float] if exact else [])]
+        exact = array.dtype.kind in "ib"
+        kinds: list[Any] = [*([bool] if array.dtype != bool else []), "U3", complex, *([float] if exact else [])]
         for kind in kinds:
             said = refusal(protocol, **{name: array.astype(kind)})
             assert name in said
@@ -261,6 +272,12 @@ def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
         ),
         ("weighting", {"weights": np.zeros(N)}, "at least one weight must be above 0"),
         ("weighting", {"weights": np.ones(N - 1)}, "weights has shape [11]; it must be [12]"),
+        ("cleaning", {"cells": TABLE.arrays["cells"] + [2, 0]}, "cells[0, 0] is 2; a changed number must lie between"),
+        ("cleaning", {"cells": TABLE.arrays["cells"] + [0, 0.5]}, "cells[0, 1] is 0.5; a changed level must be a code"),
+        ("cleaning", {"cells": TABLE.arrays["cells"] + [0, 1]}, "cells[2, 1] is 3; a changed level must be a code"),
+        ("cleaning", {"keep": np.arange(N) % C != 1}, "drops every row of class 1 (b)"),
+        ("cleaning", {"keep": np.arange(N)}, "keep[2] is 2; an entry is 1 for a row that is kept"),
+        ("cleaning", {"keep": np.arange(4)}, "keep has shape [4]; it must be [12], an entry for every row"),
     ],
 )
 def test_rules_of_one_protocol(protocol: str, changed: dict[str, np.ndarray], says: str) -> None:
