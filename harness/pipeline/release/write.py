@@ -28,6 +28,7 @@ from harness.protocol.staging import staged
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the time of every file in an archive: the clock is no part of a release
 _MOST_FINDINGS = 5
+_WIDE = 100  # columns: readers of Croissant take time that grows with their square
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,6 @@ def release(
     made = _archive(out) if archive else None
     spec = material.spec
     return Released(spec.name, spec.version, material.rows, out, made, count, size, tuple(_remarks(contents)))
-
-
-_WIDE = 100  # columns: readers of Croissant take time that grows with their square
 
 
 def _archive(out: Path) -> Path:
