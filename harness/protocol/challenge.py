@@ -54,8 +54,8 @@ def _packages(value: object) -> object:
     return tuple(sorted({canonicalize_name(str(name)) for name in value}))
 
 
-def _shipped_specification(values: dict[str, Any]) -> Path | None:
-    return specifications.find(values["dataset"].name) if "dataset" in values else None
+def _shipped_specification(values: dict[str, Any]) -> Specification | None:
+    return specifications.shipped(values["dataset"].name) if "dataset" in values else None
 
 
 class Challenge(BaseModel):
@@ -87,8 +87,8 @@ class Challenge(BaseModel):
     teams: Path | None = Field(None, exclude=True)  # the roster: who may enter; None: whoever has the runs directory
     secret_file: Path | None = Field(None, exclude=True)  # where the secret was read
     lock: Lock | None = Field(None, exclude=True)  # what was frozen of it
-    spec_file: Path | None = Field(default_factory=_shipped_specification, exclude=True)
-    """The specification of its data; that of a data set of the project where nobody says another."""
+    specification: Specification | None = Field(default_factory=_shipped_specification, exclude=True)
+    """What people have to know of its data, None where nobody has written it; of a shipped data set its own."""
     modified: bool = Field(False, exclude=True)  # pinned values were overridden: never joins the official board
 
     @classmethod
@@ -111,11 +111,6 @@ class Challenge(BaseModel):
         """Settings that came later are left out where they change nothing: see ``USUAL``."""
         facts: dict[str, Any] = plain(self)
         return {name: value for name, value in facts.items() if name not in USUAL or value != USUAL[name]}
-
-    @property
-    def specification(self) -> Specification | None:
-        """What people have to know of its data; None where nobody has written it. Raises ProtocolError for a broken file."""
-        return specifications.read(self.spec_file) if self.spec_file else None
 
     @property
     def practice(self) -> bool:

@@ -197,8 +197,9 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     values = {str(key): value for key, value in plain.items()}
     if not any(o.lstrip("+").startswith("name=") for o in overrides):
         values["name"] = name  # a challenge has the name of its file
-    spec = specifications.find(groups["dataset"], config_dir)
-    return values | _beside(values, read.root) | {"spec_file": spec}, homes
+    place = specifications.find(groups["dataset"], config_dir)
+    told = {"specification": specifications.read(place)} if place else {}
+    return values | _beside(values, read.root) | told, homes
 
 
 def _beside(values: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,13 @@ def read(path: Path) -> Specification:
             "Rename the one or the other.",
         )
     return spec
+
+
+@functools.cache
+def shipped(name: str) -> Specification | None:
+    """That of a data set of the project or of an installed plug-in; None for any other."""
+    path = find(name)
+    return read(path) if path else None
 
 
 def load(name: str, config_dir: Path | None = None) -> Specification:

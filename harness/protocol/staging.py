@@ -1,4 +1,4 @@
-"""Several files that appear together: written into a hidden folder of the config directory, moved when all proved sound."""
+"""Several files that appear together: written into a hidden folder beside their places, moved when all proved sound."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _STAGE = ".harness-new-"
 
 
 @contextlib.contextmanager
-def staged(config_dir: Path) -> Iterator[Path]:
-    """An empty hidden folder of ``config_dir``, which is made if need be; one writer at a time, another waits.
+def staged(folder: Path) -> Iterator[Path]:
+    """An empty hidden folder of ``folder``, a config directory say, which is made if need be; one writer at a time, another waits.
 
-    The folder is gone afterwards, with whatever was not moved out of it; so are those of writers that were killed.
+    It is gone afterwards, with whatever was not moved out of it; so are those of writers that were killed.
 
     Raises ProtocolError where the disk refuses.
     """
     try:
-        config_dir.mkdir(parents=True, exist_ok=True)
-        with _alone(config_dir):
-            for litter in config_dir.glob(f"{_STAGE}*"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            for litter in folder.glob(f"{_STAGE}*"):
                 shutil.rmtree(litter, ignore_errors=True)
-            stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=config_dir))
+            stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=folder))
             try:
                 yield stage
             finally:
                 shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
-        raise ProtocolError(f"{error.filename or config_dir} cannot be written: {error.strerror or error}.") from error
+        raise ProtocolError(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from harness.data.card import Counted, card
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR
 from harness.protocol import specifications
+from harness.protocol.compose import load_challenge
 
 PLAIN: dict[str, Any] = {
     "name": "visits",
@@ -109,3 +110,19 @@ def test_an_own_one_comes_before_a_shipped_one_and_none_is_said(tmp_path: Path) 
     (tmp_path / "dataset" / "plain.yaml").write_text("name: digits\n")
     with pytest.raises(ProtocolError, match="has no specification"):
         specifications.load("plain", tmp_path)
+
+
+def test_a_broken_one_is_said_before_anything_is_run(tmp_path: Path) -> None:
+    for group, text in (
+        ("dataset", "name: digits\n"),
+        ("challenge", "defaults: [debugging_digits, {override /dataset: visits}]\ntitle: Ours\n"),
+    ):
+        (tmp_path / group).mkdir()
+        (tmp_path / group / "visits.yaml").write_text(text)
+    written(tmp_path, PLAIN)
+    found = load_challenge("visits", config_dir=tmp_path).specification
+    assert found is not None
+    assert found.title == "Visits to four wards"
+    written(tmp_path, PLAIN | {"license": "free for all"})
+    with pytest.raises(ProtocolError, match="no SPDX expression"):
+        load_challenge("visits", config_dir=tmp_path)

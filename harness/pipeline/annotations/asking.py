@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +20,16 @@ from harness.data.own import sheet
 from harness.data.own.images import Images
 from harness.data.own.settings import OwnSettings
 from harness.data.own.table import Table
+from harness.data.specification import ClassGuide, Label
 from harness.errors import ProtocolError
 from harness.paths import permit
 from harness.pipeline.annotations.label_studio import CONTROL, ITEM
 from harness.pipeline.annotations.ranking import By, rank
 from harness.pipeline.annotations.rows import SOURCE
-from harness.protocol import source
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
-from harness.tracking.files import TEMPORARY, disk_errors, json_bytes
+from harness.protocol.staging import staged
+from harness.tracking.files import json_bytes
 
 _FLAT: dict[str, tuple[int, ...]] = {"digits": (8, 8)}  # data sets whose columns are pixels
 _TAGS = {"text": "Text", "image": "Image", "row": "Table"}
@@ -71,22 +70,18 @@ def ask(name: str, out: Path, *, n: int = 100, by: By = "margin", config_dir: Pa
         }
         for i, (item, content, p) in enumerate(zip(ids.tolist(), shown, asked.proba, strict=True))
     ]
-    spec = _specification(challenge, config_dir)
     contents = {
         "tasks.json": json_bytes(tasks),
         "label_config.xml": label_config(dataset.class_names, field).encode(),
-        "guide.md": _guide(challenge, dataset, spec, len(tasks), by).encode(),
+        "guide.md": _guide(challenge, dataset, len(tasks), by).encode(),
     }
-    with disk_errors(f"write {out}"):
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{out.name}-", dir=out.absolute().parent))
-        try:
-            for file, content in contents.items():
-                (building / file).write_bytes(content)
-            permit(building, 0o777)
-            building.rename(out)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+    with staged(out.absolute().parent) as stage:
+        building = stage / "project"
+        building.mkdir()
+        for file, content in contents.items():
+            (building / file).write_bytes(content)
+        permit(building, 0o777)
+        building.rename(out)
     return Project(tuple(out / file for file in contents), len(tasks), asked.labelled, asked.rule)
 
 
@@ -147,38 +142,19 @@ def _address(content: bytes, suffix: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _specification(challenge: Challenge, config_dir: Path | None) -> Mapping[str, Any]:
-    """The part ``label`` of ``spec/NAME.yaml`` of the data set, or of the challenge; empty where there is none."""
-    if config_dir is None:
-        return {}
-    choice = source.read(challenge.name, config_dir).groups["dataset"]
-    for name in (choice, challenge.name):
-        if (path := config_dir / "spec" / f"{name}.yaml").is_file():
-            label = source.load(path).get("label")
-            return label if isinstance(label, dict) else {}
-    return {}
-
-
-def _guide(challenge: Challenge, dataset: Dataset, spec: Mapping[str, Any], tasks: int, by: By) -> str:
+def _guide(challenge: Challenge, dataset: Dataset, tasks: int, by: By) -> str:
+    """What annotators read: the guide of the specification, where there is one, and every class with what it means."""
+    label = challenge.specification.label if challenge.specification else Label()
     lines = [f"# {challenge.title}", "", f"{tasks} rows, in the order in which their labels help most ({by}).", ""]
-    lines += [str(spec["guide"]).strip(), ""] if spec.get("guide") else []
+    lines += [label.guide, ""] if label.guide else []
     lines += ["Choose one label for every row:", ""]
-    said = spec.get("classes") if isinstance(spec.get("classes"), dict) else {}
     for name in dataset.class_names:
-        lines += _about(name, said.get(name) if said else None)
+        said = label.classes.get(name, ClassGuide())
+        lines += [f"- **{name}**: {said.means}" if said.means else f"- **{name}**"]
+        lines += [f"  - edge case: {each}" for each in said.edge_cases]
+        lines += [f"  - example: {each}" for each in said.examples]
     lines += [
         "", "The label that is shown first is a model's guess, and of these rows the model is least sure: it is no advice.",
         "Where no label fits or you cannot tell, skip the row.", "",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def _about(name: str, said: object) -> list[str]:
-    """A class in the guide: a sentence, or what it means, its edge cases and examples."""
-    if isinstance(said, dict):
-        means = f": {said['means']}" if said.get("means") else ""
-        further = {"edge_cases": "edge case", "examples": "example"}
-        return [f"- **{name}**{means}"] + [
-            f"  - {word}: {each}" for key, word in further.items() for each in said.get(key) or ()
-        ]
-    return [f"- **{name}**: {said}" if isinstance(said, str) and said else f"- **{name}**"]

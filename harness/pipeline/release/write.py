@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,10 +24,11 @@ from harness.pipeline.release.fit import unused_classes
 from harness.pipeline.release.gather import gather
 from harness.pipeline.release.material import ANNOTATIONS, ROWS, VOTE, Material, arrays, fields
 from harness.pipeline.release.tabular import Format
+from harness.protocol.staging import staged
 
-_STAGE = ".harness-release-"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the time of every file in an archive: the clock is no part of a release
 _MOST_FINDINGS = 5
+_WIDE = 100  # columns: readers of Croissant take time that grows with their square
 
 
 @dataclass(frozen=True)
@@ -79,46 +76,21 @@ def release(
         )
     material = gathered.material
     form = form or ("parquet" if len(material.columns) > _WIDE else "csv")
-    try:
-        with _staged(out) as stage:
-            contents = _write(material, form, stage / "folder")
-            size, count = _measured(stage / "folder")
-            if archive:
-                pack(stage / "folder", stage / "archive")
-                _move(stage / "archive", _archive(out))
-            permit(stage / "folder", 0o777)
-            _move(stage / "folder", out)
-    except OSError as error:
-        raise ProtocolError(f"{error.filename or out} cannot be written: {error.strerror or error}.") from error
+    with staged(out.absolute().parent) as stage:
+        contents = _write(material, form, stage / "folder")
+        size, count = _measured(stage / "folder")
+        if archive:
+            pack(stage / "folder", stage / "archive")
+            _move(stage / "archive", _archive(out))
+        permit(stage / "folder", 0o777)
+        _move(stage / "folder", out)
     made = _archive(out) if archive else None
     spec = material.spec
     return Released(spec.name, spec.version, material.rows, out, made, count, size, tuple(_remarks(contents)))
 
 
-_WIDE = 100  # columns: readers of Croissant take time that grows with their square
-
-
 def _archive(out: Path) -> Path:
     return out.with_name(f"{out.name}.zip")
-
-
-@contextlib.contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """A hidden folder beside ``out``; one release at a time in a directory, and none finds what a killed one left."""
-    parent = out.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for litter in parent.glob(f"{_STAGE}*"):
-            shutil.rmtree(litter, ignore_errors=True)
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=parent))
-        try:
-            yield stage
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-    finally:
-        os.close(descriptor)
 
 
 def _move(staged: Path, place: Path) -> None:

@@ -36,13 +36,16 @@ def found(made: Round, runs_dir: Path, take: Mapping[str, str], uri: str | None 
 
     Raises
     ------
-    ProtocolError: no runs of any of them, an unknown kind, a run that is not on that board.
+    ProtocolError: no runs of any of them, an unknown kind, a run that is not on that board, rows or votes that were edited.
     BoardRefused: something was edited.
     """
     if odd := sorted(set(take) - set(made.challenges)):
         raise ProtocolError(f"A round has no {odd[0]!r:.40}.", f"Its challenges: {', '.join(made.challenges)}.")
     if not Path(runs_dir).is_dir():
         raise ProtocolError(f"There is no runs directory {runs_dir}.", "--runs-dir names another one.")
+    load_challenge(
+        made.challenges["find"], config_dir=made.root
+    ).load_dataset()  # refuses rows and votes that were edited
     answers = {}
     for kind, name in made.challenges.items():
         challenge = load_challenge(name, config_dir=made.root)

@@ -92,6 +92,7 @@ def test_a_project_as_label_studio_takes_it(documents: Path, capsys: pytest.Capt
     Path("conf/spec/notes.yaml").write_text(
         "name: notes\nlabel:\n  guide: Choose what the note is about.\n  classes:\n    <cats>: A pet.\n"
         "    bread & butter: {means: Food., edge_cases: [Butter alone is food.], examples: [a loaf]}\n"
+        "versions: [{version: 1.0.0}]\n"
     )
     assert export("ask", "--out", "project", "--n", "20", "--config-dir", "conf", "--json") == 0
     facts = json.loads(capsys.readouterr().out)

@@ -21,7 +21,7 @@ from harness.cli import main
 from harness.errors import ProtocolError
 from harness.pipeline.rounds import state
 from harness.pipeline.rounds.state import Settings
-from harness.pipeline.rounds.turn import new, next_round
+from harness.pipeline.rounds.turn import ask, new, next_round
 from harness.protocol import specifications
 from harness.protocol.compose import load_challenge
 from tests.pipeline.rounds import stream
@@ -192,6 +192,18 @@ def test_the_rows_people_look_at(wheel: Path, capsys: pytest.CaptureFixture[str]
     assert main(["round", "ask", "stream", *where, "--take", "sell=nobody"]) == 2
     assert main(["round", "table", "stream_r2_buy", *where[:2], "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+@pytest.mark.parametrize("file", ["rows.csv", "votes.csv"])
+def test_rows_and_votes_that_were_edited_turn_no_wheel(wheel: Path, file: str) -> None:
+    path = wheel / "conf/rounds/stream/3" / file
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b",7,", b",1,", 1) if file == "rows.csv" else before.replace(b",7\n", b",1\n", 1))
+    try:
+        with pytest.raises(ProtocolError, match="is not the pinned data"):
+            ask("stream", wheel / "conf", wheel / "runs", {})
+    finally:
+        path.write_bytes(before)
 
 
 def test_killed_in_the_middle_and_done_again(wheel: Path) -> None:
