@@ -38,6 +38,7 @@ from harness.models.language import (
     LanguageSettings,
     TextBatch,
 )
+from harness.models.nets import mixed_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,7 +159,7 @@ def train(settings: TransformerLmSettings, documents: Texts, weights: FloatArray
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(update, settings.updates)
         window = backend.put(stream[(starts[update][:, None] + reach) % len(stream)], "int64")
-        with torch.autocast(backend.device, torch.bfloat16, enabled=backend.device != "cpu"):
+        with torch.autocast(backend.device, torch.bfloat16, enabled=mixed_precision(backend)):
             scores = logits(window[:, :-1], p, settings)
         loss = cross_entropy(scores.float().flatten(0, 1), window[:, 1:].flatten())
         optimizer.zero_grad()
@@ -195,7 +196,7 @@ def score(settings: TransformerLmSettings, parameters: Parameters, documents: Te
         reach = np.arange((end - first)[part].max() + 1)
         places = bounds[document[part], None] + first[part, None] + reach
         window = backend.put(stream[np.minimum(places, len(stream) - 1)], "int64")
-        with torch.no_grad(), torch.autocast(backend.device, torch.bfloat16, enabled=backend.device != "cpu"):
+        with torch.no_grad(), torch.autocast(backend.device, torch.bfloat16, enabled=mixed_precision(backend)):
             scores = logits(window[:, :-1], p, settings)
         said = scores.float().log_softmax(-1).gather(2, window[:, 1:, None])[..., 0]
         symbol = first[part, None] + reach[:-1]
@@ -256,4 +257,4 @@ class FittedTransformers(FittedLanguageModels):
 
         with torch_threads(1):
             bits = dict(zip(different, backend.map(work, list(different.values())), strict=True))
-        return np.stack([bits[id(p)] for p in self.parameters])
+        return np.array([bits[id(p)] for p in self.parameters]).reshape(self.size, len(documents))
