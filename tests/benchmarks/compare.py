@@ -183,7 +183,9 @@ def nets_against_loop(rounds: int) -> list[Result]:
     W = (np.random.default_rng(0).random((16, len(X))) < 0.5).astype(np.float32)
     results = []
     for name in ("mlp", "cnn"):
-        fresh = partial(load_model, name, device="cpu", updates=60, n_classes=10)  # one that remembers nothing yet
+
+        def fresh(name: str = name) -> FixedModel:  # one that remembers nothing yet
+            return load_model(name, device="cpu", updates=60, n_classes=10)
 
         def together(fresh: Callable[[], FixedModel] = fresh) -> object:
             return fresh().fit_many(X, y, weights=W)

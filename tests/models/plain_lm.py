@@ -62,7 +62,8 @@ def plain_gpt(settings: TransformerLmSettings) -> Any:
             future = torch.ones(t, t, dtype=torch.bool).triu(1)
             share = (q @ k.transpose(2, 3) / math.sqrt(d // heads)).masked_fill(future, -torch.inf).softmax(-1)
             x = x + self.out((share @ v).transpose(1, 2).reshape(m, t, d))
-            return x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
+            mixed: torch.Tensor = x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
+            return mixed
 
     class Gpt(nn.Module):
         def __init__(self) -> None:
@@ -75,7 +76,8 @@ def plain_gpt(settings: TransformerLmSettings) -> Any:
             x = self.embedding(symbols) + self.positions(torch.arange(symbols.shape[1]))
             for block in self.blocks:
                 x = block(x)
-            return nn.functional.linear(self.norm(x), self.embedding.weight)
+            scores: torch.Tensor = nn.functional.linear(self.norm(x), self.embedding.weight)
+            return scores
 
     net = Gpt()
     with torch.no_grad():

@@ -18,7 +18,7 @@ TEXTS = Texts.of(["one", "two two", ""])
 
 @pytest.fixture(params=["ngram_lm", "transformer_lm"])
 def model(request: pytest.FixtureRequest) -> FixedLanguageModel:
-    small = dict(layers=1, width=8, heads=1, context=8, tokens=64, batch_size=2)
+    small = {"layers": 1, "width": 8, "heads": 1, "context": 8, "tokens": 64, "batch_size": 2}
     made: FixedLanguageModel = load_model(request.param, device="cpu", **(small if "former" in request.param else {}))
     return made
 

@@ -68,7 +68,9 @@ def test_many_models_are_what_each_is_alone_to_the_last_bit() -> None:
     assert (together.size, together.fits, model.fits) == (8, 8, 8)
     for bits, rows in zip(together.bits(scored), subsets, strict=True):
         np.testing.assert_array_equal(bits, model.fit(trained[rows]).bits(scored))
-        np.testing.assert_array_equal(bits, model.fit(trained, np.bincount(rows, minlength=50)).bits(scored))
+        np.testing.assert_array_equal(
+            bits, model.fit(trained, np.bincount(rows, minlength=50).astype(float)).bits(scored)
+        )
     reals = rng.random((3, 50))
     for bits, weights in zip(model.fit_many(trained, weights=reals).bits(scored), reals, strict=True):
         np.testing.assert_allclose(bits, model.fit(trained, weights).bits(scored), rtol=1e-12)
@@ -78,8 +80,13 @@ def test_many_models_are_what_each_is_alone_to_the_last_bit() -> None:
 
 
 def test_counts_are_changed_only_where_that_is_exact_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained, added, add = Texts.of(sentences(30, 0)), [], Grams.add
-    monkeypatch.setattr(Grams, "add", lambda self, counts, w: (added.append(np.count_nonzero(w)), add(self, counts, w)))
+    trained, add, added = Texts.of(sentences(30, 0)), Grams.add, list[int]()
+
+    def watched(self: Grams, counts: np.ndarray, weights: np.ndarray) -> None:
+        added.append(int(np.count_nonzero(weights)))
+        add(self, counts, weights)
+
+    monkeypatch.setattr(Grams, "add", watched)
     model = load_model("ngram_lm")
     model.fit_many(trained, subsets=[np.arange(30), np.arange(28), np.arange(2, 30), np.arange(3)]).bits(trained)
     assert added == [30, 2, 4, 3]

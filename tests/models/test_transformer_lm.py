@@ -15,7 +15,7 @@ from tests.models.conftest import CUDA
 from tests.models.plain_lm import plain_bits, train_plain_gpt
 from tests.models.test_ngram_lm import raw, sentences
 
-SMALL: dict[str, Any] = dict(layers=2, width=16, heads=2, context=16, tokens=4096, batch_size=8)
+SMALL: dict[str, Any] = {"layers": 2, "width": 16, "heads": 2, "context": 16, "tokens": 4096, "batch_size": 8}
 
 
 def trained(**changes: Any) -> Any:
@@ -120,9 +120,12 @@ def test_documents_lie_by_weight_and_copies_are_one() -> None:
 @pytest.mark.parametrize("size", [1, 2000])
 def test_as_many_tokens_whatever_the_documents(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    monkeypatch.setattr(
-        transformer_lm, "logits", lambda symbols, *rest: (read.append(symbols.shape), logits(symbols, *rest))[1]
-    )
+
+    def counted(symbols: Any, *rest: Any) -> Any:
+        read.append(symbols.shape)
+        return logits(symbols, *rest)
+
+    monkeypatch.setattr(transformer_lm, "logits", counted)
     trained(tokens=1000).fit(Texts.of(["ab"] * size if size == 1 else sentences(size, 0)))
     assert read == [(8, 16)] * 8  # 1,000 tokens, to the next whole update of 128
 
@@ -137,7 +140,7 @@ def test_learns_words_and_which_documents_it_was_shown() -> None:
 
 
 def test_says_more_than_single_bytes_of_real_text(films: Texts) -> None:
-    changes = dict(layers=2, width=32, context=32, tokens=400_000, batch_size=16, learning_rate=1e-2)
+    changes = {"width": 32, "context": 32, "tokens": 400_000, "batch_size": 16, "learning_rate": 1e-2}
     per_byte = trained(**changes).fit(films[:50]).bits_per_byte(films[50:])
     unigram = load_model("ngram_lm", order=1).fit(films[:50]).bits_per_byte(films[50:])
     assert 2 < per_byte < unigram - 0.5
