@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.api import Texts
-from harness.models import grams, load_model
+from harness.models import grams, load_model, ngram_lm
 from harness.models.grams import Grams
 from harness.models.language import SYMBOLS
 from harness.models.ngram_lm import FittedNgrams, _probabilities, _seen
@@ -115,6 +115,7 @@ def test_pieces_of_any_size_count_the_same(piece: int, monkeypatch: pytest.Monke
     usual = load_model("ngram_lm").fit_many(trained, subsets=subsets).bits(scored)
     alone = load_model("ngram_lm").fit(trained).bits(scored)
     monkeypatch.setattr(grams, "PIECE", piece)
+    monkeypatch.setattr(ngram_lm, "SCORED_AT_ONCE", piece)
     fitted = load_model("ngram_lm").fit_many(trained, subsets=subsets)
     np.testing.assert_allclose(fitted.bits(scored), usual, rtol=1e-12)
     np.testing.assert_allclose(load_model("ngram_lm").fit(trained).bits(scored), alone, rtol=1e-12)
