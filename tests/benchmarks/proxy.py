@@ -97,7 +97,8 @@ def scores(name: str, settings: dict[str, Any], made: Pool, chosen: dict[str, In
     size = np.diff(made.hidden.offsets)
     own = [made.hidden_domain == d for d in range(len(DOMAINS))]
     per_domain: np.ndarray = np.stack([bits[:, rows].sum(axis=1) / size[rows].sum() for rows in own])
-    return per_domain.mean(axis=0)
+    mean: np.ndarray = per_domain.mean(axis=0)
+    return mean
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:

@@ -49,6 +49,14 @@ def plain_gpt(settings: TransformerLmSettings) -> Any:
 
     d, heads = settings.width, settings.heads
 
+    def by_place(x: torch.Tensor) -> torch.Tensor:
+        """Pairs of coordinates as complex numbers, turned by their place."""
+        half = x.shape[-1] // 2
+        pairs = torch.complex(x[..., :half], x[..., half:])
+        angle = torch.outer(torch.arange(x.shape[-2]), 1 / 10_000 ** (torch.arange(half) / half))
+        turned = pairs * torch.polar(torch.ones(angle.shape), angle)
+        return torch.cat([turned.real, turned.imag], -1)
+
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -59,6 +67,7 @@ def plain_gpt(settings: TransformerLmSettings) -> Any:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             m, t, _ = x.shape
             q, k, v = self.qkv(self.norm1(x)).view(m, t, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
+            q, k = by_place(q), by_place(k)
             future = torch.ones(t, t, dtype=torch.bool).triu(1)
             share = (q @ k.transpose(2, 3) / math.sqrt(d // heads)).masked_fill(future, -torch.inf).softmax(-1)
             x = x + self.out((share @ v).transpose(1, 2).reshape(m, t, d))
@@ -68,12 +77,12 @@ def plain_gpt(settings: TransformerLmSettings) -> Any:
     class Gpt(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embedding, self.positions = nn.Embedding(257, d), nn.Embedding(settings.context, d)
+            self.embedding = nn.Embedding(257, d)
             self.blocks = nn.ModuleList(Block() for _ in range(settings.layers))
             self.norm = nn.LayerNorm(d, bias=False)
 
         def forward(self, symbols: torch.Tensor) -> torch.Tensor:
-            x = self.embedding(symbols) + self.positions(torch.arange(symbols.shape[1]))
+            x = self.embedding(symbols)
             for block in self.blocks:
                 x = block(x)
             scores: torch.Tensor = nn.functional.linear(self.norm(x), self.embedding.weight)
