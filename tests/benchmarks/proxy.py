@@ -33,12 +33,11 @@ DOMAINS = {
 }
 PART = 2_000  # bytes of a document
 POOL, HIDDEN, BUDGET = 300_000, 10_000, 150_000  # bytes of a domain, of its hidden documents, of a set
-SHARED: dict[str, Any] = {"tokens": 262_144}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "ngram_lm": ("ngram_lm", {}),
     "ngram_lm, order 3": ("ngram_lm", {"order": 3}),
-    "transformer_lm, 0.07M": ("transformer_lm", SHARED | {"layers": 2, "width": 48}),
-    "transformer_lm, 0.34M": ("transformer_lm", SHARED | {"layers": 2, "width": 112}),
+    "transformer_lm, 0.07M": ("transformer_lm", {"layers": 2, "width": 48}),
+    "transformer_lm, 0.34M": ("transformer_lm", {"layers": 2, "width": 112}),
 }
 
 
@@ -113,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     beside = Path(__file__).parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or beside))
+    parser.add_argument("--tokens", type=int, default=262_144, help="a transformer is trained on")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
@@ -121,7 +121,8 @@ def main() -> None:
     found = {}
     for label, (name, settings) in MODELS.items():
         began = time.process_time()
-        found[label] = scores(name, settings, made, chosen)
+        budget = {"tokens": options.tokens} if name == "transformer_lm" else {}
+        found[label] = scores(name, settings | budget, made, chosen)
         print(f"{label}: {len(chosen)} sets in {time.process_time() - began:.0f} CPU s", flush=True)
     print(f"\n| set | {' | '.join(found)} |\n|---|{'---|' * len(found)}")
     for i, label in enumerate(chosen):
