@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.api import FloatArray, IntArray, Texts
 from harness.errors import ProtocolError
-from harness.models.base import ModelSettings, Unfitted
+from harness.models.base import LARGEST, ModelSettings, Unfitted
 
 BOUNDARY = 256  # the symbol before and after every document; 0 to 255 are bytes
 SYMBOLS = 257
@@ -187,8 +187,8 @@ def _weights(weights: Any, n: int) -> FloatArray:
     if given.dtype.kind not in "fiub":
         raise ProtocolError(f"weights must be numbers, got dtype {given.dtype}.")
     checked: FloatArray = given.astype(np.float64)
-    bad = ~(np.isfinite(checked) & (checked >= 0))
+    bad = ~((checked >= 0) & (checked <= LARGEST))
     if bad.any():
         b, i = np.argwhere(bad)[0]
-        raise ProtocolError(f"weights must be finite and >= 0, got {given[b, i]} for model {b}, document {i}.")
+        raise ProtocolError(f"weights must lie in 0 to {LARGEST:g}, got {given[b, i]} for model {b}, document {i}.")
     return checked

@@ -248,13 +248,13 @@ class TransformerLm(FixedLanguageModel):
         keys = [hashlib.blake2b(content.digest() + one.tobytes(), digest_size=16).digest() for one in weights]
         found, fresh = self._trained.split(keys, [b for b, one in enumerate(weights) if one.any()])
 
-        def work(key: bytes) -> Parameters:
-            return train(self.settings, batch.documents, weights[fresh[key]], self.backend())
+        def work(one: IntArray) -> None:
+            found[keys[one[0]]] = train(self.settings, batch.documents, weights[one[0]], self.backend())
 
         with torch_threads(1):
-            for key, parameters in zip(fresh, self.backend().map(work, list(fresh)), strict=True):
-                found[key] = parameters
-                self._trained.put(key, parameters, sum(value.nbytes for value in parameters.values()))
+            self.backend().map_halving(work, [np.array([b]) for b in fresh.values()])
+        for key in fresh:
+            self._trained.put(key, found[key], sum(value.nbytes for value in found[key].values()))
         return FittedTransformers(self, [found.get(key) for key in keys], len(fresh))
 
 

@@ -59,6 +59,7 @@ def test_documents_that_are_none(model: FixedLanguageModel, documents: Any, said
         ({"weights": [[1, 1, 1], [1, -1, 1]]}, "got -1 for model 1, document 1"),
         ({"weights": [[1, 1, float("nan")]]}, "got nan for model 0, document 2"),
         ({"weights": [[1, float("inf"), 1]]}, "got inf for model 0, document 1"),
+        ({"weights": [[1, 1e300, 1]]}, r"must lie in 0 to 1e\+18, got 1e\+300 for model 0, document 1"),
     ],
 )
 def test_subsets_and_weights_that_are_wrong(model: FixedLanguageModel, named: dict[str, Any], said: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.api import Texts
-from harness.errors import ProtocolError
+from harness.errors import HarnessError, ProtocolError
 from harness.models import load_model, transformer_lm
 from harness.models.transformer_lm import TransformerLmSettings, cuts, initial_parameters, laid_out, logits, windows
 from tests.models.conftest import CUDA
@@ -69,6 +69,17 @@ def test_requests_seen_before_are_not_trained_again() -> None:
     assert model.fit(documents[1:7]).fits == 1
     model.reset()
     assert model.fit(documents[:6]).fits == model.fits == 1
+
+
+def test_a_device_without_room_for_one_model_is_one_paragraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    import torch
+
+    monkeypatch.setattr(transformer_lm, "logits", full)
+    with pytest.raises(HarnessError, match="Memory of the cpu device ran out while training one model"):
+        trained().fit(Texts.of(["ab"]))
 
 
 def test_later_symbols_do_not_change_what_is_said_before_them() -> None:
