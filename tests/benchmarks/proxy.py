@@ -118,20 +118,25 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     made = pool(options.data, rng)
     chosen = sets(made, rng)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for label, (name, settings) in MODELS.items():
         began = time.process_time()
         budget = {"tokens": options.tokens} if name == "transformer_lm" else {}
         found[label] = scores(name, settings | budget, made, chosen)
-        print(f"{label}: {len(chosen)} sets in {time.process_time() - began:.0f} CPU s", flush=True)
+        print(f"\n{label}: {len(chosen)} sets in {time.process_time() - began:.0f} CPU s", flush=True)
+        compared(found, label, np.array([not name.startswith("pure") for name in chosen]))
     print(f"\n| set | {' | '.join(found)} |\n|---|{'---|' * len(found)}")
     for i, label in enumerate(chosen):
         print(f"| {label} | {' | '.join(f'{score[i]:.3f}' for score in found.values())} |")
-    mixed = np.array([not label.startswith("pure") for label in chosen])
-    print("\n| models | all sets: Spearman | pairs alike | mixed sets: Spearman | pairs alike |\n|---|---|---|---|---|")
-    for a, b in itertools.combinations(found, 2):
-        figures = [*agreement(found[a], found[b]), *agreement(found[a][mixed], found[b][mixed])]
-        print(f"| {a} and {b} | {' | '.join(f'{figure:.2f}' for figure in figures)} |")
+
+
+def compared(found: dict[str, np.ndarray], label: str, mixed: np.ndarray) -> None:
+    """The model ``label`` against all before it: of all sets, then of ``mixed`` ones."""
+    print("| models | all sets: Spearman | pairs alike | mixed sets: Spearman | pairs alike |\n|---|---|---|---|---|")
+    for other, score in found.items():
+        if other != label:
+            figures = [*agreement(score, found[label]), *agreement(score[mixed], found[label][mixed])]
+            print(f"| {other} and {label} | {' | '.join(f'{figure:.2f}' for figure in figures)} |", flush=True)
 
 
 if __name__ == "__main__":
