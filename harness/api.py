@@ -106,6 +106,37 @@ class Texts(Sequence[str]):
         return type(self)(np.concatenate([np.empty(0, np.uint8), *parts]), offsets)
 
 
+class FittedLanguage(Protocol):
+    """B fitted language models (B = 1 after ``fit``)."""
+
+    def bits(self, documents: Texts) -> FloatArray:
+        """What each whole document costs, in bits, its end included: float64 [B, n] after ``fit_many``, [n] after ``fit``."""
+        ...
+
+    def bits_per_byte(self, documents: Texts) -> Any:
+        """All bits over all bytes: float64 [B] after ``fit_many``, a float after ``fit``."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """The fixed model of a challenge on text, unfitted; every call trains from scratch with the pinned settings."""
+
+    @property
+    def settings(self) -> Any:
+        """The pinned settings, read-only: ``settings.name``, and what that model takes, e.g. ``settings.order`` of ngram_lm."""
+        ...
+
+    def fit(self, documents: Texts, weights: FloatArray | None = None) -> FittedLanguage:
+        """One model of n documents, ``weights`` [n] >= 0 (default: ones)."""
+        ...
+
+    def fit_many(
+        self, documents: Texts, *, subsets: list[IntArray] | None = None, weights: FloatArray | None = None
+    ) -> FittedLanguage:
+        """B models of the same documents: B index arrays ``subsets`` (twice named counts twice), or ``weights`` [B, n]."""
+        ...
+
+
 @dataclass(frozen=True)
 class Task:
     """What every task has. A kind of task is a class derived from this one: its fields are what an algorithm sees.

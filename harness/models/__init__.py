@@ -1,27 +1,32 @@
 """The fixed models: one factory, settings validated without loading torch, a version for fingerprints.
 
-``load_model("logistic", C=1.0)`` gives an object that fulfils :class:`harness.api.Model`. Adding a model is one
-file beside this one (a :class:`~harness.models.base.ModelSettings` subclass), its line in ``_REGISTRY`` and one
-``conf/model/<name>.yaml``.
+``load_model("logistic", C=1.0)`` gives an object that fulfils :class:`harness.api.Model`, ``load_model("ngram_lm")`` one
+that fulfils :class:`harness.api.LanguageModel`. Adding a model is one file beside this one (a subclass of
+:class:`~harness.models.base.ModelSettings`, or of ``LanguageSettings`` in language.py), its line in ``_REGISTRY`` and
+one ``conf/model/<name>.yaml``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from harness.errors import ProtocolError
 from harness.models.base import FittedModels, FixedModel, ModelSettings
+from harness.models.language import FittedLanguageModels, FixedLanguageModel
 from harness.registry import Registry, settings_of
 
 __all__ = [
+    "FittedLanguageModels",
     "FittedModels",
+    "FixedLanguageModel",
     "FixedModel",
     "ModelSettings",
     "load_model",
     "model_names",
     "model_settings",
     "model_version",
+    "settings_class",
 ]
 
 _REGISTRY: Registry[ModelSettings] = Registry(
@@ -34,6 +39,7 @@ _REGISTRY: Registry[ModelSettings] = Registry(
         "logistic": "harness.models.logistic:LogisticSettings",
         "logistic_sgd": "harness.models.nets:LogisticSgdSettings",
         "mlp": "harness.models.nets:MlpSettings",
+        "ngram_lm": "harness.models.ngram_lm:NgramLmSettings",
         "svc_logistic_vote": "harness.models.vote:VoteSettings",
     },
 )
@@ -65,14 +71,25 @@ def model_version(name: str) -> int:
     return settings_class(name).version
 
 
-def load_model(name: str, *, device: str = "auto", n_classes: int | None = None, **params: Any) -> FixedModel:
-    """The fixed model ``name``, unfitted.
+@overload
+def load_model(
+    name: Literal["ngram_lm", "transformer_lm"], *, device: str = "auto", n_classes: int | None = None, **params: Any
+) -> FixedLanguageModel: ...
+
+
+@overload
+def load_model(name: str, *, device: str = "auto", n_classes: int | None = None, **params: Any) -> FixedModel: ...
+
+
+def load_model(name: str, *, device: str = "auto", n_classes: int | None = None, **params: Any) -> Any:
+    """The fixed model ``name``, unfitted: a classifier, or a language model (``ngram_lm``, ``transformer_lm``).
 
     Parameters
     ----------
     name: one of :func:`model_names`.
     device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
     n_classes: C, number of classes; None infers the largest label + 1 at every call of fit.
+        Language models have no classes and ignore it.
     params: the model's settings, e.g. ``C=1.0``.
 
     Raises

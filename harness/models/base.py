@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,12 @@ class ModelSettings(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
     version: ClassVar[int] = 1  # raise it whenever an answer could change
+    learns: ClassVar[Literal["rows", "documents"]] = "rows"  # from rows with labels, or from documents
     name: str
 
     @abstractmethod
-    def build(self, *, device: str, n_classes: int | None) -> FixedModel:
-        """The model with these settings, unfitted."""
+    def build(self, *, device: str, n_classes: int | None) -> Any:
+        """The model with these settings, unfitted: a :class:`FixedModel`, or what else ``learns`` says."""
 
 
 @dataclass(frozen=True)
@@ -141,25 +142,19 @@ def count_fits(trained: int) -> None:
         count.fits += trained
 
 
-class FixedModel(ABC):
-    """A fixed model, unfitted; implements :class:`harness.api.Model`.
+class Unfitted:
+    """What is pinned of any fixed model, and how often it was trained.
 
     Attributes
     ----------
     settings: the pinned settings.
-    n_classes: C, or None to infer the largest label + 1 at every call.
     fits: trainings carried out by this object so far, or since ``reset``.
     """
 
-    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+    def __init__(self, settings: ModelSettings, *, device: str = "auto") -> None:
         self.settings = settings
         self.requested_device = device
-        self.n_classes = n_classes
         self.fits = 0
-
-    @abstractmethod
-    def _fit(self, batch: Batch) -> FittedModels:
-        """Train all models of a checked batch."""
 
     def reset(self) -> None:
         """As new: no answers kept from earlier calls, no fits counted.
@@ -168,6 +163,28 @@ class FixedModel(ABC):
         bits whatever went before begins with this.
         """
         self.fits = 0
+
+    def _count(self, trained: int) -> None:
+        """So many models were trained just now."""
+        self.fits += trained
+        count_fits(trained)
+
+
+class FixedModel(Unfitted, ABC):
+    """A fixed classifier, unfitted; implements :class:`harness.api.Model`.
+
+    Attributes
+    ----------
+    n_classes: C, or None to infer the largest label + 1 at every call.
+    """
+
+    def __init__(self, settings: ModelSettings, *, device: str = "auto", n_classes: int | None = None) -> None:
+        super().__init__(settings, device=device)
+        self.n_classes = n_classes
+
+    @abstractmethod
+    def _fit(self, batch: Batch) -> FittedModels:
+        """Train all models of a checked batch."""
 
     def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> FittedModels:
         """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones).
@@ -207,8 +224,7 @@ class FixedModel(ABC):
     def _run(self, batch: Batch, single: bool) -> FittedModels:
         fitted = self._fit(batch)
         fitted.single = single
-        self.fits += fitted.fits
-        count_fits(fitted.fits)
+        self._count(fitted.fits)
         return fitted
 
 

@@ -40,6 +40,7 @@ Homes = Mapping[str, Path | None]
 NOWHERE: Homes = {}
 USUAL = {"draws": 1, "packages": "none", "counts": "last", "phases": None, "quota": None, "logs": "kept"}
 # settings that are left out where so: older challenges keep their fingerprints
+_LEARNS = {"rows": "rows with labels", "documents": "documents alone"}
 _COSMETIC = ("title", "description", "baseline", "counts", "quota", "logs")  # cannot change a score
 
 
@@ -217,6 +218,13 @@ def validated(raw: Mapping[str, Any], homes: Homes = NOWHERE) -> tuple[Challenge
             problems += registry.problems(error, group)
         except BenchmarkError as error:
             problems.append(str(error).rstrip("."))
+    if {"track", "model"} <= parts.keys():
+        wanted, model = parts["track"].track_type.learns, parts["model"]
+        if model.learns != wanted:
+            problems.append(
+                f"model.name: {model.name} learns from {_LEARNS[model.learns]}, and the protocol {raw['track']['name']} "
+                f"trains its model on {_LEARNS[wanted]}"
+            )
     try:
         challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
     except ValidationError as error:

@@ -107,6 +107,7 @@ class Track(ABC, Generic[S, K]):
     scorer_version: ClassVar[int] = 1  # raise it whenever a score could change: part of the fingerprint
     curve_axes: ClassVar[tuple[str, str]] = ("", "")  # labels of Score.curve
     settings_class: ClassVar[type[Settings]]
+    learns: ClassVar[Literal["rows", "documents"]] = "rows"  # what its fixed model is trained on
     rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `dialogue`
     tie_break: ClassVar[str] = ""  # the secondary metric, higher is better, that orders rows of the very same score
     score_alone: ClassVar[bool] = False  # an older board's own rule: its score ranks, however little it is sure of

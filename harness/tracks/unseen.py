@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from harness.api import FloatArray, IntArray, Model
 from harness.data.base import Dataset
-from harness.models import load_model, model_names
+from harness.models import load_model, model_names, settings_class
 
 FIXED = "fixed"  # in a list of models: the challenge's own
 
@@ -18,6 +18,8 @@ FIXED = "fixed"  # in a list of models: the challenge's own
 def _known(name: str) -> str:
     if name != FIXED and name not in model_names():
         raise ValueError(f"there is no fixed model named {name!r}; known: {FIXED}, {', '.join(model_names())}")
+    if name != FIXED and settings_class(name).learns != "rows":
+        raise ValueError(f"the model {name!r} learns from documents; one that learns from rows is wanted")
     return name
 
 
