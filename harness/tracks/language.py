@@ -39,7 +39,7 @@ class LanguageKey:
 
     hidden: Texts  # [m] none of them blank
     domain: IntArray  # [m] target domain of each, 0..T-1
-    targets: tuple[str, ...]  # [T] their names
+    groups: tuple[str, ...]  # [T] what each is called beside the score; several may have one name
     kind: IntArray  # [n] what each document of the pool is: a target domain or a kind of dirt, -1 or 0 for neither
     dropped: int  # documents that the leak gate kept out of the pool
 
@@ -101,11 +101,14 @@ class LanguageTrack(Track[S, K]):
         for i in range(len(orders)):
             items = {"bits": bits[i, -1], "bytes": np.diff(key.hidden.offsets), "domain": key.domain}
             ones = np.ones((1, len(key.domain)))
-            curve = [(b, self.statistic({**items, "bits": cost}, ones)[0]) for b, cost in zip(steps, bits[i], strict=True)]
+            curve = [
+                (b, self.statistic({**items, "bits": cost}, ones)[0]) for b, cost in zip(steps, bits[i], strict=True)
+            ]
             secondary = {f"bits_per_byte_at_{b:.0f}": float(value) for b, value in curve[:-1]}
-            for t, name in enumerate(key.targets):
-                of = key.domain == t
-                secondary[f"bits_per_byte_{name}"] = float(bits[i, -1, of].sum() / items["bytes"][of].sum())
+            for name in dict.fromkeys(key.groups):
+                of = np.isin(key.domain, [t for t, group in enumerate(key.groups) if group == name])
+                group = {item: values[of] for item, values in items.items()}
+                secondary[f"bits_per_byte_{name}"] = float(self.statistic(group, np.ones((1, of.sum())))[0])
             trained = chosen[(i + 1) * len(steps) - 1]
             secondary["bytes"] = float(np.diff(texts.offsets)[trained].sum())
             secondary["documents"] = float(len(trained))
@@ -141,7 +144,8 @@ def documents_of(dataset: Dataset, names: Sequence[str] = ()) -> tuple[Texts, In
     unknown = [name for name in names if name not in dataset.class_names]
     if unknown:
         raise ProtocolError(
-            f"{dataset.name} has no domain {unknown[0]!r}; it has {', '.join(dataset.class_names)}.", "See track.domains."
+            f"{dataset.name} has no domain {unknown[0]!r}; it has {', '.join(dataset.class_names)}.",
+            "See track.domains.",
         )
     wanted = names or dataset.class_names
     return dataset.texts, np.array([dataset.class_names.index(name) for name in wanted], np.int64)
@@ -152,23 +156,23 @@ def written(texts: Texts, rows: IntArray) -> IntArray:
     return np.array([row for row in rows if texts.encoded(int(row)).strip()], np.int64)
 
 
-def hidden_rows(dataset: Dataset, texts: Texts, domain: int, sizes: Sequence[int], rng: np.random.Generator) -> list[IntArray]:
-    """Disjoint random rows of a domain, ``sizes`` of them. Raises ProtocolError where it has too few documents."""
+def of_domain(dataset: Dataset, texts: Texts, domain: int, least: int, rng: np.random.Generator) -> IntArray:
+    """Rows of a domain in random order, blank documents left out. Raises ProtocolError where they are fewer than ``least``."""
     rows = rng.permutation(written(texts, np.flatnonzero(dataset.y == domain)))
-    if len(rows) < sum(sizes):
+    if len(rows) < least:
         raise ProtocolError(
-            f"{dataset.name} has {len(rows)} documents of domain {dataset.class_names[domain]}, {sum(sizes)} are asked for.",
+            f"{dataset.name} has {len(rows)} documents of domain {dataset.class_names[domain]}, {least} are asked for.",
             "Lower track.test or track.samples, or choose other domains.",
         )
-    return np.split(rows[: sum(sizes)], np.cumsum(sizes)[:-1])
+    return rows
 
 
-def gated(texts: Texts, rows: IntArray, wanted: int, hidden: Texts, what: str) -> tuple[IntArray, int]:
-    """The first ``wanted`` of the rows whose documents are not blank and do not leak hidden ones; how many did.
+def gated(gate: LeakGate, texts: Texts, rows: IntArray, wanted: int, what: str) -> tuple[IntArray, int]:
+    """The first ``wanted`` of the rows whose documents are not blank and pass the gate; how many did not pass.
 
     Raises ProtocolError where fewer are left.
     """
-    gate, kept, dropped, start = LeakGate(hidden), np.empty(0, np.int64), 0, 0
+    kept, dropped, start = np.empty(0, np.int64), 0, 0
     while len(kept) < wanted and start < len(rows):
         stop = start + wanted - len(kept)
         part = written(texts, rows[start:stop])

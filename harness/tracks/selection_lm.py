@@ -17,8 +17,9 @@ from harness.tracks.language import (
     LanguageTrack,
     documents_of,
     gated,
-    hidden_rows,
+    of_domain,
 )
+from harness.tracks.leaks import LeakGate
 
 
 class SelectionLmSettings(LanguageSettings):
@@ -44,7 +45,8 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
     The targets are drawn from ``domains`` by the seed, all of these where there are as many. The task is that of Moore and
     Lewis (*Intelligent selection of language model training data*, ACL 2010) and of Xie et al. (*Data selection for language
     models via importance resampling*, NeurIPS 2023), with the model fixed; hidden domains without samples, as in DataComp-LM's
-    separate evaluation (Li et al., 2024), ask for more than the imitation of a sample.
+    separate evaluation (Li et al., 2024), ask for more than the imitation of a sample. Targets that a participant cannot know
+    are not named beside the score.
     """
 
     name = "selection_lm"
@@ -66,11 +68,16 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
         )
         place = np.full(data.n_classes, -1)
         place[targets] = np.arange(s.targets)
-        names = tuple(data.class_names[t] for t in targets)
-        return view, LanguageKey(texts[hidden], place[data.y[hidden]], names, place[data.y[pool]], dropped)
+        known = s.sampled == s.targets == len(documents_of(data, s.domains)[1])
+        groups = [
+            data.class_names[t] if known else "sampled" if i < s.sampled else "unsampled" for i, t in enumerate(targets)
+        ]
+        return view, LanguageKey(texts[hidden], place[data.y[hidden]], tuple(groups), place[data.y[pool]], dropped)
 
     def score(self, output: Arrays, view: View, key: LanguageKey, seed: int) -> Score:
-        return self._with_shares(self.scores([output["indices"]], view.texts["texts"], key)[0], output["indices"], view, key)
+        return self._with_shares(
+            self.scores([output["indices"]], view.texts["texts"], key)[0], output["indices"], view, key
+        )
 
     def reference(self, which: Reference, view: View, key: LanguageKey, seed: int) -> Score:
         """``random``: the mean over ``floor_draws`` random orders. ``skyline``: an oracle that takes documents of the target
@@ -81,14 +88,18 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
         rng = self.rng(seed, "oracle")
         order = in_turn(key.kind, rng)
         score = self.score({"indices": order}, view, key, seed)
-        return replace(score, curve=np.array([(b, score.value) for b in (*self.settings.budgets, self.settings.budget)]))
+        return replace(
+            score, curve=np.array([(b, score.value) for b in (*self.settings.budgets, self.settings.budget)])
+        )
 
     def _with_shares(self, score: Score, order: IntArray, view: View, key: LanguageKey) -> Score:
         trained = order[: int(score.metrics["documents"])]
         size = np.diff(view.texts["texts"].offsets)[trained].astype(np.float64)
-        shares = np.bincount(key.kind[trained] + 1, size, minlength=len(key.targets) + 1) / size.sum()
-        named = {f"share_{name}": float(share) for name, share in zip(key.targets, shares[1:], strict=True)}
-        return replace(score, metrics={**score.metrics, **named, "share_targets": float(shares[1:].sum())})
+        shares = np.bincount(key.kind[trained] + 1, size, minlength=len(key.groups) + 1)[1:] / size.sum()
+        named: dict[str, float] = {"share_targets": float(shares.sum())}
+        for name, share in zip(key.groups, shares, strict=True):
+            named[f"share_{name}"] = named.get(f"share_{name}", 0.0) + float(share)
+        return replace(score, metrics={**score.metrics, **named})
 
     def _parts(self, seed: int) -> tuple[IntArray, IntArray, IntArray, IntArray, int]:
         """Target domains, those with samples first; rows hidden, rows shown as samples, rows of the pool; leaks dropped."""
@@ -98,11 +109,13 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
             raise ProtocolError(f"{data.name} has {len(domains)} domains, {s.targets} targets are asked for.")
         rng = self.rng(seed, "split")
         targets = rng.permutation(domains)[: s.targets]
-        parts = [hidden_rows(data, texts, int(t), (s.test, s.samples), rng) for t in targets]
-        hidden = np.concatenate([tested for tested, _ in parts])
-        samples = np.concatenate([shown for _, shown in parts[: s.sampled]])
+        of = [of_domain(data, texts, int(t), s.test, rng) for t in targets]
+        hidden = np.concatenate([rows[: s.test] for rows in of])
+        gate = LeakGate(texts[hidden])
+        shown = [gated(gate, texts, rows[s.test :], s.samples, "the samples")[0] for rows in of[: s.sampled]]
+        samples = np.concatenate(shown)
         rest = rng.permutation(np.setdiff1d(np.arange(len(data.y)), np.concatenate([hidden, samples])))
-        pool, dropped = gated(texts, rest, s.pool, texts[hidden], "the pool")
+        pool, dropped = gated(gate, texts, rest, s.pool, "the pool")
         return targets, hidden, samples, pool, dropped
 
 

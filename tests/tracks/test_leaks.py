@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_none_of_a_thousand_honest_sets_is_refused(real_folder: Folder) -> None:
     documents = list(data.texts[pool])
     following: dict[str, list[str]] = {}
     tokens = " ".join(documents[:300]).split()
-    for a, b in zip(tokens, tokens[1:], strict=False):
+    for a, b in pairwise(tokens):
         following.setdefault(a, []).append(b)
     refused = 0
     for _ in range(1000):
