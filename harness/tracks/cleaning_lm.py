@@ -87,14 +87,15 @@ class CleaningLm(LanguageTrack[CleaningLmSettings, CleaningLmKey]):
 def what_is_dirt(kept: IntArray, kind: IntArray, origin: IntArray) -> IntArray:
     """The kind of dirt [k] of each document kept, 0 for none.
 
-    Of a document and its copies word for word, any one is as good as another: the first that is kept is clean, later
-    ones are copies. A near copy is dirt only beside its original or another copy of it, for a near copy alone bears its words.
+    Of a document and its copies any one is as good as another: the first that is kept is clean. A later one is an exact copy
+    if its very words were kept before, a near copy otherwise.
     """
     found = kind[kept].copy()
-    copies = np.isin(found, (text_dirt.CLEAN, text_dirt.EXACT, text_dirt.NEAR))
-    _, first = np.unique(origin[kept][copies], return_index=True)
-    again = np.ones(int(copies.sum()), bool)
-    again[first] = False
-    of = found[copies]
-    found[copies] = np.where(again, np.where(of == text_dirt.NEAR, text_dirt.NEAR, text_dirt.EXACT), text_dirt.CLEAN)
+    words = np.where(found == text_dirt.NEAR, -1 - kept, origin[kept])  # the same where documents are the same
+    copies = np.flatnonzero(np.isin(found, (text_dirt.CLEAN, text_dirt.EXACT, text_dirt.NEAR)))
+    repeated = np.setdiff1d(copies, copies[np.unique(words[copies], return_index=True)[1]])
+    first = copies[np.unique(origin[kept][copies], return_index=True)[1]]
+    found[copies] = text_dirt.NEAR
+    found[repeated] = text_dirt.EXACT
+    found[first] = text_dirt.CLEAN
     return found
