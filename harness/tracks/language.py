@@ -16,6 +16,8 @@ from harness.tracks import checks
 from harness.tracks.base import Arrays, Score, Settings, Track, View
 from harness.tracks.leaks import LeakGate
 
+LARGEST = 10_000_000  # bytes of a document
+
 
 class LanguageSettings(Settings):
     """Settings of all of them: see ``conf/track/selection_lm.yaml``."""
@@ -135,11 +137,19 @@ def within_budget(order: IntArray, texts: Texts, budget: int) -> IntArray:
 def documents_of(dataset: Dataset, names: Sequence[str] = ()) -> tuple[Texts, IntArray]:
     """The data set's documents, and the classes [k] of these names (of none: all).
 
-    Raises ProtocolError where the data are no text or a name is not among its classes.
+    Raises ProtocolError where the data are no text, a document is larger than ``LARGEST``, or a name is not among its classes.
     """
     if dataset.texts is None:
         raise ProtocolError(
             f"{dataset.name} has no documents; language models learn from text.", "nltk_documents and `text` have some."
+        )
+    sizes = np.diff(dataset.texts.offsets)
+    if (sizes > LARGEST).any():
+        i = int(np.argmax(sizes > LARGEST))
+        raise ProtocolError(
+            f"Document {i} of {dataset.name} has {sizes[i] / 1e6:.0f} MB; documents of up to {LARGEST / 1e6:.0f} MB are compared "
+            "with hidden ones.",
+            "Cut it into documents a reader would call one.",
         )
     unknown = [name for name in names if name not in dataset.class_names]
     if unknown:

@@ -6,7 +6,7 @@ such labels.
 
 import numpy as np
 
-CLUSTERS = 16
+CLUSTERS = 64
 DIMENSION = 4096
 
 
