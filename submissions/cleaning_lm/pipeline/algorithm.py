@@ -60,14 +60,19 @@ def clean(task):
 
 
 def repeated_lines(documents):
-    """A test whether most lines of a document stand in five documents or more."""
-    seen = Counter(line for text in documents for line in set(text.split("\n")))
+    """A test whether most lines of a document stand in five documents or more, whatever numbers they hold."""
+    seen = Counter(line for text in documents for line in set(lines(text)))
 
     def often(text):
-        lines = text.split("\n")
-        return sum(seen[line] >= 5 for line in lines) > len(lines) / 2
+        found = lines(text)
+        return sum(seen[line] >= 5 for line in found) > len(found) / 2
 
     return often
+
+
+def lines(text):
+    """The lines without case and numbers, as CCNet compares them (Wenzek et al., LREC 2020)."""
+    return re.sub(r"[0-9]+", "0", text.lower()).split("\n")
 
 
 def shingles(text):

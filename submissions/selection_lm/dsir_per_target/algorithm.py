@@ -29,7 +29,7 @@ def counted(documents):
 def log_weights(pool, samples):
     """Log of each pool document's importance weight, [n]."""
     target, source = (np.asarray(counts.sum(axis=0)).ravel() for counts in (samples, pool))
-    ratio = np.log(target / target.sum() + LEAST) - np.log(source / source.sum() + LEAST)
+    ratio = np.log(target / max(target.sum(), 1) + LEAST) - np.log(source / max(source.sum(), 1) + LEAST)
     return pool @ ratio
 
 

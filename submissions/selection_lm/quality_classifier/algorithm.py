@@ -13,7 +13,7 @@ def select(task):
 
     pool, samples = hashed(list(task.texts)), hashed(list(task.samples))
     X, y = stacked(pool, samples), np.repeat([0, 1], [pool.shape[0], samples.shape[0]])
-    model = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000).fit(X, y)
+    model = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000, tol=1e-6).fit(X, y)
     return np.argsort(-model.decision_function(pool), kind="stable")
 
 
