@@ -141,8 +141,7 @@ class LanguageModel(Protocol):
 class Task:
     """What every task has. A kind of task is a class derived from this one: its fields are what an algorithm sees.
 
-    ``texts`` and ``texts_val`` hold the documents that the rows of X and X_val were made from, where the data are text; in
-    tasks of language models ``texts`` are the documents themselves, [n].
+    ``texts`` and ``texts_val`` hold the documents that the rows of X and X_val were made from, where the data are text.
     """
 
     kind: ClassVar[str] = ""  # its name: ``track`` in submission.yaml
@@ -478,6 +477,7 @@ class SelectionLmTask(Task):
     function = "select"
 
     model: LanguageModel  # type: ignore[assignment]
+    texts: Texts = field(kw_only=True)  # [n] the pool
     samples: Texts  # [k] documents of target domains; of some domains there may be none
     sample_target: IntArray  # [k] the target domain of each, 0..n_classes-1
     budget: int  # bytes
@@ -496,6 +496,7 @@ class CleaningLmTask(Task):
     function = "clean"
 
     model: LanguageModel  # type: ignore[assignment]
+    texts: Texts = field(kw_only=True)  # [n] the pool, clean and dirty
     budget: int  # bytes
 
 

@@ -68,7 +68,7 @@ def near_copy(text: str, words: Sequence[str], edits: float, rng: np.random.Gene
     tokens = text.split(" ")
     places = rng.permutation(len(tokens))[: max(1, round(edits * len(tokens)))]
     for place, manner in zip(places, rng.integers(3, size=len(places)), strict=True):
-        other = words[rng.integers(len(words))]
+        other = words[int(rng.integers(len(words)))]
         tokens[place] = (other, "", tokens[place].upper() + " " + other)[manner]
     return " ".join(token for token in tokens if token)
 

@@ -21,7 +21,7 @@ from tests.tracks.helpers import baseline, run
 from tests.tracks.languages import bound, documents
 
 NAMES = sorted(path.parent.name for path in (SUBMISSIONS_DIR / "selection_lm").glob("*/algorithm.py"))
-SMALL = {
+SMALL: dict[str, Any] = {
     "pool": 120,
     "test": 8,
     "samples": 10,

@@ -18,7 +18,7 @@ from harness.tracks.leaks import LeakGate
 from tests.tracks.helpers import bind, make_task
 from tests.tracks.languages import bound
 
-SMALL = {"pool": 60, "test": 8, "budget": 12_000, "domains": ("north", "south"), "foreign": ("west",)}
+SMALL: dict[str, Any] = {"pool": 60, "test": 8, "budget": 12_000, "domains": ("north", "south"), "foreign": ("west",)}
 
 
 def small(**settings: Any) -> Track[Any, Any]:
@@ -84,9 +84,10 @@ def test_the_score_and_the_shares_are_those_computed_by_hand() -> None:
     view, key = track.prepare(1)
     order = np.random.default_rng(0).permutation(len(key.kind))
     score = track.score({"indices": order}, view, key, 1)
-    texts, taken = view.texts["texts"], []
+    texts = view.texts["texts"]
+    taken: list[int] = []
     for i in order:
-        if sum(len(texts.encoded(int(j))) for j in [*taken, i]) > 12_000:
+        if sum(len(texts.encoded(int(j))) for j in (*taken, int(i))) > 12_000:
             break
         taken.append(int(i))
     fitted = load_model("ngram_lm", order=3).fit(texts[np.array(taken)])
@@ -111,7 +112,7 @@ def test_clean_documents_beat_the_dirty_pool_and_bear_no_dirt() -> None:
     track = small()
     for seed in range(3):
         view, key = track.prepare(seed)
-        floor, skyline = (track.reference(which, view, key, seed) for which in ("random", "skyline"))  # type: ignore[arg-type]
+        floor, skyline = (track.reference(which, view, key, seed) for which in ("random", "skyline"))
         assert skyline.value < floor.value - 0.02
         assert skyline.metrics["share_dirt"] == 0
         assert track.statistic(floor.items, np.ones((1, 16)))[0] == pytest.approx(floor.value, rel=1e-12)
@@ -130,5 +131,5 @@ def test_the_shipped_challenge_measures_what_it_says(real_folder: Callable[[str]
     track = bind("cleaning_lm")
     view, key = track.prepare(0)
     assert np.bincount(key.kind).tolist() == [240, 96, 192, 48, 24, 24]
-    floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))  # type: ignore[arg-type]
+    floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))
     assert skyline.value < floor.value - 0.1

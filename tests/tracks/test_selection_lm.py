@@ -21,7 +21,7 @@ from harness.tracks.selection_lm import in_turn
 from tests.tracks.helpers import bind, make_task
 from tests.tracks.languages import DOMAINS, bound, documents
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "pool": 100,
     "test": 8,
     "samples": 5,
@@ -131,7 +131,7 @@ def test_the_oracle_takes_the_targets_in_turn_and_beats_chance() -> None:
     track = small()
     for seed in range(3):
         view, key = track.prepare(seed)
-        floor, skyline = (track.reference(which, view, key, seed) for which in ("random", "skyline"))  # type: ignore[arg-type]
+        floor, skyline = (track.reference(which, view, key, seed) for which in ("random", "skyline"))
         assert skyline.value < floor.value - 0.1
         assert skyline.metrics["share_targets"] == 1
         assert track.suspicious_above(skyline.value) < skyline.value
@@ -232,5 +232,5 @@ def test_the_shipped_challenges_measure_what_they_say(challenge: str, real_folde
     assert len(view.texts["texts"]) == 2500
     assert len(key.hidden) == 160
     assert len(view.texts["samples"]) == (60 if "blind" in challenge else 120)
-    floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))  # type: ignore[arg-type]
+    floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))
     assert skyline.value < floor.value - 0.15
