@@ -41,6 +41,7 @@ _REGISTRY: Registry[ModelSettings] = Registry(
         "mlp": "harness.models.nets:MlpSettings",
         "ngram_lm": "harness.models.ngram_lm:NgramLmSettings",
         "svc_logistic_vote": "harness.models.vote:VoteSettings",
+        "transformer_lm": "harness.models.transformer_lm:TransformerLmSettings",
     },
 )
 

@@ -78,6 +78,15 @@ class Grams:
         return out
 
 
+def spans(begins: IntArray, size: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of neighbouring documents of at most ``size`` symbols; of one, where it is larger."""
+    first = 0
+    while first < len(begins) - 1:
+        last = max(first + 1, int(np.searchsorted(begins, begins[first] + size, side="right")) - 1)
+        yield first, last
+        first = last
+
+
 def places(keys: IntArray, wanted: IntArray) -> IntArray:
     """Where each of ``wanted`` stands in the rising ``keys``; -1 where it does not."""
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -86,12 +95,8 @@ def places(keys: IntArray, wanted: IntArray) -> IntArray:
 
 def _events(documents: Texts, order: int) -> Iterator[tuple[int, int, IntArray, IntArray]]:
     """Pieces as (first document, number of documents, key of every symbol that is predicted, its document here)."""
-    begins = documents.offsets.astype(np.int64) + order * np.arange(len(documents) + 1)
-    first = 0
-    while first < len(documents):
-        last = max(first + 1, int(np.searchsorted(begins, begins[first] + PIECE, side="right")) - 1)
+    for first, last in spans(documents.offsets.astype(np.int64) + order * np.arange(len(documents) + 1), PIECE):
         yield from _group(documents, first, last, order)
-        first = last
 
 
 def _group(documents: Texts, first: int, last: int, order: int) -> Iterator[tuple[int, int, IntArray, IntArray]]:

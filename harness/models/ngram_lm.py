@@ -18,8 +18,10 @@ import numpy as np
 from pydantic import Field
 
 from harness.api import FloatArray, IntArray, Texts
-from harness.models.grams import Grams, Level, places
+from harness.models.grams import Grams, Level, places, spans
 from harness.models.language import SYMBOLS, FittedLanguageModels, FixedLanguageModel, LanguageSettings, TextBatch
+
+SCORED_AT_ONCE = 1 << 24  # bytes: bounds the memory that scoring takes
 
 
 class NgramLmSettings(LanguageSettings):
@@ -61,8 +63,11 @@ class FittedNgrams(FittedLanguageModels):
         self.size = self.fits = len(weights)
 
     def _bits(self, documents: Texts) -> FloatArray:
+        parts = list(spans(documents.offsets, SCORED_AT_ONCE))
+        if len(parts) > 1:
+            return np.concatenate([self._bits(documents[first:last]) for first, last in parts], axis=1)
         out = np.zeros((self.size, len(documents)))
-        if not len(documents):
+        if not parts:
             return out
         scored = Grams.of(documents, len(self.grams.levels))
         seen = _seen(self.grams.levels, scored.levels)

@@ -183,7 +183,9 @@ def nets_against_loop(rounds: int) -> list[Result]:
     W = (np.random.default_rng(0).random((16, len(X))) < 0.5).astype(np.float32)
     results = []
     for name in ("mlp", "cnn"):
-        fresh = partial(load_model, name, device="cpu", updates=60, n_classes=10)  # one that remembers nothing yet
+
+        def fresh(name: str = name) -> FixedModel:  # one that remembers nothing yet
+            return load_model(name, device="cpu", updates=60, n_classes=10)
 
         def together(fresh: Callable[[], FixedModel] = fresh) -> object:
             return fresh().fit_many(X, y, weights=W)
@@ -379,19 +381,24 @@ def growth(folder: Path) -> list[Result]:
 
 
 def main() -> None:
+    from tests.benchmarks.language import language_models  # which builds on what stands above
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of A B (default 3)")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json and growth.svg")
     beside = Path(__file__).parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or beside))
     parser.add_argument(
-        "--only", default="", help="comma-separated: logistic,nets,debugging,bookkeeping,knn,pydvl,opendataval,growth"
+        "--only",
+        default="",
+        help="comma-separated: logistic,nets,language,debugging,bookkeeping,knn,pydvl,opendataval,growth",
     )
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], list[Result]]] = {
         "logistic": lambda: logistic_against_scikit_learn(chosen.rounds),
         "nets": lambda: nets_against_loop(chosen.rounds),
+        "language": lambda: language_models(chosen.rounds, chosen.data),
         "debugging": lambda: debugging_against_original(chosen.rounds, chosen.data),
         "bookkeeping": lambda: bookkeeping(chosen.rounds),
         "knn": lambda: neighbours_values(chosen.rounds),

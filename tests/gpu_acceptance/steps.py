@@ -15,11 +15,12 @@ import numpy as np
 import yaml
 
 from harness.errors import ProtocolError, Status
-from harness.models import load_model, model_names, nets
+from harness.models import load_model, model_names, nets, settings_class
 from harness.models.backend import cores
 from harness.models.base import Batch
 from harness.paths import CONF_DIR
 
+from .language import LanguageModelStep
 from .plan import Figures, Setting, Skip, Step
 from .work import coalitions, digits, nearly_full, the_gpus_way, timed
 
@@ -35,7 +36,7 @@ TOLERANCE, NET_TOLERANCE, NET_ACCURACY = 5e-4, 0.02, 0.01
 def steps() -> list[Step]:
     """All steps, those of the fixed models as the registry and conf/model have them; under 8 minutes in all."""
     shipped = [name for name in model_names() if (CONF_DIR / "model" / f"{name}.yaml").is_file()]
-    models = [Step(f"model {name}", f"{name}: speed, and equality with the CPU", _Model(name), 30) for name in shipped]
+    models = [Step(f"model {name}", f"{name}: speed, and equality with the CPU", _step(name), 30) for name in shipped]
     return [
         Step("device", "the device answers, and a product on it is right", device, 15),
         Step("tests", "tests marked gpu", marked_tests, 90),
@@ -129,6 +130,10 @@ def _sklearn(X: np.ndarray, y: np.ndarray, w: np.ndarray, X_test: np.ndarray) ->
     return answer
 
 
+def _step(name: str) -> _Model | LanguageModelStep:
+    return LanguageModelStep(name) if settings_class(name).learns == "documents" else _Model(name)
+
+
 class _Model:
     """One fixed model with its shipped settings: stacked on the device, and some of the same models on the CPU."""
 
@@ -148,7 +153,8 @@ class _Model:
 
         def fit(where: str, weights: np.ndarray) -> np.ndarray:
             model = load_model(device=where, n_classes=10, **settings)
-            return model.fit_many(X, y, weights=weights).predict_proba(X_test)
+            proba: np.ndarray = model.fit_many(X, y, weights=weights).predict_proba(X_test)
+            return proba
 
         try:
             with the_gpus_way(there):

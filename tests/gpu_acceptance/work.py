@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from harness.models import nets
+from harness.models import nets, transformer_lm
 from harness.models.backend import Backend
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -73,6 +73,7 @@ def the_gpus_way(device: str) -> Iterator[None]:
     there = SimpleNamespace(of=lambda device: Backend.of(device, torch_on_cpu=True))
     with (
         patch.object(nets, "mixed_precision", lambda backend: True),
+        patch.object(transformer_lm, "mixed_precision", lambda backend: True),
         patch.object(nets, "members_at_once", lambda *_: 4),
         patch("harness.models.logistic.Backend", there),
     ):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from harness.api import Texts
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -63,3 +66,15 @@ def dataperf() -> Path:
     if not folder.is_dir():
         pytest.skip(f"DataPerf's debugging tasks are not in {root} (HARNESS_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def films() -> Texts:
+    """Sixty film reviews, 200 kB; skips where they are not there."""
+    root = Path(os.environ.get("HARNESS_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
+    path = root / "nltk_text" / "movie_reviews.zip"
+    if not path.is_file():
+        pytest.skip(f"no film reviews at {path} (HARNESS_DATA_DIR)")
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".txt"))
+        return Texts.of(archive.read(name).decode("latin-1") for name in names[:: len(names) // 59][:60])
