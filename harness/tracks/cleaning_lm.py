@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.api import CleaningLmTask, IntArray, Texts
 from harness.data import text_dirt
@@ -19,9 +20,14 @@ class CleaningLmSettings(LanguageSettings):
     """See ``conf/track/cleaning_lm.yaml``."""
 
     pool: int = Field(240, ge=1)
-    domains: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     planted: DirtRates = DirtRates()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := set(self.domains) & set(self.foreign):
+            raise ValueError(f"{min(both)} cannot be among domains and foreign as well")
+        return self
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class CleaningLm(LanguageTrack[CleaningLmSettings, CleaningLmKey]):
 
     def prepare(self, seed: int) -> tuple[View, CleaningLmKey]:
         s, data, rng = self.settings, self.dataset, self.rng(seed, "split")
-        texts, domains = documents_of(data, s.domains)
+        texts, domains = documents_of(data, s.domains or [c for c in data.class_names if c not in s.foreign])
         each = -(-s.pool // len(domains))  # clean documents of a domain
         of = [of_domain(data, texts, int(d), s.test, rng) for d in domains]
         hidden = texts[np.concatenate([rows[: s.test] for rows in of])]
@@ -69,7 +75,7 @@ class CleaningLm(LanguageTrack[CleaningLmSettings, CleaningLmKey]):
         trained = order[: int(score.metrics["documents"])]
         dirt = what_is_dirt(trained, key.kind, key.origin)
         size = np.diff(texts.offsets)[trained].astype(np.float64)
-        shares = np.bincount(dirt, size, minlength=len(text_dirt.KINDS)) / size.sum()
+        shares = np.bincount(dirt, size, minlength=len(text_dirt.KINDS)) / max(size.sum(), 1)
         named = {f"share_{name}": float(share) for name, share in zip(text_dirt.KINDS, shares, strict=True)}
         clean = np.unique(key.origin[trained][key.origin[trained] >= 0])
         recall = len(clean) / max(1, int((key.kind == text_dirt.CLEAN).sum()))

@@ -27,11 +27,14 @@ class LanguageSettings(Settings):
     budget: int = Field(300_000, ge=1)
     budgets: tuple[int, ...] = ()
     floor_draws: int = Field(5, ge=1, le=100)
+    domains: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
+    def _consistent(self) -> Self:
         if any(not 0 < b < self.budget for b in self.budgets) or list(self.budgets) != sorted(set(self.budgets)):
             raise ValueError(f"budgets must rise and lie below budget {self.budget}, got {list(self.budgets)}")
+        if len(set(self.domains)) < len(self.domains):
+            raise ValueError(f"domains must be different ones, got {list(self.domains)}")
         return self
 
 

@@ -25,7 +25,6 @@ from harness.tracks.leaks import LeakGate
 class SelectionLmSettings(LanguageSettings):
     """See ``conf/track/selection_lm.yaml``."""
 
-    domains: tuple[str, ...] = ()
     targets: int = Field(4, ge=1)
     sampled: int = Field(4, ge=1)
     samples: int = Field(30, ge=1)
@@ -95,7 +94,7 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
     def _with_shares(self, score: Score, order: IntArray, view: View, key: LanguageKey) -> Score:
         trained = order[: int(score.metrics["documents"])]
         size = np.diff(view.texts["texts"].offsets)[trained].astype(np.float64)
-        shares = np.bincount(key.kind[trained] + 1, size, minlength=len(key.groups) + 1)[1:] / size.sum()
+        shares = np.bincount(key.kind[trained] + 1, size, minlength=len(key.groups) + 1)[1:] / max(size.sum(), 1)
         named: dict[str, float] = {"share_targets": float(shares.sum())}
         for name, share in zip(key.groups, shares, strict=True):
             named[f"share_{name}"] = named.get(f"share_{name}", 0.0) + float(share)
@@ -116,6 +115,10 @@ class SelectionLm(LanguageTrack[SelectionLmSettings, LanguageKey]):
         samples = np.concatenate(shown)
         rest = rng.permutation(np.setdiff1d(np.arange(len(data.y)), np.concatenate([hidden, samples])))
         pool, dropped = gated(gate, texts, rest, s.pool, "the pool")
+        if not np.isin(data.y[pool], targets).any():
+            raise ProtocolError(
+                "No document of the pool is of a target domain: there is nothing to find.", "Raise track.pool."
+            )
         return targets, hidden, samples, pool, dropped
 
 

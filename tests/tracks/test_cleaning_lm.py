@@ -126,6 +126,14 @@ def test_without_foreign_domains_and_dirt_there_is_none() -> None:
     assert isinstance(view.texts["texts"], Texts)
 
 
+def test_a_domain_is_clean_or_foreign() -> None:
+    with pytest.raises(ValueError, match="north cannot be among domains and foreign as well"):
+        small(foreign=("north",))
+    view, key = small(domains=(), pool=60).prepare(0)
+    assert key.groups == ("north", "south", "east")
+    assert int(view.scalars["n_classes"]) == 3
+
+
 def test_the_shipped_challenge_measures_what_it_says(real_folder: Callable[[str], Path]) -> None:
     real_folder("nltk_text")
     track = bind("cleaning_lm")

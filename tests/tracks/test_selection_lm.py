@@ -185,6 +185,7 @@ def test_documents_that_are_no_utf_8_are_chosen_and_paid_for_as_bytes() -> None:
         ({"domains": ("north", "nowhere")}, "no domain 'nowhere'; it has north, south, east, west"),
         ({"pool": 5000}, "documents are left for the pool, 5000 are asked for"),
         ({"test": 61}, "60 documents of domain"),
+        ({"pool": 1, "domains": ("north",), "targets": 1, "sampled": 1}, "nothing to find"),
         ({"domains": (), "targets": 5}, "4 domains, 5 targets are asked for"),
     ],
 )
@@ -215,6 +216,7 @@ def test_a_document_of_a_hundred_megabytes_is_refused_by_name() -> None:
         ({"budget": 0}, "greater than or equal to 1"),
         ({"budgets": (2000, 1000)}, "budgets must rise"),
         ({"budgets": (4000,)}, "lie below budget 4000"),
+        ({"domains": ("north", "north")}, "domains must be different ones"),
         ({"sampled": 3}, "sampled 3 is more than the 2 target domains"),
         ({"targets": 3}, "targets 3 is more than the 2 domains"),
     ],
