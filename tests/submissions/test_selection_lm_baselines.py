@@ -83,7 +83,7 @@ def weights_by_hand(pool: list[str], samples: list[str]) -> list[float]:
 
 def test_the_baselines_that_researchers_expect_are_there() -> None:
     assert set(NAMES) == {
-        "random", "uniform_clusters", "dsir", "dsir_per_target", "moore_lewis", "low_perplexity", "quality_classifier"
+        "random", "uniform_clusters", "dsir", "dsir_per_target", "moore_lewis", "low_perplexity", "quality_classifier", "hedged"
     }  # fmt: skip
 
 
@@ -123,6 +123,16 @@ def test_dsir_per_target_takes_the_best_document_left_of_each_ranking_in_turn() 
             if i not in seen:
                 seen.append(i)
         assert in_turn(rankings).tolist() == seen
+
+
+def test_hedged_takes_from_the_classifier_and_from_the_clusters_in_turn() -> None:
+    wanted, every = (baseline("selection_lm", name)(made()) for name in ("quality_classifier", "uniform_clusters"))
+    by_hand: list[int] = []
+    for pair in zip(wanted, every, strict=True):
+        for i in pair:
+            if i not in by_hand:
+                by_hand.append(int(i))
+    assert baseline("selection_lm", "hedged")(made()).tolist() == by_hand
 
 
 def test_moore_lewis_is_the_difference_of_costs_of_models_fitted_one_by_one() -> None:
