@@ -464,6 +464,42 @@ class CleaningTask(Task):
     raw: Texts  # [n * d] every cell as it was found, row by row
 
 
+@dataclass(frozen=True)
+class SelectionLmTask(Task):
+    """Order the documents of a pool; the fixed language model is trained on the first ones, up to ``budget`` bytes.
+
+    Return unique indices of ``texts``, best first, int [<= n]. Documents are taken whole, until the first one that does
+    not fit. What counts is what the model then pays for hidden documents of ``n_classes`` target domains.
+    """
+
+    kind = "selection_lm"
+    outputs = ("indices",)
+    function = "select"
+
+    model: LanguageModel  # type: ignore[assignment]
+    texts: Texts = field(kw_only=True)  # [n] the pool
+    samples: Texts  # [k] documents of target domains; of some domains there may be none
+    sample_target: IntArray  # [k] the target domain of each, 0..n_classes-1
+    budget: int  # bytes
+
+
+@dataclass(frozen=True)
+class CleaningLmTask(Task):
+    """Say which documents of a dirty pool to keep; the fixed language model is trained on them, up to ``budget`` bytes.
+
+    Return unique indices of ``texts``, int [<= n]. Documents are taken whole and in this order, until the first one that
+    does not fit. What counts is what the model then pays for hidden clean documents.
+    """
+
+    kind = "cleaning_lm"
+    outputs = ("indices",)
+    function = "clean"
+
+    model: LanguageModel  # type: ignore[assignment]
+    texts: Texts = field(kw_only=True)  # [n] the pool, clean and dirty
+    budget: int  # bytes
+
+
 TASKS: dict[str, type[Task]] = {
     kind.kind: kind
     for kind in (
@@ -484,6 +520,8 @@ TASKS: dict[str, type[Task]] = {
         AnnotationTask,
         WeightingTask,
         CleaningTask,
+        SelectionLmTask,
+        CleaningLmTask,
     )
 }
 """The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

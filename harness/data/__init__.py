@@ -28,6 +28,7 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
         "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
         "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
+        "nltk_documents": "harness.data.nltk_text:NltkDocuments",
         "labelme_crowd": "harness.data.crowd:LabelmeCrowd",
         "sentiment_crowd": "harness.data.crowd:SentimentCrowd",
         "crowd_labels": "harness.data.crowd:CrowdLabels",

@@ -22,9 +22,14 @@ _HEADER = '''"""{name}: describe the idea here, with the paper it comes from.
 
 {fields}
 ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model:
-``task.model.fit(X, y).predict_proba(X)``, and ``task.model.fit_many(X, y, weights=W)`` fits W.shape[0] of them at once.
+{model}
 """
 '''
+_OF_ROWS = "``task.model.fit(X, y).predict_proba(X)``, and ``task.model.fit_many(X, y, weights=W)`` fits W.shape[0] of them at once."
+_OF_DOCUMENTS = (
+    "``task.model.fit(documents).bits(documents)``, and ``task.model.fit_many(documents, subsets=rows)`` fits a model for each\n"
+    "array of rows. Documents are ``harness.api.Texts``, as ``task.texts`` is; ``task.texts[rows]`` are those of some rows."
+)
 
 
 def scaffold(task: str, path: Path) -> Path:
@@ -69,7 +74,6 @@ def _algorithm(name: str, task: type[Task], template: Path) -> str:
     body = re.sub(r'^""".*?"""\n', "", source, count=1, flags=re.DOTALL)
     own = vars(task).get("__annotations__", {})
     fields = "".join(f"- task.{field}: {kind}\n" for field, kind in own.items())
-    return (
-        _HEADER.format(name=name, task_class=task.__name__, module=task.__module__.replace(".", "/"), fields=fields)
-        + body
-    )
+    model = _OF_DOCUMENTS if own.get("model") == "LanguageModel" else _OF_ROWS
+    module = task.__module__.replace(".", "/")
+    return _HEADER.format(name=name, task_class=task.__name__, module=module, fields=fields, model=model) + body

@@ -35,6 +35,8 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "test_set_repair": "harness.tracks.test_set_repair:TestSetRepair",
         "annotation": "harness.tracks.annotation:Annotation",
         "annotation_consensus": "harness.tracks.annotation_consensus:AnnotationConsensus",
+        "selection_lm": "harness.tracks.selection_lm:SelectionLm",
+        "cleaning_lm": "harness.tracks.cleaning_lm:CleaningLm",
         "weighting": "harness.tracks.weighting:Weighting",
     },
 )

@@ -6,6 +6,7 @@ Real data, real sandbox; the submissions are those under ``entries/game_the_metr
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,48 @@ def test_labels_written_into_cells_gain_nothing(tmp_path: Path, table: Table) ->
     assert [one.cell.status for one in honest + gamed] == [Status.OK] * 2 * SEEDS
     assert np.mean([one.cell.score for one in gamed]) < np.mean([one.cell.score for one in honest])
     table.setdefault("game the metric/labels in cells", {})[TIERS[0]] = "loses"
+
+
+@pytest.fixture
+def documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skips where the documents of nltk_documents are not at hand."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    directory = Path(os.environ.get("HARNESS_DATA_DIR", beside))
+    if not (directory / "nltk_text").is_dir():
+        pytest.skip(f"nltk_text is not in {directory}")
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(directory))
+
+
+@pytest.mark.usefixtures("documents")
+def test_documents_twice_in_the_order_are_refused(tmp_path: Path, table: Table) -> None:
+    (found,) = cells("selection_lm", ["lm_doubles"], tmp_path, TIERS[0], "track.pool=300")
+    for one in found:
+        assert one.cell.status is Status.CONTRACT_VIOLATION
+        assert "indices[50] repeats row 0, already listed at position 0" in one.cell.reason
+    table.setdefault("game the metric/documents twice", {})[TIERS[0]] = str(found[0].cell.status)
+
+
+@pytest.mark.usefixtures("documents")
+def test_a_model_that_has_learned_one_document_pays_more_than_chance(tmp_path: Path, table: Table) -> None:
+    (found,) = cells("selection_lm", ["lm_one_document"], tmp_path, TIERS[0], "track.pool=300")
+    track = bind("selection_lm", "track.pool=300")
+    for seed, one in enumerate(found):
+        view, key = track.prepare(seed)
+        assert one.cell.status is Status.OK
+        assert one.cell.score is not None
+        assert one.cell.score > track.reference("random", view, key, seed).value + 1
+    table.setdefault("game the metric/one document", {})[TIERS[0]] = "loses"
+
+
+@pytest.mark.usefixtures("documents")
+@pytest.mark.parametrize(
+    ("challenge", "name"), [("selection_lm", "lm_in_order"), ("cleaning_lm", "lm_in_order_cleaning")]
+)
+def test_the_order_of_the_pool_says_nothing_of_its_documents(challenge: str, name: str, table: Table) -> None:
+    track, function, gains = bind(challenge, "track.floor_draws=10"), entry(name), []
+    for seed in range(10):
+        view, key = track.prepare(seed)
+        score = track.score(run(track, view, key, function, seed), view, key, seed)
+        gains.append(score.value - track.reference("random", view, key, seed).value)
+    assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(10)
+    table.setdefault(f"game the metric/{challenge}: the pool's order", {})["in process"] = "no gain"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.api import Texts
 from harness.data.base import Dataset
 from harness.errors import Status, SubmissionError
 from harness.tracks import checks, track_class, track_names
@@ -58,6 +59,7 @@ TABLE = View(
     },
     {"n_classes": C},
 )
+DOCUMENTS = View({}, {"n_classes": C, "budget": 40}, {"texts": Texts.of(["ten bytes."] * (N - 1) + ["x" * 41])})
 CASES = {
     "cleaning": Case(TABLE, {"cells": TABLE.arrays["cells"], "keep": np.ones(N, bool)}, reals="cells"),
     "selection": Case(shown(), {"indices": ROWS}, rows="indices"),
@@ -87,6 +89,8 @@ CASES = {
     "test_set_repair": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),
     "annotation": Case(shown(n_items=K), {"labels": LABELS}, labels="labels"),
     "annotation_consensus": Case(shown(n_items=K), {"labels": LABELS}, labels="labels"),
+    "selection_lm": Case(DOCUMENTS, {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
+    "cleaning_lm": Case(DOCUMENTS, {"indices": np.roll(np.arange(N), 5)}, rows="indices"),
     "weighting": Case(shown(), {"weights": np.ones(N)}, reals="weights"),
 }  # fmt: skip
 
@@ -277,6 +281,13 @@ def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
         ("cleaning", {"cells": TABLE.arrays["cells"] + [0, 1]}, "cells[2, 1] is 3; a changed level must be a code"),
         ("cleaning", {"keep": np.arange(N) % C != 1}, "drops every row of class 1 (b)"),
         ("cleaning", {"keep": np.arange(N)}, "keep[2] is 2; an entry is 1 for a row that is kept"),
+        (
+            "selection_lm",
+            {"indices": np.array([N - 1, 0])},
+            "indices[0] is document 11 of 41 bytes, over the budget of 40",
+        ),
+        ("selection_lm", {"indices": np.array([0, 1, 0])}, "indices[2] repeats row 0, already listed at position 0"),
+        ("cleaning_lm", {"indices": np.ones(N, bool)}, "numpy.flatnonzero(mask) gives the rows"),
         ("cleaning", {"keep": np.arange(4)}, "keep has shape [4]; it must be [12], an entry for every row"),
     ],
 )
