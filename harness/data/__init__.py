@@ -31,6 +31,8 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "labelme_crowd": "harness.data.crowd:LabelmeCrowd",
         "sentiment_crowd": "harness.data.crowd:SentimentCrowd",
         "crowd_labels": "harness.data.crowd:CrowdLabels",
+        "subjectivity": "harness.data.nltk_sentences:Subjectivity",
+        "sentence_polarity": "harness.data.nltk_sentences:SentencePolarity",
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",

@@ -29,6 +29,32 @@ def uniform_flips(y: IntArray, rate: float, n_classes: int, rng: np.random.Gener
     return noisy
 
 
+def one_class_flips(y: IntArray, rate: float, becomes: IntArray, rng: np.random.Generator) -> tuple[IntArray, int]:
+    """A copy of y [n] in which exactly round(rate * n) rows, all of one class c that is drawn, carry ``becomes[c]``.
+
+    Class-conditional noise as Natarajan et al. (NeurIPS 2013) study it, at its most one-sided. Of the classes one is drawn
+    that has enough rows; c is returned too.
+
+    Raises
+    ------
+    ProtocolError: rate outside 0..1, or no class has so many rows.
+    """
+    if not 0 <= rate <= 1:
+        raise ProtocolError(f"The noise rate must lie in 0..1, got {rate!r}.")
+    wrong = round(rate * len(y))
+    sizes = np.bincount(y, minlength=len(becomes))
+    large = np.flatnonzero(sizes >= max(wrong, 1))
+    if not len(large):
+        raise ProtocolError(
+            f"{wrong} wrong labels of one class are asked for, and the largest class has {sizes.max(initial=0)} rows.",
+            "Lower the noise rate, or spread it over the classes (noise_kind: class_dependent).",
+        )
+    of = int(rng.choice(large))
+    noisy = np.array(y, dtype=np.int64)
+    noisy[rng.permutation(np.flatnonzero(y == of))[:wrong]] = becomes[of]
+    return noisy, of
+
+
 def class_dependent_flips(y: IntArray, transition: npt.NDArray[np.floating], rng: np.random.Generator) -> IntArray:
     """A copy of y [n] in which class a became class b for a share ``transition[a, b]`` of its rows.
 

@@ -127,6 +127,10 @@ class Challenge(BaseModel):
         """The class of this challenge's protocol."""
         return self.track.track_type
 
+    def left_out(self) -> frozenset[str]:
+        """Fields of the task that are None in this challenge: its track withholds them, or its data have none such."""
+        return self.track.left_out() | (frozenset() if self.dataset.has_texts else {"texts", "texts_val"})
+
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
         return self.model_dump(mode="json")

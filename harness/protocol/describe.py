@@ -25,7 +25,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "model": f"fixed model {challenge.model.name}",
     }
     task = protocol.task
-    fitting = catalogue.baseline_names(task.kind, challenge.track.left_out())
+    fitting = catalogue.baseline_names(task.kind, challenge.left_out())
     return {
         "name": challenge.name,
         "title": challenge.title,

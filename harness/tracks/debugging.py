@@ -168,6 +168,8 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         y = data.y[rows]
         if s.noise_kind == "uniform":
             return noise.uniform_flips(y, s.noise, data.n_classes, rng)
+        if s.noise_kind == "one_class":
+            return noise.one_class_flips(y, s.noise, _lookalike_of(data.X, data.y, data.n_classes), rng)[0]
         if s.noise_kind == "class_dependent":
             if s.noise_like is None:
                 return noise.class_dependent_flips(y, _lookalikes(data.X, data.y, data.n_classes, s.noise), rng)
@@ -244,11 +246,17 @@ def right_after(model: Model, X: FloatArray, labels: IntArray, X_test: FloatArra
     return np.concatenate([fitted.predict(X_test[b]) == y_test[b] for b in blocks], axis=1)
 
 
-def _lookalikes(X: FloatArray, y: IntArray, n_classes: int, rate: float) -> FloatArray:
-    """A transition matrix [C, C]: a share ``rate`` of each class is labelled as the class with the nearest mean."""
+def _lookalike_of(X: FloatArray, y: IntArray, n_classes: int) -> IntArray:
+    """The class whose mean is nearest to that of each class: [C]."""
     means = np.stack([X[y == c].reshape((y == c).sum(), -1).mean(axis=0, dtype=np.float64) for c in range(n_classes)])
     distance = np.linalg.norm(means[:, None] - means[None], axis=2)
     np.fill_diagonal(distance, np.inf)
+    nearest: IntArray = distance.argmin(axis=1)
+    return nearest
+
+
+def _lookalikes(X: FloatArray, y: IntArray, n_classes: int, rate: float) -> FloatArray:
+    """A transition matrix [C, C]: a share ``rate`` of each class is labelled as the class that looks most alike."""
     transition = (1 - rate) * np.eye(n_classes)
-    transition[np.arange(n_classes), distance.argmin(axis=1)] += rate
+    transition[np.arange(n_classes), _lookalike_of(X, y, n_classes)] += rate
     return transition
