@@ -60,6 +60,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
     track = "debugging"
     task: ClassVar[type[Task]] = DebuggingTask
     metric = "recovery"
+    transferable = True
     tie_break = "average_precision"
     scorer_version = 2  # the skyline tries every single repair
     curve_axes = ("rows inspected", "test accuracy")

@@ -96,7 +96,8 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
     match task:
         case "selection":
             for budget in (1, n // 2, n):
-                yield rows, {"budget": budget}
+                for documents in (["" for _ in X], [" ".join(map("{:.0f}".format, row.ravel())) for row in X]):
+                    yield rows | {"texts": api.Texts.of(documents)}, {"budget": budget}
         case "debugging":
             yield rows, {}
             for m in (1, 12):
@@ -282,7 +283,7 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
             fields |= arrays | scalars | {"rng": np.random.default_rng(0), "model": model}
             output = answer(task, function, fields, SHORT.get(name, {}))
             bound(task, scalars).read_output(output, View(arrays, scalars))
-    if task == "selection" and "y" not in unmet:
+    if task == "selection" and not {"y", "texts"} & set(unmet):
         X, _ = data(kind, 10)
         hidden = {field.name: None for field in dataclasses.fields(api.SelectionTask)}
         given: Any = hidden | {"X": X, "budget": 10, "n_classes": C, "rng": np.random.default_rng(0)}

@@ -23,6 +23,8 @@ def select(task):
 
 def semantic(texts, state):
     """Latent semantic vectors [n, at most DIRECTIONS] of unit length, zeros where there is no known word."""
+    if not any(text.split() for text in texts):
+        return np.zeros((len(texts), 1))
     words = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\S+").fit_transform(texts)
     k = min(DIRECTIONS, words.shape[1] - 1, words.shape[0] - 1)
     if k < 1:
