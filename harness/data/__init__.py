@@ -33,6 +33,7 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "crowd_labels": "harness.data.crowd:CrowdLabels",
         "subjectivity": "harness.data.nltk_sentences:Subjectivity",
         "sentence_polarity": "harness.data.nltk_sentences:SentencePolarity",
+        "regmix": "harness.data.regmix:Regmix",
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",

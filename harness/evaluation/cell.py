@@ -105,7 +105,9 @@ def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:
 
 def _beside(bench: Bench, score: Score, seed: int, answer: Arrays | Reference) -> Score:
     """The score with what a second fixed model makes of the same answer among its metrics."""
-    return replace(score, metrics={**score.metrics, **transfer.metrics(bench, seed, answer)})
+    return replace(
+        score, metrics={**transfer.metrics(bench, seed, answer), **score.metrics}
+    )  # first: boards show a few
 
 
 @contextmanager

@@ -71,3 +71,21 @@ def test_bad_input_is_refused() -> None:
         class_dependent_flips(y, np.ones((2, 3)), rng)
     with pytest.raises(ProtocolError, match="Labels must lie"):
         class_dependent_flips(np.array([2]), np.eye(2), rng)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
+def test_noise_of_one_class_is_in_one_class_that_the_generator_draws(rate: float) -> None:
+    y, becomes = np.repeat(np.arange(3), [40, 40, 20]), np.array([1, 2, 0])
+    drawn = set()
+    for seed in range(20):
+        noisy, of = noise.one_class_flips(y, rate, becomes, np.random.default_rng(seed))
+        wrong = noisy != y
+        assert wrong.sum() == round(rate * 100)
+        assert set(y[wrong]) <= {of}
+        assert set(noisy[wrong]) <= {becomes[of]}
+        drawn.add(of)
+    assert drawn == ({0, 1} if rate == 0.3 else {0, 1, 2}), "a class must have rows enough"
+    with pytest.raises(
+        ProtocolError, match="50 wrong labels of one class are asked for, and the largest class has 40 rows"
+    ):
+        noise.one_class_flips(y, 0.5, becomes, np.random.default_rng(0))

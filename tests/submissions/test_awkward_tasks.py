@@ -39,6 +39,7 @@ TRACKS = {
     "annotation": "annotation:Annotation",
     "weighting": "weighting:Weighting",
     "cleaning": "cleaning:Cleaning",
+    "mixture": "mixture:Mixture",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -174,6 +175,12 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "cleaning":
             yield table(X.reshape(n, -1), y, 0.0), {}
             yield table(X.reshape(n, -1), y, 0.4), {}
+        case "mixture":
+            losses = np.column_stack([X.reshape(n, -1)[:, 0], y]).astype(np.float64)
+            names = {"domains": api.Texts.of(["d"]), "targets": api.Texts.of(["a", "b"])}
+            for candidates in (X[:1], X):
+                shares = {"mixtures": X.reshape(n, -1), "candidates": candidates.reshape(len(candidates), -1)}
+                yield shares | names | {"losses": losses}, {}
         case "acquisition":
             yield from markets(X.reshape(n, -1), y % 2)
 
