@@ -169,6 +169,8 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         y = data.y[rows]
         if s.noise_kind == "uniform":
             return noise.uniform_flips(y, s.noise, data.n_classes, rng)
+        if s.noise_kind == "instance":
+            return noise.boundary_flips(data.X[rows], y, s.noise, rng)
         if s.noise_kind == "one_class":
             return noise.one_class_flips(y, s.noise, _lookalike_of(data.X, data.y, data.n_classes), rng)[0]
         if s.noise_kind == "class_dependent":
@@ -190,7 +192,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         if column not in self.dataset.extras:
             known = ", ".join(sorted(self.dataset.extras)) or "none"
             raise ProtocolError(
-                f"Noise kind {column!r} is neither uniform nor class_dependent nor a label column of "
+                f"Noise kind {column!r} is neither uniform, class_dependent, one_class nor instance, nor a label column of "
                 f"{self.dataset.name} (its columns: {known})."
             )
         labels = self.dataset.extras[column]
