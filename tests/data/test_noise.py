@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.metrics import confusion_matrix
 
-from harness.data.noise import SHARPNESS, boundary_flips, class_dependent_flips, confusion, one_class_flips, uniform_flips
+from harness.data.noise import (
+    SHARPNESS,
+    boundary_flips,
+    class_dependent_flips,
+    confusion,
+    one_class_flips,
+    uniform_flips,
+)
 from harness.errors import ProtocolError
 
 labels = st.lists(st.integers(0, 3), max_size=120).map(lambda y: np.array(y, dtype=np.int64))
