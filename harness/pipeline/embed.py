@@ -59,7 +59,7 @@ def features(data: Dataset, model: Encoder, batch: int = 64) -> FloatArray:
     if model.texts and data.texts is None:
         raise ProtocolError(f"{data.name} has no texts, and {model.said} reads texts.", "Name a data set of kind text.")
     rows: FloatArray | Texts = data.X if model.texts is False or data.texts is None else data.texts
-    made = []
+    made: list[FloatArray] = []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         given = list(part) if isinstance(part, Texts) else np.array(part, np.float32)

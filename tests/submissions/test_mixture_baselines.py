@@ -29,14 +29,18 @@ def law_data(n: int = 80, m: int = 50, seed: int = 0) -> tuple[Any, np.ndarray]:
     rng = np.random.default_rng(seed)
     shares = rng.dirichlet(np.ones(4), n + m)
     losses = np.array([2.0, 1.0]) + np.exp(np.array([0.5, 0.8]) + shares @ SLOPES)
-    given = {
-        "mixtures": shares[:n].astype(np.float32),
-        "losses": losses[:n],
-        "candidates": shares[n:].astype(np.float32),
-    }
-    names = {"domains": api.Texts.of("wxyz"), "targets": api.Texts.of("ab")}
     model = load_model("logistic", device="cpu", n_classes=1)
-    return api.MixtureTask(1, np.random.default_rng(1), model, **given, **names), losses[n:]
+    task = api.MixtureTask(
+        n_classes=1,
+        rng=np.random.default_rng(1),
+        model=model,
+        mixtures=shares[:n].astype(np.float32),
+        losses=losses[:n],
+        candidates=shares[n:].astype(np.float32),
+        domains=api.Texts.of("wxyz"),
+        targets=api.Texts.of("ab"),
+    )
+    return task, losses[n:]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"random"}))
