@@ -24,7 +24,7 @@ from harness.protocol import datasets, specifications
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "embed.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    ((?:harness|\./scripts/\w+) .*)$", PAGE, re.MULTILINE)
-FILES = re.findall(r"^`(conf/\S+\.yaml)`:\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+FILES = re.findall(r"^`(mine/\S+\.yaml)`:\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def module() -> torch.nn.Module:
@@ -53,7 +53,7 @@ def test_every_command_of_the_page_does_what_it_says(tmp_path: Path) -> None:
         if command.startswith("harness run"):
             assert "ok" in done.stdout
     assert len(FILES) == 3
-    assert (tmp_path / "conf" / "data" / "digits_seen.npz").is_file()
+    assert (tmp_path / "mine" / "data" / "digits_seen.npz").is_file()
 
 
 @pytest.mark.parametrize("kind", ["script", "export", "python"])
