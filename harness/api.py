@@ -500,6 +500,21 @@ class CleaningLmTask(Task):
     budget: int  # bytes
 
 
+@dataclass(frozen=True)
+class MixtureTask(Task):
+    """Predict what models trained on other mixtures of domains would lose; return losses [m, t], a column a target."""
+
+    kind = "mixture"
+    outputs = ("losses",)
+    function = "predict"
+
+    mixtures: FloatArray  # [K, d] float32 shares of the domains, rows adding up to 1 but for rounding: models that were trained
+    losses: FloatArray  # [K, t] float64 validation loss of each on every target domain, nats a token
+    candidates: FloatArray  # [m, d] float32 mixtures whose losses are asked for
+    domains: Texts  # [d] names
+    targets: Texts  # [t] names
+
+
 TASKS: dict[str, type[Task]] = {
     kind.kind: kind
     for kind in (
@@ -522,6 +537,7 @@ TASKS: dict[str, type[Task]] = {
         CleaningTask,
         SelectionLmTask,
         CleaningLmTask,
+        MixtureTask,
     )
 }
 """The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

@@ -95,7 +95,7 @@ def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
         raise ProtocolError("submission=all runs the baselines, which are no team's: leave team= out.")
     args.multirun = True
     challenge = config.challenge
-    names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
+    names = baseline_names(challenge.track_type.task.kind, challenge.left_out())
     return [replace(config, submission=name) for name in names]
 
 
@@ -202,7 +202,7 @@ def _failed_log(record: Record, session: Session) -> str:
 def _not_run(session: Session) -> int:
     """How many of the baselines that fit the challenge have no run of it in this runs directory."""
     challenge, recorded = session.challenge, set(session.runs.run_ids())
-    names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
+    names = baseline_names(challenge.track_type.task.kind, challenge.left_out())
     entries = [load_entry(challenge, find_entry(challenge, name)) for name in names]
     return sum(session.run_id(Entrant.of(entry)) not in recorded for entry in entries)
 

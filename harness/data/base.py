@@ -89,6 +89,11 @@ class DatasetSettings(BaseModel, ABC):
         """Whether the data can only be what they are now, by their checksums or because scikit-learn ships them."""
         return True
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether what it loads has ``texts``, so that submissions which read them fit."""
+        return False
+
     def model_post_init(self, context: Any) -> None:
         """Remember the config directory (``root`` of the validation context) that relative paths start from."""
         self._root = (context or {}).get("root")

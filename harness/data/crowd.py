@@ -136,6 +136,10 @@ class SentimentCrowd(DatasetSettings):
     dimension: int = Field(1024, ge=16, le=65536)
     phrases: bool = False
 
+    @property
+    def has_texts(self) -> bool:
+        return True
+
     @classmethod
     def files(cls) -> tuple[DataFile, ...]:
         return tuple(_SENTIMENT.values())

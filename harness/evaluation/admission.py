@@ -50,7 +50,7 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
             "`harness list challenges` shows the challenges of each track.",
         )
     _refuse_impostor(entry)
-    if unmet := sorted(challenge.track.left_out().intersection(entry.needs)):
+    if unmet := sorted(challenge.left_out().intersection(entry.needs)):
         raise ProtocolError(
             f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
             "submission=all runs the baselines that fit.",

@@ -28,6 +28,9 @@ class Bench:
 
     challenge: Challenge
     track: Track[Any, Any]
+    transfer: (
+        Track[Any, Any] | None
+    )  # the protocol once more, bound to the second fixed model of a challenge that has one
     fingerprint: str
     data_digest: str
     tier: str
@@ -66,6 +69,7 @@ class Bench:
         return cls(
             challenge=challenge,
             track=challenge.load_track(dataset, device),
+            transfer=challenge.load_track(dataset, device, challenge.transfer) if challenge.transfer else None,
             fingerprint=challenge.fingerprint(dataset),
             data_digest=data_digest,
             tier=tier,

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness import plugins, randomness, sandbox
 from harness.errors import Status, SubmissionError
-from harness.evaluation import draws
+from harness.evaluation import draws, transfer
 from harness.evaluation.bench import Bench
 from harness.models.base import FitCount, counting_fits
 from harness.protocol.challenge import Challenge
@@ -79,7 +79,7 @@ def _one_draw(bench: Bench, entry: Submission, seed: int, draw: int, view: View,
     try:
         output = track.read_output(dialogue.output() if dialogue else outcome.arrays, view)
         with _turn(bench) as scored:
-            score = track.score(output, view, key, seed)
+            score = _beside(bench, track.score(output, view, key, seed), seed, output)
     except SubmissionError as error:  # breaks a rule that the view shows, or one that only the key can tell
         return failed(seed, error.status, str(error), outcome.seconds, outcome.peak_memory_mb, outcome.log)
     seconds = Seconds(submission=outcome.seconds, scoring=time.perf_counter() - started)
@@ -99,8 +99,15 @@ def reference_cell(bench: Bench, which: Reference, seed: int) -> StoredCell:
     started = time.perf_counter()
     with _turn(bench) as count:
         view, key = bench.track.prepare(seed)
-        score = bench.track.reference(which, view, key, seed)
+        score = _beside(bench, bench.track.reference(which, view, key, seed), seed, which)
     return _scored(seed, score, Seconds(scoring=time.perf_counter() - started), count.fits)
+
+
+def _beside(bench: Bench, score: Score, seed: int, answer: Arrays | Reference) -> Score:
+    """The score with what a second fixed model makes of the same answer among its metrics."""
+    return replace(
+        score, metrics={**transfer.metrics(bench, seed, answer), **score.metrics}
+    )  # first: boards show a few
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def power(
     seeds: None: the challenge's.
     """
     session = Session.open(challenge, runs_dir=runs_dir)
-    fitting = baseline_names(session.track.task.kind, challenge.track.left_out())
+    fitting = baseline_names(session.track.task.kind, challenge.left_out())
     track = challenge.track_type
     board = Board(teams or len(fitting) + 1, seeds or challenge.seeds, track.direction, track.score_alone)
     references = run_references(session)

@@ -56,7 +56,7 @@ def with_packages(records: Iterable[Record]) -> list[str]:
 
 def missing(challenge: Challenge, present: set[str]) -> list[str]:
     """A note where baselines that fit the challenge have no row to compare with."""
-    names = baseline_names(challenge.track_type.task.kind, challenge.track.left_out())
+    names = baseline_names(challenge.track_type.task.kind, challenge.left_out())
     missing = [name for name in names if name not in present]
     if not missing:
         return []

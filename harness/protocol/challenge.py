@@ -38,7 +38,15 @@ from harness.tracks.base import Settings, Track
 _GROUPS = ("track", "dataset", "model")
 Homes = Mapping[str, Path | None]
 NOWHERE: Homes = {}
-USUAL = {"draws": 1, "packages": "none", "counts": "last", "phases": None, "quota": None, "logs": "kept"}
+USUAL = {
+    "draws": 1,
+    "packages": "none",
+    "counts": "last",
+    "phases": None,
+    "quota": None,
+    "logs": "kept",
+    "transfer": None,
+}
 # settings that are left out where so: older challenges keep their fingerprints
 _LEARNS = {"rows": "rows with labels", "documents": "documents alone"}
 _COSMETIC = ("title", "description", "baseline", "counts", "quota", "logs")  # cannot change a score
@@ -71,6 +79,8 @@ class Challenge(BaseModel):
     track: SerializeAsAny[Settings]
     dataset: SerializeAsAny[DatasetSettings]
     model: SerializeAsAny[ModelSettings]
+    transfer: SerializeAsAny[ModelSettings] | None = None
+    """A second fixed model that every output is scored with as well: a secondary metric, never ranked by."""
     seeds: int = Field(10, ge=1, le=1000, strict=True)
     draws: int = Field(1, ge=1, le=100, strict=True)  # of a submission's randomness a seed; their scores are averaged
     secret: str = Field(min_length=1)
@@ -114,6 +124,11 @@ class Challenge(BaseModel):
         return {name: value for name, value in facts.items() if name not in USUAL or value != USUAL[name]}
 
     @property
+    def transfer_name(self) -> str:
+        """The name of the second fixed model, empty without one."""
+        return str(self.transfer.model_dump()["name"]) if self.transfer else ""
+
+    @property
     def practice(self) -> bool:
         """Whether anybody may rebuild splits and noise, so that nothing a submission says needs to be kept back."""
         return self.secret == OPEN_SECRET
@@ -127,6 +142,10 @@ class Challenge(BaseModel):
     def track_type(self) -> type[Track[Any, Any]]:
         """The class of this challenge's protocol."""
         return self.track.track_type
+
+    def left_out(self) -> frozenset[str]:
+        """Fields of the task that are None in this challenge: its track withholds them, or its data have none such."""
+        return self.track.left_out() | (frozenset() if self.dataset.has_texts else {"texts", "texts_val"})
 
     def pinned(self) -> dict[str, Any]:
         """All settings as plain JSON values, as kept beside every run."""
@@ -161,9 +180,12 @@ class Challenge(BaseModel):
         facts = self.score_settings()
         facts["data_digest"] = data_digest
         facts["scorer_version"] = self.track_type.scorer_version
-        beside = {name: model_version(name) for name in _model_names_in(facts["track"])}  # that some tracks name
+        beside = {
+            name: model_version(name) for name in _model_names_in([facts["track"], facts.get("transfer")])
+        }  # that some tracks name
         facts["model_versions"] = {self.model.name: self.model.version} | beside
         classes = {"track": self.track_type, "dataset": type(self.dataset), "model": type(self.model)}
+        classes |= {"transfer": type(self.transfer)} if self.transfer else {}
         if foreign := {group: found.digest for group, cls in classes.items() if (found := plugins.of(cls))}:
             facts["plugins"] = foreign
         return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
@@ -173,10 +195,13 @@ class Challenge(BaseModel):
         with plugins.said(type(self.dataset), "data set"):
             return self.dataset.load()
 
-    def load_track(self, dataset: Dataset, device: str = "auto") -> Track[Any, Any]:
-        """The protocol bound to data and fixed model."""
-        with plugins.said(type(self.model), "fixed model"):
-            model = self.model.build(device=device, n_classes=dataset.n_classes)
+    def load_track(
+        self, dataset: Dataset, device: str = "auto", settings: ModelSettings | None = None
+    ) -> Track[Any, Any]:
+        """The protocol bound to data and fixed model: the challenge's own, or the one of these ``settings``."""
+        settings = settings or self.model
+        with plugins.said(type(settings), "fixed model"):
+            model = settings.build(device=device, n_classes=dataset.n_classes)
         with plugins.said(self.track_type, "track"):
             return self.track_type(self.track, dataset, model, self.secret)
 
@@ -209,10 +234,13 @@ def validated(raw: Mapping[str, Any], homes: Homes = NOWHERE) -> tuple[Challenge
     """The challenge, or all problems of its settings at once; ``homes`` as for :meth:`Challenge.from_plain`."""
     problems = [f"{key} is not set" for key, value in raw.items() if value == "???"]
     parts: dict[str, Any] = {}
-    for group, room in (("track", tracks), ("dataset", data), ("model", models)):
+    rooms: dict[str, Any] = {"track": tracks, "dataset": data, "model": models}
+    if raw.get("transfer") is not None:
+        rooms["transfer"] = models
+    for group, room in rooms.items():
         try:
-            plain = _mapping(group, raw.get(group))
-            root = homes.get(group)
+            plain = _mapping("model" if group == "transfer" else group, raw.get(group))
+            root = homes.get("model" if group == "transfer" else group)
             parts[group] = room.settings_class(plain["name"], root).model_validate(plain, context={"root": root})
         except ValidationError as error:
             problems += registry.problems(error, group)
@@ -226,12 +254,22 @@ def validated(raw: Mapping[str, Any], homes: Homes = NOWHERE) -> tuple[Challenge
                 f"trains its model on {_LEARNS[wanted]}"
             )
     try:
-        challenge = Challenge.model_validate({**raw, **dict.fromkeys(_GROUPS), **parts})
+        challenge = Challenge.model_validate({**raw, **dict.fromkeys([*_GROUPS, "transfer"]), **parts})
     except ValidationError as error:
         return None, problems + [
             registry.problem(e) for e in error.errors() if e["loc"][0] not in _GROUPS and e["input"] != "???"
         ]
+    problems += _unfit_transfer(challenge) if not problems else []
     return (None if problems else challenge), problems
+
+
+def _unfit_transfer(challenge: Challenge) -> list[str]:
+    """Why a second fixed model says nothing here, where that is so."""
+    if challenge.transfer and not challenge.track_type.transferable:
+        return [f"transfer: protocol {challenge.track.name} trains no second model on what is returned"]
+    if challenge.transfer and challenge.transfer == challenge.model:
+        return ["transfer: the second model is the challenge's own, with the same settings"]
+    return []
 
 
 def _mapping(group: str, value: object) -> dict[str, Any]:

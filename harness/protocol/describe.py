@@ -25,7 +25,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "model": f"fixed model {challenge.model.name}",
     }
     task = protocol.task
-    fitting = catalogue.baseline_names(task.kind, challenge.track.left_out())
+    fitting = catalogue.baseline_names(task.kind, challenge.left_out())
     return {
         "name": challenge.name,
         "title": challenge.title,
@@ -53,9 +53,13 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         | ({} if challenge.practice or not challenge.public_data else {"public data": "labels can be looked up"})
         | _notes(dataset),
         "fixed_model": challenge.model.model_dump(),
+        **({"transfer": challenge.transfer.model_dump() | {"means": _TRANSFER}} if challenge.transfer else {}),
         "limits": challenge.limits.model_dump(),
         "submissions": {"default": challenge.baseline, "baselines": ", ".join(fitting)},
     }
+
+
+_TRANSFER = "every output is scored with this model as well: a metric beside the score, never ranked by"
 
 
 def _rules(challenge: Challenge) -> dict[str, str]:

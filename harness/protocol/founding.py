@@ -97,7 +97,7 @@ def _stage(wish: Wish, config_dir: Path, stage: Path) -> Founded:
     sizes = settings_for(wish.track, dataset, by_part="part" in wish.keys, by_time="time" in wish.keys)
     write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))
     challenge = load_challenge(wish.name, config_dir=stage)
-    fitting = catalogue.baseline_names(track.task.kind, challenge.track.left_out())
+    fitting = catalogue.baseline_names(track.task.kind, challenge.left_out())
     if challenge.baseline not in fitting:
         protocol["baseline"] = "random"
         write(places["challenge"], _challenge(wish, protocol | {"track": sizes}))

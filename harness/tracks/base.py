@@ -109,6 +109,9 @@ class Track(ABC, Generic[S, K]):
     settings_class: ClassVar[type[Settings]]
     learns: ClassVar[Literal["rows", "documents"]] = "rows"  # what its fixed model is trained on
     rounds: ClassVar[bool] = False  # True: the algorithm is called once a round, see `dialogue`
+    transferable: ClassVar[bool] = (
+        False  # True: the model is trained on what is returned, and draws do not depend on it
+    )
     tie_break: ClassVar[str] = ""  # the secondary metric, higher is better, that orders rows of the very same score
     score_alone: ClassVar[bool] = False  # an older board's own rule: its score ranks, however little it is sure of
 

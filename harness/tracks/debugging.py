@@ -60,6 +60,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
     track = "debugging"
     task: ClassVar[type[Task]] = DebuggingTask
     metric = "recovery"
+    transferable = True
     tie_break = "average_precision"
     scorer_version = 2  # the skyline tries every single repair
     curve_axes = ("rows inspected", "test accuracy")
@@ -168,6 +169,10 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         y = data.y[rows]
         if s.noise_kind == "uniform":
             return noise.uniform_flips(y, s.noise, data.n_classes, rng)
+        if s.noise_kind == "instance":
+            return noise.boundary_flips(data.X[rows], y, s.noise, rng)
+        if s.noise_kind == "one_class":
+            return noise.one_class_flips(y, s.noise, _lookalike_of(data.X, data.y, data.n_classes), rng)[0]
         if s.noise_kind == "class_dependent":
             if s.noise_like is None:
                 return noise.class_dependent_flips(y, _lookalikes(data.X, data.y, data.n_classes, s.noise), rng)
@@ -187,7 +192,7 @@ class Debugging(Track[DebuggingSettings, DebuggingKey]):
         if column not in self.dataset.extras:
             known = ", ".join(sorted(self.dataset.extras)) or "none"
             raise ProtocolError(
-                f"Noise kind {column!r} is neither uniform nor class_dependent nor a label column of "
+                f"Noise kind {column!r} is neither uniform, class_dependent, one_class nor instance, nor a label column of "
                 f"{self.dataset.name} (its columns: {known})."
             )
         labels = self.dataset.extras[column]
@@ -244,11 +249,17 @@ def right_after(model: Model, X: FloatArray, labels: IntArray, X_test: FloatArra
     return np.concatenate([fitted.predict(X_test[b]) == y_test[b] for b in blocks], axis=1)
 
 
-def _lookalikes(X: FloatArray, y: IntArray, n_classes: int, rate: float) -> FloatArray:
-    """A transition matrix [C, C]: a share ``rate`` of each class is labelled as the class with the nearest mean."""
+def _lookalike_of(X: FloatArray, y: IntArray, n_classes: int) -> IntArray:
+    """The class whose mean is nearest to that of each class: [C]."""
     means = np.stack([X[y == c].reshape((y == c).sum(), -1).mean(axis=0, dtype=np.float64) for c in range(n_classes)])
     distance = np.linalg.norm(means[:, None] - means[None], axis=2)
     np.fill_diagonal(distance, np.inf)
+    nearest: IntArray = distance.argmin(axis=1)
+    return nearest
+
+
+def _lookalikes(X: FloatArray, y: IntArray, n_classes: int, rate: float) -> FloatArray:
+    """A transition matrix [C, C]: a share ``rate`` of each class is labelled as the class that looks most alike."""
     transition = (1 - rate) * np.eye(n_classes)
-    transition[np.arange(n_classes), distance.argmin(axis=1)] += rate
+    transition[np.arange(n_classes), _lookalike_of(X, y, n_classes)] += rate
     return transition

@@ -62,6 +62,7 @@ class Selection(Track[SelectionSettings, SelectionKey]):
     track = "selection"
     task = SelectionTask
     metric = "macro_f1"
+    transferable = True
     tie_break = "accuracy"
     curve_axes = ("rows chosen", "macro-F1")
     settings_class = SelectionSettings

@@ -59,6 +59,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     track = "selection"
     task = SelectionActiveTask
     metric = "area_macro_f1"
+    transferable = True
     tie_break = "macro_f1_final"
     curve_axes = ("labels bought", "macro-F1")
     settings_class = SelectionActiveSettings

@@ -71,6 +71,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
     track = "training_set"
     task = TrainingSetTask
     metric = "macro_f1"
+    transferable = True
     tie_break = "accuracy"
     scorer_version = 2  # copy radii are drawn from the secret
     settings_class = TrainingSetSettings

@@ -76,6 +76,7 @@ class Weighting(Track[WeightingSettings, WeightingKey]):
     track = "weighting"
     task = WeightingTask
     metric = "macro_f1"
+    transferable = True
     tie_break = "accuracy"
     settings_class = WeightingSettings
 

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.metrics import confusion_matrix
 
-from harness.data.noise import class_dependent_flips, confusion, uniform_flips
+from harness.data.noise import (
+    SHARPNESS,
+    boundary_flips,
+    class_dependent_flips,
+    confusion,
+    one_class_flips,
+    uniform_flips,
+)
 from harness.errors import ProtocolError
 
 labels = st.lists(st.integers(0, 3), max_size=120).map(lambda y: np.array(y, dtype=np.int64))
@@ -71,3 +78,64 @@ def test_bad_input_is_refused() -> None:
         class_dependent_flips(y, np.ones((2, 3)), rng)
     with pytest.raises(ProtocolError, match="Labels must lie"):
         class_dependent_flips(np.array([2]), np.eye(2), rng)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
+def test_noise_of_one_class_is_in_one_class_that_the_generator_draws(rate: float) -> None:
+    y, becomes = np.repeat(np.arange(3), [40, 40, 20]), np.array([1, 2, 0])
+    drawn = set()
+    for seed in range(20):
+        noisy, of = one_class_flips(y, rate, becomes, np.random.default_rng(seed))
+        wrong = noisy != y
+        assert wrong.sum() == round(rate * 100)
+        assert set(y[wrong]) <= {of}
+        assert set(noisy[wrong]) <= {becomes[of]}
+        drawn.add(of)
+    assert drawn == ({0, 1} if rate == 0.3 else {0, 1, 2}), "a class must have rows enough"
+    with pytest.raises(
+        ProtocolError, match="50 wrong labels of one class are asked for, and the largest class has 40 rows"
+    ):
+        one_class_flips(y, 0.5, becomes, np.random.default_rng(0))
+
+
+def test_boundary_noise_is_of_exact_rate_and_names_the_nearest_other_class() -> None:
+    from scipy.spatial.distance import cdist
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 200)
+    X = (rng.normal(size=(200, 4)) + 2 * np.eye(3, 4)[y]).astype(np.float32)
+    far = cdist(X, X)
+    np.fill_diagonal(far, np.inf)
+    alike = y[:, None] == y
+    other = np.where(alike, np.inf, far)
+    ratio = np.where(alike, far, np.inf).min(axis=1) / other.min(axis=1)
+    counts = np.zeros(200)
+    for seed in range(200):
+        noisy = boundary_flips(X, y, 0.2, np.random.default_rng(seed))
+        wrong = np.flatnonzero(noisy != y)
+        assert len(wrong) == 40
+        assert np.array_equal(noisy[wrong], y[other.argmin(axis=1)][wrong])
+        counts[wrong] += 1
+    by_ratio = counts[np.argsort(ratio)]
+    assert by_ratio[:50].mean() < 0.5 * by_ratio[-50:].mean(), "far from another class a label is seldom wrong"
+
+
+def test_boundary_noise_draws_by_the_stated_weights() -> None:
+    """One flip among rows on a line, against the probabilities written out."""
+    X, y = np.array([[0.0], [1.0], [3.0], [4.5], [5.0]]), np.array([0, 0, 1, 1, 1])
+    ratio = np.array([1 / 3, 1 / 2, 1.5 / 2, 0.5 / 3.5, 0.5 / 4])
+    expected = ratio**SHARPNESS / (ratio**SHARPNESS).sum()
+    flipped = [
+        int(np.flatnonzero(boundary_flips(X, y, 0.2, np.random.default_rng(seed)) != y)[0]) for seed in range(3000)
+    ]
+    seen = np.bincount(flipped, minlength=5)
+    assert seen[2] / 3000 == pytest.approx(expected[2], abs=0.02)
+    assert seen[1] / 3000 == pytest.approx(expected[1], abs=0.02)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_boundary_noise_on_equal_rows_and_lone_classes(rate: float) -> None:
+    X, y = np.zeros((10, 2)), np.array([0] * 9 + [1])
+    assert (boundary_flips(X, y, rate, np.random.default_rng(0)) != y).sum() == round(rate * 10)
+    with pytest.raises(ProtocolError, match="these rows have one"):
+        boundary_flips(X, np.zeros(10, int), rate, np.random.default_rng(0))

@@ -39,7 +39,7 @@ def crowd(n: int = 120, c: int = 3, seed: int = 0, **fields: Any) -> tuple[Any, 
 
 def test_the_baselines_that_researchers_expect_are_there() -> None:
     assert {"random", "majority", "wawa", "one_coin", "dawid_skene", "ibcc", "glad", "classifier_em"} <= set(NAMES)
-    unseen = baseline_names("annotation", load_challenge("annotation_digits_votes").track.left_out())
+    unseen = baseline_names("annotation", load_challenge("annotation_digits_votes").left_out())
     assert set(NAMES) - set(unseen) == {"classifier_em"}
 
 

@@ -39,6 +39,7 @@ TRACKS = {
     "annotation": "annotation:Annotation",
     "weighting": "weighting:Weighting",
     "cleaning": "cleaning:Cleaning",
+    "mixture": "mixture:Mixture",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -96,7 +97,8 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
     match task:
         case "selection":
             for budget in (1, n // 2, n):
-                yield rows, {"budget": budget}
+                for documents in (["" for _ in X], [" ".join(map("{:.0f}".format, row.ravel())) for row in X]):
+                    yield rows | {"texts": api.Texts.of(documents)}, {"budget": budget}
         case "debugging":
             yield rows, {}
             for m in (1, 12):
@@ -173,6 +175,12 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "cleaning":
             yield table(X.reshape(n, -1), y, 0.0), {}
             yield table(X.reshape(n, -1), y, 0.4), {}
+        case "mixture":
+            losses = np.column_stack([X.reshape(n, -1)[:, 0], y]).astype(np.float64)
+            names = {"domains": api.Texts.of(["d"]), "targets": api.Texts.of(["a", "b"])}
+            for candidates in (X[:1], X):
+                shares = {"mixtures": X.reshape(n, -1), "candidates": candidates.reshape(len(candidates), -1)}
+                yield shares | names | {"losses": losses}, {}
         case "acquisition":
             yield from markets(X.reshape(n, -1), y % 2)
 
@@ -282,7 +290,7 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
             fields |= arrays | scalars | {"rng": np.random.default_rng(0), "model": model}
             output = answer(task, function, fields, SHORT.get(name, {}))
             bound(task, scalars).read_output(output, View(arrays, scalars))
-    if task == "selection" and "y" not in unmet:
+    if task == "selection" and not {"y", "texts"} & set(unmet):
         X, _ = data(kind, 10)
         hidden = {field.name: None for field in dataclasses.fields(api.SelectionTask)}
         given: Any = hidden | {"X": X, "budget": 10, "n_classes": C, "rng": np.random.default_rng(0)}

@@ -61,7 +61,7 @@ def test_lists_every_row_once_and_repeats_itself(name: str) -> None:
 
 
 def test_without_clean_rows_all_work_but_the_one_that_says_so() -> None:
-    fitting = baseline_names("debugging", load_challenge("debugging_digits_novalid").track.left_out())
+    fitting = baseline_names("debugging", load_challenge("debugging_digits_novalid").left_out())
     assert set(NAMES) - set(fitting) == {"validation_confidence"}
     for name in fitting:
         assert sorted(baseline("debugging", name)(clouds(X_val=None, y_val=None))) == list(range(60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from harness.protocol.manifest import MANIFEST
 from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 
-NAMES = sorted(p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{MANIFEST}"))
+READERS = ["longest_texts", "tfidf_medoids"]  # of texts
+NAMES = sorted(
+    p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{MANIFEST}") if p.parent.name not in READERS
+)
 WITHOUT_LABELS = {"random", "kcenter_greedy", "herding", "kmeans_medoids", "facility_location"}
 
 
@@ -78,9 +82,65 @@ def test_hidden_labels_are_done_without(name: str) -> None:
 
 def test_baselines_that_need_labels_are_left_out_where_they_are_hidden() -> None:
     unlabelled = load_challenge("selection_digits_unlabelled")
-    assert unlabelled.track.left_out() == {"y", "X_val", "y_val"}
-    assert set(baseline_names("selection", unlabelled.track.left_out())) == WITHOUT_LABELS
-    assert baseline_names("selection", load_challenge("selection_digits").track.left_out()) == NAMES
+    assert unlabelled.left_out() == {"y", "X_val", "y_val", "texts", "texts_val"}
+    assert set(baseline_names("selection", unlabelled.left_out())) == WITHOUT_LABELS
+    assert baseline_names("selection", load_challenge("selection_digits").left_out()) == NAMES
+
+
+def test_baselines_that_read_texts_are_for_challenges_that_have_some() -> None:
+    assert baseline_names("selection", load_challenge("selection_text_subj").left_out()) == sorted([*NAMES, *READERS])
+    told = load_challenge("annotation_sentiment", ["dataset.dimension=64"])
+    assert "texts" not in told.left_out()
+
+
+def sentences(budget: int, y: Any = None) -> Any:
+    """Eight sentences in two classes, one of them three times but for case and blanks."""
+    documents = [
+        "a cat",
+        "A  cat",
+        "a cat ",
+        "the old cat sat there",
+        "dogs",
+        "dogs bark",
+        "big dogs bark",
+        "",
+        "x y z",
+    ]
+    fields = {"X": np.zeros((9, 3), np.float32), "y": y, "texts": api.Texts.of(documents)}
+    return dataclasses.replace(clouds((5, 4), budget=budget), **fields)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("budget", range(1, 10))
+def test_a_text_is_chosen_twice_only_when_there_is_no_other(name: str, labelled: bool, budget: int) -> None:
+    y = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
+    task = sentences(budget, y if labelled else None)
+    chosen = baseline("selection", name)(task)
+    assert len(set(chosen.tolist())) == len(chosen) == budget
+    if budget <= (6 if labelled else 7):  # class 0 has three different texts, both classes together seven
+        assert (chosen < 3).sum() <= 1
+    if labelled and budget <= 8:
+        assert abs(int((y[chosen] == 0).sum()) - int((y[chosen] == 1).sum())) <= 1
+
+
+def test_the_longest_texts_are_those_with_the_most_different_words() -> None:
+    assert baseline("selection", "longest_texts")(sentences(1)).tolist() == [3]
+    assert set(baseline("selection", "longest_texts")(sentences(3)).tolist()) == {3, 6, 8}
+
+
+def test_semantic_vectors_are_the_singular_vectors_of_tf_idf() -> None:
+    texts = [" ".join(f"w{v}" for v in row) for row in np.random.default_rng(0).integers(0, 30, (40, 6))]
+    found = part("tfidf_medoids", "semantic")(texts, 0)
+    vocabulary = sorted({word for text in texts for word in text.split()})
+    counts = np.array([[text.split().count(word) for word in vocabulary] for text in texts], float)
+    weighted = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+    weighted *= np.log((1 + len(texts)) / (1 + (counts > 0).sum(axis=0))) + 1
+    weighted /= np.linalg.norm(weighted, axis=1, keepdims=True)
+    u, s, _ = np.linalg.svd(weighted, full_matrices=False)
+    plain = (u * s)[:, : found.shape[1]]
+    plain /= np.linalg.norm(plain, axis=1, keepdims=True)
+    assert found @ found.T == pytest.approx(plain @ plain.T, abs=1e-3)
 
 
 def test_a_baseline_that_lacks_what_it_needs_does_not_run(tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ CASES = {
     "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
     "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),
     "valuation_sets": Case(shown(n_sets=4), {"gains": np.zeros(4)}, reals="gains"),
+    "mixture": Case(
+        View({"candidates": X[:K], "losses": np.zeros((N, 3))}, {"n_classes": 1}),
+        {"losses": np.zeros((K, 3))},
+        reals="losses",
+    ),
     "acquisition": Case(
         shown(9), {"purchases": np.array([[1, 2, 3], [0, 4, 4]])}, settings=(("markets", 2), ("sellers", 3), ("budget", 9.0))
     ),

@@ -26,6 +26,7 @@ SHAPES = {  # track: source of the shape of its real-valued output, and what is 
     "debugging": ("len(task.X)", "v"),
     "weighting": ("len(task.X)", "v"),
     "annotation": ("task.n_items", "v"),
+    "mixture": ("(len(task.candidates), task.losses.shape[1])", "v"),
     "cleaning": ("task.cells.shape", "(v, np.ones(len(task.y), bool))"),
 }
 VALUES = (

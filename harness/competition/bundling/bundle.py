@@ -85,7 +85,7 @@ def _fill(folder: Path, challenge: Challenge, config_dir: Path, chosen: str | No
     here, data = rehearsal.write(challenge, official, config_dir, folder / "conf", chosen)
     task = challenge.track_type.task
     scaffold(task.kind, folder / "my_method")
-    for baseline in catalogue.baseline_names(task.kind, challenge.track.left_out()):
+    for baseline in catalogue.baseline_names(task.kind, challenge.left_out()):
         for file, content in submission.load(submission.find(baseline, task.kind)).contents.items():
             place = folder / "baselines" / baseline / file
             place.parent.mkdir(parents=True, exist_ok=True)

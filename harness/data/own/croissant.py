@@ -51,6 +51,10 @@ class Croissant(OwnSettings):
         self._encoder()
         return self
 
+    @property
+    def has_texts(self) -> bool:
+        return self.rows == "text"
+
     def versions(self) -> Sequence[str]:
         _mlcroissant()
         return (f"mlcroissant {version('mlcroissant')}", *self._encoder().versions())

@@ -30,6 +30,10 @@ class TextKeys(OwnSettings):
     dimension: int = Field(1024, ge=16, le=65536)
     meta: tuple[Name, ...] = ()
 
+    @property
+    def has_texts(self) -> bool:
+        return True
+
     def versions(self) -> Sequence[str]:
         if self.features == "hashed":
             return (f"hashed {hashing.VERSION}",)
