@@ -22,7 +22,7 @@ class Entry:
     """One line of ``harness list``."""
 
     name: str
-    track: str  # one of the six tracks
+    track: str  # one of the tracks
     title: str
     task: str  # kind of task: which submissions go with which challenges
     detail: str  # challenges: protocol, data set, model; submissions: folder under submissions/; suites: challenges

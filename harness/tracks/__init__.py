@@ -70,7 +70,7 @@ def task_kinds() -> dict[str, type[Task]]:
 
 
 def track_of(kind: str) -> str:
-    """One of the six tracks, for a kind of task; empty where no track of here or of a plug-in has it."""
+    """The track of a kind of task; empty where no track of here or of a plug-in has it."""
     for name in dict.fromkeys([*_REGISTRY.own, *track_names()]):
         with suppress(ProtocolError):
             if (found := track_class(name)).task.kind == kind:

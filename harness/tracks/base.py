@@ -100,7 +100,7 @@ class Track(ABC, Generic[S, K]):
 
     needed: ClassVar[tuple[str, ...]] = ("name", "track", "task", "metric", "settings_class")  # of every protocol
     name: ClassVar[str]  # name of the protocol, as in conf/track/<name>.yaml
-    track: ClassVar[str]  # one of the six tracks
+    track: ClassVar[str]  # the track it is recorded under
     task: ClassVar[type[Task]]  # what the algorithm sees and returns
     metric: ClassVar[str]  # name of the primary metric
     direction: ClassVar[Literal["max", "min"]] = "max"
