@@ -121,14 +121,14 @@ class Annotation(Track[AnnotationSettings, AnnotationKey]):
         draws = [one_vote(view, rng) for _ in range(self.settings.floor_draws)]
         scores = [self.score({"labels": labels}, view, key, seed) for labels in draws]
         items = {"y_true": key.y_test, "y_pred": np.column_stack([score.items["y_pred"] for score in scores])}
-        secondary = {name: float(np.mean([score.metrics[name] for score in scores])) for name in scores[0].metrics}
-        return Score(float(self.statistic(items, np.ones((1, len(key.y_test))))[0]), items, secondary)
+        return Score.mean(scores, float(self.statistic(items, np.ones((1, len(key.y_test))))[0]), items)
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         """Macro-F1 of ``y_pred`` [m]; of the floor's ``y_pred`` [m, draws] the mean over its draws."""
-        predicted = items["y_pred"].reshape(len(items["y_true"]), -1).T
-        f1 = [metrics.macro_f1(items["y_true"], p, self.dataset.n_classes, weights) for p in predicted]
-        mean: FloatArray = np.mean(f1, axis=0)
+        predicted = items["y_pred"].reshape(len(items["y_true"]), -1)
+        mean: FloatArray = metrics.macro_f1_curve(items["y_true"], predicted, self.dataset.n_classes, weights).mean(
+            axis=1
+        )
         return mean
 
     def suspicious_above(self, skyline: float) -> float:

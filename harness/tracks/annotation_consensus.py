@@ -99,8 +99,7 @@ class AnnotationConsensus(Track[AnnotationConsensusSettings, AnnotationConsensus
             self.score({"labels": one_vote(view, rng)}, view, key, seed) for _ in range(self.settings.floor_draws)
         ]
         items = {"right": np.mean([score.items["right"] for score in scores], axis=0)}
-        secondary = {name: float(np.mean([score.metrics[name] for score in scores])) for name in scores[0].metrics}
-        return Score(float(self.statistic(items, np.ones((1, len(key.y))))[0]), items, secondary)
+        return Score.mean(scores, float(self.statistic(items, np.ones((1, len(key.y))))[0]), items)
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         mean: FloatArray = weights @ items["right"] / weights.sum(axis=1)

@@ -6,7 +6,7 @@ A protocol is one file here with one :class:`Track` subclass, one ``conf/track/<
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -67,6 +67,13 @@ class Score:
     items: Arrays  # each [m, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)  # secondary metrics, finite floats or nan
     curve: FloatArray | None = None  # [p, 2]: x, y of the track's curve
+
+    @classmethod
+    def mean(cls, scores: Sequence[Score], value: float, items: Arrays) -> Score:
+        """One score of several draws of the same: metrics and curves are means; value and items are what the protocol makes of them."""
+        metrics = {name: float(np.mean([score.metrics[name] for score in scores])) for name in scores[0].metrics}
+        curves = [score.curve for score in scores if score.curve is not None]
+        return cls(value, items, metrics, np.mean(curves, axis=0) if curves else None)
 
 
 class Dialogue(ABC):

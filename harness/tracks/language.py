@@ -126,9 +126,7 @@ class LanguageTrack(Track[S, K]):
         texts, rng = view.texts["texts"], self.rng(seed, "random reference")
         drawn = self.scores([rng.permutation(len(texts)) for _ in range(self.settings.floor_draws)], texts, key)
         items = dict(drawn[0].items) | {"bits": np.mean([score.items["bits"] for score in drawn], axis=0)}
-        secondary = {name: float(np.mean([score.metrics[name] for score in drawn])) for name in drawn[0].metrics}
-        curve = np.mean([score.curve for score in drawn if score.curve is not None], axis=0)
-        return Score(float(self.statistic(items, np.ones((1, len(key.domain))))[0]), items, secondary, curve)
+        return Score.mean(drawn, float(self.statistic(items, np.ones((1, len(key.domain))))[0]), items)
 
 
 def within_budget(order: IntArray, texts: Texts, budget: int) -> IntArray:

@@ -3,7 +3,8 @@
 Two documents are compared after case, accents, white space and punctuation are gone. A document leaks if it shares a run
 of thirteen words with a hidden one (the overlap by which Brown et al., *Language models are few-shot learners*, NeurIPS 2020,
 appendix C, look for contamination), or a quarter of the runs of twelve characters of either (near copies: containment,
-Broder, *On the resemblance and containment of documents*, 1997), or if nothing tells the two apart.
+Broder, *On the resemblance and containment of documents*, 1997; of a long one, at least a quarter of 600), or if nothing tells
+the two apart.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.api import IntArray, Texts
-from harness.errors import SubmissionError
+from harness.data.base import Dataset
+from harness.errors import ProtocolError
 
 WORDS = 13  # a run of so many is a passage
 CHARACTERS = 12  # letters and digits of the runs that near copies are found by
 CONTAINED = 0.25  # share of the runs of either document,
 PHRASE = 8  # beside so many: a phrase of twenty characters that two sentences share is no copy
+PART = 600  # runs; of a long hidden document, a shorter part is judged as one of this size: a headline in common is no copy
 
 _Hashes = npt.NDArray[np.uint64]
 _NOT_A_WORD = re.compile(r"[\W_]+")
@@ -43,26 +46,32 @@ class LeakGate:
         """Rows, rising, of the documents that leak."""
         return np.array([i for i, text in enumerate(documents) if self._leaks(words(text))], np.int64)
 
-    def refuse(self, documents: Texts | Sequence[str], *, name: str, say_which: bool) -> None:
-        """Raise SubmissionError where a document leaks, saying which and how many only if told to.
-
-        Where the hidden documents are secret, a position would say which of many guesses is among them.
-        """
-        found = self.leaks(documents)
-        if len(found):
-            which = f"{name}[{found[0]}], first of {len(found)}," if say_which else f"At least one document of {name}"
-            raise SubmissionError(
-                f"{which} repeats a hidden document: {WORDS} words in a row, or most of it with some words changed.",
-                "Train on the documents of the task and on what you make of them; no other source may hold the hidden ones.",
-            )
-
     def _leaks(self, normal: list[str]) -> bool:
         whole = "".join(normal)
         if whole in self._whole or len(self._passages.owners(_passages(normal))):
             return True
         runs = _runs(whole)
         shared = np.bincount(self._runs.owners(runs), minlength=len(self._runs.sizes))
-        return bool((shared > PHRASE + CONTAINED * np.minimum(self._runs.sizes, len(runs))).any())
+        judged = np.minimum(self._runs.sizes, max(len(runs), PART))
+        return bool((shared > PHRASE + CONTAINED * judged).any())
+
+
+def unrepeated(dataset: Dataset, hidden: IntArray, *shown: IntArray) -> IntArray:
+    """The hidden rows whose document repeats none of the rows shown; all of them where the data are no text.
+
+    Raises ProtocolError where more than half of them do.
+    """
+    if dataset.texts is None:
+        return hidden
+    leaks = LeakGate(dataset.texts[np.concatenate(shown)]).leaks(dataset.texts[hidden])
+    if 2 * len(leaks) > len(hidden):
+        raise ProtocolError(
+            f"{len(leaks)} of {len(hidden)} hidden documents of {dataset.name} repeat one that is shown: {WORDS} words in a row, "
+            "or a quarter of it.",
+            "Take out what many documents have in common (greetings, footers, boilerplate), or give those that belong together a "
+            "dataset.group.",
+        )
+    return np.delete(hidden, leaks)
 
 
 class _Index:

@@ -94,9 +94,7 @@ class Mixture(Track[MixtureSettings, MixtureKey]):
             "predicted": np.stack([one.items["predicted"] for one in scores], axis=2),
             "measured": key.losses,
         }
-        secondary = {name: float(np.mean([one.metrics[name] for one in scores])) for name in scores[0].metrics}
-        curves = np.stack([one.curve for one in scores if one.curve is not None])
-        return Score(float(np.mean([one.value for one in scores])), items, secondary, curves.mean(axis=0))
+        return Score.mean(scores, float(np.mean([one.value for one in scores])), items)
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         """Mean rank correlation; of the floor's ``predicted`` [m, t, draws] the mean over its draws."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray, SelectionTask
 from harness.data import noise
-from harness.tracks import checks, metrics
+from harness.tracks import checks, leaks, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 
@@ -79,6 +79,7 @@ class Selection(Track[SelectionSettings, SelectionKey]):
             arrays["y"] = y_pool
         if s.validation:
             arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
+        test = leaks.unrepeated(data, test, pool, validation)
         texts = texts_of(data, texts=pool, texts_val=validation)
         view = View(arrays, {"n_classes": data.n_classes, "budget": s.budget}, texts)
         return view, SelectionKey(y_pool, y_clean, data.X[test], data.y[test])
@@ -104,20 +105,14 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         draws = [rng.permutation(n)[: self.settings.budget] for _ in range(self.settings.floor_draws)]
         scores = [self._train_and_test(chosen, key.y_pool, view, key) for chosen in draws]
         items = {"y_true": key.y_test, "y_pred": np.column_stack([score.items["y_pred"] for score in scores])}
-        secondary = {name: float(np.mean([score.metrics[name] for score in scores])) for name in scores[0].metrics}
-        value = float(self.statistic(items, np.ones((1, len(key.y_test))))[0])
-        return Score(
-            value,
-            items,
-            secondary,
-            np.mean(np.stack([score.curve for score in scores if score.curve is not None]), axis=0),
-        )
+        return Score.mean(scores, float(self.statistic(items, np.ones((1, len(key.y_test))))[0]), items)
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         """Macro-F1 of ``y_pred`` [m]; of the floor's ``y_pred`` [m, draws] the mean over its draws."""
-        predicted = items["y_pred"].reshape(len(items["y_true"]), -1).T
-        f1 = [metrics.macro_f1(items["y_true"], p, self.dataset.n_classes, weights) for p in predicted]
-        mean: FloatArray = np.mean(f1, axis=0)
+        predicted = items["y_pred"].reshape(len(items["y_true"]), -1)
+        mean: FloatArray = metrics.macro_f1_curve(items["y_true"], predicted, self.dataset.n_classes, weights).mean(
+            axis=1
+        )
         return mean
 
     def suspicious_above(self, skyline: float) -> float:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from harness.api import FloatArray, IntArray, SelectionActiveTask
 from harness.data import splits
 from harness.errors import Status, SubmissionError
-from harness.tracks import checks, metrics
+from harness.tracks import checks, leaks, metrics
 from harness.tracks.base import Arrays, Dialogue, Reference, Score, Settings, Track, View, texts_of
 from harness.tracks.drawing import Parts, draw_parts
 
@@ -75,6 +75,7 @@ class SelectionActive(Track[SelectionActiveSettings, SelectionActiveKey]):
     def prepare(self, seed: int) -> tuple[View, SelectionActiveKey]:
         s, data = self.settings, self.dataset
         pool, _, test = self._parts(seed)
+        test = leaks.unrepeated(data, test, pool)
         y_pool = data.y[pool]
         (initial,) = splits.stratified(y_pool, (s.initial,), self.rng(seed, "initial"))
         arrays = {"X": data.X[pool], "labelled": initial, "y_labelled": y_pool[initial]}

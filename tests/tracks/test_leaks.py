@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from harness.api import Texts
 from harness.data import load_dataset
-from harness.errors import Status, SubmissionError
-from harness.tracks.leaks import CHARACTERS, WORDS, LeakGate, words
+from harness.errors import ProtocolError
+from harness.models import load_model
+from harness.protocol.compose import load_challenge
+from harness.tracks.leaks import CHARACTERS, WORDS, LeakGate, unrepeated, words
 
 Folder = Callable[[str], Path]
 RNG = np.random.default_rng(0)
@@ -91,10 +94,7 @@ def test_none_of_a_thousand_honest_sets_is_refused(real_folder: Folder) -> None:
             chain.append(after[rng.integers(len(after))])
         chosen = [documents[a], documents[b][:300], documents[c] + "\n" + documents[d], " ".join(chain)]
         chosen += [documents[i] for i in rng.integers(len(documents), size=2)]
-        try:
-            gate.refuse(chosen, name="documents", say_which=True)
-        except SubmissionError:
-            refused += 1
+        refused += bool(len(gate.leaks(chosen)))
     assert refused == 0
 
 
@@ -112,23 +112,44 @@ def test_against_comparing_all_pairs_by_sets_of_strings() -> None:
             if "".join(a) == "".join(b) or runs(a, WORDS) & runs(b, WORDS):
                 return True
             short, long = runs("".join(a), CHARACTERS), runs("".join(b), CHARACTERS)
-            if len(short & long) > 8 + min(len("".join(a)) - CHARACTERS + 1, len(long)) / 4:
+            if len(short & long) > 8 + min(max(len("".join(a)) - CHARACTERS + 1, 600), len(long)) / 4:
                 return True
         return False
 
     assert LeakGate(Texts.of(hidden)).leaks(documents).tolist() == [i for i, d in enumerate(documents) if leaks(d)]
 
 
-def test_a_document_is_named_only_where_that_gives_nothing_away() -> None:
-    gate = LeakGate(Texts.of([" ".join(VOCABULARY[:50])]))
-    documents = ["nothing of the kind", " ".join(VOCABULARY[:50]).upper()]
-    with pytest.raises(SubmissionError, match=r"documents\[1\], first of 1, repeats a hidden document") as named:
-        gate.refuse(documents, name="documents", say_which=True)
-    with pytest.raises(SubmissionError, match="At least one document of documents") as unnamed:
-        gate.refuse(documents, name="documents", say_which=False)
-    assert named.value.status is unnamed.value.status is Status.CONTRACT_VIOLATION
-    assert "[1]" not in str(unnamed.value)
-    gate.refuse(documents[:1], name="documents", say_which=True)
+@pytest.mark.parametrize("challenge", ["selection_digits", "selection_active_digits"])
+def test_selection_is_tested_on_no_sentence_that_its_pool_repeats(challenge: str) -> None:
+    """Every tenth document is planted three times more, in capitals, with a word more, and with words replaced."""
+    rng = np.random.default_rng(6)
+    digits = load_dataset("digits")
+    documents = [" ".join(made(25, rng)) for _ in digits.y]
+    source = np.arange(len(documents))
+    for i in range(0, len(documents) - 3, 10):
+        documents[i + 1 : i + 4] = [documents[i].upper(), f"and {documents[i]}", replaced(documents[i], 0.1, rng)]
+        source[i + 1 : i + 4] = i
+    data = replace(digits, name="written", texts=Texts.of(documents))
+    bound = load_challenge(challenge, ["track.pool=600"])
+    model = load_model(device="cpu", n_classes=data.n_classes, **bound.model.model_dump())
+    view, key = bound.track_type(bound.track, data, model, bound.secret).prepare(0)
+    place = {document: i for i, document in enumerate(documents)}
+    pool = np.array([place[text] for text in view.texts["texts"]])
+    rest = np.setdiff1d(np.arange(len(documents)), pool)
+    clean = rest[~np.isin(source[rest], source[pool])]
+    assert len(clean) < len(rest) - 100
+    expected = np.unique(data.X[clean], axis=0)
+    assert len(key.y_test) == len(clean)
+    assert np.array_equal(np.unique(key.X_test, axis=0), expected)
+
+
+def test_texts_that_have_boilerplate_in_common_are_refused_with_the_mending() -> None:
+    footer = " ".join(VOCABULARY[:20])
+    data = replace(load_dataset("digits"), texts=Texts.of([f"{i} {footer}" for i in range(1797)]))
+    with pytest.raises(ProtocolError, match=r"797 of 797 hidden documents of digits repeat one .* footers") as refused:
+        unrepeated(data, np.arange(1000, 1797), np.arange(1000))
+    assert "dataset.group" in str(refused.value)
+    assert unrepeated(load_dataset("digits"), np.arange(5), np.arange(5, 9)).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_awkward_documents() -> None:
