@@ -515,6 +515,28 @@ class MixtureTask(Task):
     targets: Texts  # [t] names
 
 
+@dataclass(frozen=True)
+class MixtureLmTask(Task):
+    """Weigh d domains of text; the fixed language model is trained on ``budget`` bytes of the mixture.
+
+    Return shares of the domains, ``weights`` [d] >= 0, adding up to 1. What counts is what the model then pays for hidden
+    documents of the ``n_classes`` target domains.
+    """
+
+    kind = "mixture_lm"
+    outputs = ("weights",)
+    function = "weigh"
+
+    model: LanguageModel  # type: ignore[assignment]
+    texts: Texts = field(kw_only=True)  # [n] documents that mixtures are made of
+    domain: IntArray  # [n] the domain of each, 0..d-1
+    mixtures: FloatArray  # [K, d] shares that the model was trained on
+    losses: FloatArray  # [K, t] bits per byte of each on other documents of every target domain
+    budget: int  # bytes
+    domains: Texts  # [d] names
+    targets: Texts  # [t] names
+
+
 TASKS: dict[str, type[Task]] = {
     kind.kind: kind
     for kind in (
@@ -538,6 +560,7 @@ TASKS: dict[str, type[Task]] = {
         SelectionLmTask,
         CleaningLmTask,
         MixtureTask,
+        MixtureLmTask,
     )
 }
 """The harness's own task kinds by name. A variant protocol with another view has a kind of its own."""

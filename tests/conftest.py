@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 Write = Callable[..., Path]
+
+_BESIDE = Path(__file__).parents[2] / "shared" / "data"  # of the checkout
 
 # A shell's background jobs start with Ctrl-C ignored, and all their children too; tests mean a terminal's.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,3 +39,17 @@ def write_submission(tmp_path: Path) -> Write:
         return folder
 
     return write
+
+
+@pytest.fixture
+def real_folder(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """The folder of a data set, HARNESS_DATA_DIR pointing there; skips the test where there is none."""
+
+    def folder(name: str) -> Path:
+        directory = Path(os.environ.get("HARNESS_DATA_DIR", _BESIDE))
+        if not (directory / name).is_dir():
+            pytest.skip(f"{name} is not in {directory}")
+        monkeypatch.setenv("HARNESS_DATA_DIR", str(directory))
+        return directory / name
+
+    return folder

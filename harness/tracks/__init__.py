@@ -28,6 +28,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
         "selection": "harness.tracks.selection:Selection",
         "mixture": "harness.tracks.mixture:Mixture",
+        "mixture_lm": "harness.tracks.mixture_lm:MixtureLm",
         "debugging": "harness.tracks.debugging:Debugging",
         "debugging_correct": "harness.tracks.debugging_correct:DebuggingCorrect",
         "debugging_legacy": "harness.tracks.debugging_legacy:DebuggingLegacy",

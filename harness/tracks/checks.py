@@ -131,6 +131,18 @@ def weights(array: Array, *, name: str, length: int) -> FloatArray:
     return out
 
 
+def mixture(array: Array, *, name: str, length: int) -> FloatArray:
+    """Shares [length], finite, >= 0, adding up to 1 within 1e-6, as float64."""
+    out = weights(array, name=name, length=length)
+    with np.errstate(over="ignore"):  # infinite is not 1 either
+        total = out.sum()
+    if not abs(total - 1) <= _WHOLE:
+        raise SubmissionError(
+            f"{name} adds up to {total}; shares must add up to 1 within {_WHOLE}.", "Divide by .sum()."
+        )
+    return out
+
+
 def mask(array: Array, *, name: str, length: int) -> BoolArray:
     """True or False, or 1 or 0, one per row, as bool [length]."""
     if array.dtype.kind not in "biu":

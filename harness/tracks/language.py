@@ -94,10 +94,12 @@ class LanguageTrack(Track[S, K]):
         """
         return 0.9 * skyline
 
-    def scores(self, orders: Sequence[IntArray], texts: Texts, key: K) -> list[Score]:
-        """Each order of documents of ``texts`` scored at the budget; the curve of each at the smaller ones."""
+    def scores(
+        self, orders: Sequence[IntArray], texts: Texts, key: K, budgets: tuple[int, ...] | None = None
+    ) -> list[Score]:
+        """Each order of documents of ``texts`` scored at the budget; the curve of each at ``budgets``, by default those pinned."""
         s = self.settings
-        steps = (*s.budgets, s.budget)
+        steps = (*(s.budgets if budgets is None else budgets), s.budget)
         chosen = [within_budget(order, texts, budget) for order in orders for budget in steps]
         used = np.unique(np.concatenate(chosen))
         fitted = self.model.fit_many(texts[used], subsets=[np.searchsorted(used, one) for one in chosen])
@@ -124,7 +126,11 @@ class LanguageTrack(Track[S, K]):
     def floor(self, view: View, key: K, seed: int) -> Score:
         """The mean over ``floor_draws`` random orders."""
         texts, rng = view.texts["texts"], self.rng(seed, "random reference")
-        drawn = self.scores([rng.permutation(len(texts)) for _ in range(self.settings.floor_draws)], texts, key)
+        orders = [rng.permutation(len(texts)) for _ in range(self.settings.floor_draws)]
+        return self.mean(self.scores(orders, texts, key), key)
+
+    def mean(self, drawn: Sequence[Score], key: K) -> Score:
+        """The mean of several draws' scores."""
         items = dict(drawn[0].items) | {"bits": np.mean([score.items["bits"] for score in drawn], axis=0)}
         return Score.mean(drawn, float(self.statistic(items, np.ones((1, len(key.domain))))[0]), items)
 

@@ -1,142 +1,99 @@
-"""``scripts/proxy``: does the cheap language model stand for the expensive one, and where does it not?
+"""``scripts/proxy``: does the cheap language model stand for the expensive one?
 
-Sets of documents of one size (of one domain, of two, of all, drawn at random) are made from NLTK's collections, and each
-model is trained on each of them and scored on hidden documents of every domain. Printed are Spearman's rank
-correlation and the share of pairs of sets that two models put in the same order: over all sets, and over the mixed
-ones alone, which lie close together.
+Every baseline of a challenge chooses its documents once for each seed, random order and oracle beside them; the very same
+documents then train each of several models, which pay for the same hidden ones. Printed are bits per byte of methods under
+models, and how two models agree: Spearman's rank correlation over the methods' means, and the share of pairs of methods
+that both put in the same order, seed by seed.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import os
-import re
 import time
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from harness.api import IntArray, Texts
 from harness.models import load_model
+from harness.paths import SUBMISSIONS_DIR
+from tests.tracks.helpers import baseline, bind, run
 
-DOMAINS = {
-    "genesis": ("genesis", "english-"),
-    "inaugural": ("inaugural", ".txt"),
-    "state_union": ("state_union", ".txt"),
-    "shakespeare": ("shakespeare", ".xml"),
-    "movie_reviews": ("movie_reviews", ".txt"),
-    "product_reviews": ("product_reviews_1", ".txt"),
-}
-PART = 2_000  # bytes of a document
-POOL, HIDDEN, BUDGET = 300_000, 10_000, 150_000  # bytes of a domain, of its hidden documents, of a set
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ngram_lm": ("ngram_lm", {}),
-    "ngram_lm, order 3": ("ngram_lm", {"order": 3}),
-    "transformer_lm, 0.07M": ("transformer_lm", {"layers": 2, "width": 48}),
-    "transformer_lm, 0.34M": ("transformer_lm", {"layers": 2, "width": 112}),
+SIZES: dict[str, dict[str, Any]] = {  # of transformer_lm
+    "0.07M": {"layers": 2, "width": 48},
+    "0.34M": {"layers": 2, "width": 112},
+    "10.6M": {"layers": 6, "width": 384, "heads": 6, "context": 256, "learning_rate": 1e-3},
 }
 
-
-@dataclass(frozen=True)
-class Pool:
-    """Documents with the domain of each; some are hidden."""
-
-    documents: Texts
-    domain: IntArray  # [n]
-    hidden: Texts
-    hidden_domain: IntArray
+Scores = dict[str, np.ndarray]  # model -> [seeds, methods] bits per byte
 
 
-def parts(folder: Path, domain: str) -> list[str]:
-    """The domain's text in parts of ``PART`` bytes, tags taken out."""
-    archive, ending = DOMAINS[domain]
-    with zipfile.ZipFile(folder / "nltk_text" / f"{archive}.zip") as opened:
-        names = [name for name in sorted(opened.namelist()) if ending in name and "README" not in name]
-        texts = [re.sub(r"<[^>]*>", "", opened.read(name).decode("latin-1")) for name in names]
-    text = re.sub(r"[ \t]+", " ", re.sub(r"\n\s*\n", "\n", "\n".join(texts)))
-    return [text[i : i + PART] for i in range(0, len(text) - PART, PART)]
-
-
-def pool(folder: Path, rng: np.random.Generator) -> Pool:
-    """Every domain alike; hidden documents are drawn first."""
-    found, hidden, domain, hidden_domain = [], [], [], []
-    for d, name in enumerate(DOMAINS):
-        own = parts(folder, name)
-        order = rng.permutation(len(own))
-        aside, rest = order[: HIDDEN // PART], order[HIDDEN // PART :][: POOL // PART]
-        hidden += [own[i] for i in aside]
-        found += [own[i] for i in rest]
-        hidden_domain += [d] * len(aside)
-        domain += [d] * len(rest)
-    return Pool(Texts.of(found), np.array(domain), Texts.of(hidden), np.array(hidden_domain))
-
-
-def sets(made: Pool, rng: np.random.Generator) -> dict[str, IntArray]:
-    """Rows of every set, by name; each has about ``BUDGET`` bytes."""
-    size, chosen = BUDGET // PART, dict[str, IntArray]()
-    of = [np.flatnonzero(made.domain == d) for d in range(len(DOMAINS))]
-    names = list(DOMAINS)
-    for name, rows in zip(names, of, strict=True):
-        chosen[f"pure {name}"] = rng.permutation(rows)[:size]
-    for a, b in itertools.combinations(range(len(names)), 2):
-        chosen[f"mixed {names[a]} + {names[b]}"] = np.concatenate([rng.permutation(of[d])[: size // 2] for d in (a, b)])
-    for i in range(3):
-        chosen[f"random {i}"] = rng.permutation(len(made.domain))[:size]
-    return chosen
-
-
-def scores(name: str, settings: dict[str, Any], made: Pool, chosen: dict[str, IntArray]) -> np.ndarray:
-    """Mean over domains of bits per byte of its hidden documents, [sets]."""
-    model: Any = load_model(name, device="cpu", **settings)
-    bits = model.fit_many(made.documents, subsets=list(chosen.values())).bits(made.hidden)
-    size = np.diff(made.hidden.offsets)
-    own = [made.hidden_domain == d for d in range(len(DOMAINS))]
-    per_domain: np.ndarray = np.stack([bits[:, rows].sum(axis=1) / size[rows].sum() for rows in own])
-    mean: np.ndarray = per_domain.mean(axis=0)
-    return mean
-
-
-def agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Spearman's correlation, and the share of pairs in the same order."""
-    from scipy.stats import spearmanr
-
-    i, j = np.triu_indices(len(a), 1)
-    return float(spearmanr(a, b).statistic), float((np.sign(a[i] - a[j]) == np.sign(b[i] - b[j])).mean())
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--challenge", default="selection_lm", help="selection_lm, selection_lm_blind or cleaning_lm")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=1_048_576, help="each transformer is trained on")
+    parser.add_argument("--sizes", default="0.07M,0.34M", help=f"of transformers: {', '.join(SIZES)} (a GPU's)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    options = parser.parse_args()
+    if unknown := set(options.sizes.split(",")) - set(SIZES):
+        parser.error(f"there is no size {min(unknown)}; there are {', '.join(SIZES)}")
+    return options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or beside))
-    parser.add_argument("--tokens", type=int, default=262_144, help="a transformer is trained on")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    made = pool(options.data, rng)
-    chosen = sets(made, rng)
-    found: dict[str, np.ndarray] = {}
-    for label, (name, settings) in MODELS.items():
-        began = time.process_time()
-        budget = {"tokens": options.tokens} if name == "transformer_lm" else {}
-        found[label] = scores(name, settings | budget, made, chosen)
-        print(f"\n{label}: {len(chosen)} sets in {time.process_time() - began:.0f} CPU s", flush=True)
-        compared(found, label, np.array([not name.startswith("pure") for name in chosen]))
-    print(f"\n| set | {' | '.join(found)} |\n|---|{'---|' * len(found)}")
-    for i, label in enumerate(chosen):
-        print(f"| {label} | {' | '.join(f'{score[i]:.3f}' for score in found.values())} |")
+    options = parsed()
+    track = bind(options.challenge, "track.budgets=[]")
+    models: dict[str, Any] = {"ngram_lm": track.model}
+    for size in options.sizes.split(","):
+        settings = SIZES[size] | {"tokens": options.tokens}
+        models[f"transformer_lm {size}"] = load_model("transformer_lm", device=options.device, **settings)
+    names = sorted(folder.name for folder in (SUBMISSIONS_DIR / track.task.kind).iterdir())
+    found: dict[str, list[list[float]]] = {name: [] for name in models}
+    for seed in range(options.seeds):
+        track.model = models["ngram_lm"]
+        view, key = track.prepare(seed)
+        answers: list[Any] = [run(track, view, key, baseline(track.task.kind, name), seed) for name in names]
+        answers.append("skyline")
+        for label, model in models.items():
+            began = time.process_time()
+            track.model = model
+            scores = [
+                track.reference(answer, view, key, seed)
+                if answer == "skyline"
+                else track.score(answer, view, key, seed)
+                for answer in answers
+            ]
+            found[label].append([score.value for score in scores])
+            print(
+                f"seed {seed}, {label}: {len(scores)} trainings in {time.process_time() - began:.0f} CPU s", flush=True
+            )
+        report([*names, "skyline"], {label: np.array(rows) for label, rows in found.items()})
 
 
-def compared(found: dict[str, np.ndarray], label: str, mixed: np.ndarray) -> None:
-    """The model ``label`` against all before it: of all sets, then of ``mixed`` ones."""
-    print("| models | all sets: Spearman | pairs alike | mixed sets: Spearman | pairs alike |\n|---|---|---|---|---|")
-    for other, score in found.items():
-        if other != label:
-            figures = [*agreement(score, found[label]), *agreement(score[mixed], found[label][mixed])]
-            print(f"| {other} and {label} | {' | '.join(f'{figure:.2f}' for figure in figures)} |", flush=True)
+def report(methods: list[str], found: Scores) -> None:
+    """Two tables in Markdown: methods under models, then models against each other."""
+    print(f"\n| method | {' | '.join(found)} |\n|---|{'---|' * len(found)}")
+    for m in np.argsort(next(iter(found.values())).mean(axis=0)):
+        print(f"| {methods[m]} | {' | '.join(f'{scores[:, m].mean():.3f}' for scores in found.values())} |")
+    print("\n| models | Spearman | pairs alike |\n|---|---|---|")
+    for (a, b), (rho, alike) in agreement(found).items():
+        print(f"| {a} and {b} | {rho:.2f} | {alike:.2f} |", flush=True)
+
+
+def agreement(found: Mapping[str, np.ndarray]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Of each two models: Spearman's correlation over the methods' means, and the share of pairs in the same order."""
+    from scipy.stats import spearmanr
+
+    labels = list(found)
+    out = {}
+    for i, a in enumerate(labels):
+        for b in labels[i + 1 :]:
+            x, y = found[a], found[b]
+            one, other = np.triu_indices(x.shape[1], 1)
+            alike = np.sign(x[:, one] - x[:, other]) == np.sign(y[:, one] - y[:, other])
+            out[a, b] = float(spearmanr(x.mean(axis=0), y.mean(axis=0)).statistic), float(alike.mean())
+    return out
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
 from harness.errors import ProtocolError, Status
@@ -25,6 +27,7 @@ from harness.tracking.record import CellRecord, Record
 from harness.tracking.runs import StoredCell
 from harness.tracks.base import Track, View
 from tests.tracks.helpers import baseline, run
+from tests.tracks.languages import bound as documents
 
 BOTH: tuple[PhaseName, ...] = ("public", "final")
 SMALL = {
@@ -194,6 +197,38 @@ def test_a_phase_without_items_is_named_with_its_seed(share: float, m: int) -> N
 def test_a_score_is_that_of_an_independent_computation_on_the_part(task: str, phase: PhaseName) -> None:
     cell = made(task)
     assert cell.score(phase) == pytest.approx(BY_HAND[task](cell, cell.part(phase)), abs=1e-6)
+
+
+@pytest.mark.parametrize("phase", BOTH)
+def test_bits_per_byte_of_a_phase_are_those_of_its_documents(phase: PhaseName) -> None:
+    challenge = phased("selection_lm", share=0.4)
+    track = documents("selection_lm", pool=120, test=12, targets=2, sampled=2, samples=5, budget=9000)
+    view, key = track.prepare(0)
+    score = track.score(run(track, view, key, baseline("selection_lm", "dsir"), 0), view, key, 0)
+    cell = CellRecord(seed=0, status=Status.OK, score=score.value, metrics=dict(score.metrics))
+    found = PhaseScores(challenge, track, phase).cell(StoredCell(cell, {}, score.items, score.curve, "")).cell.score
+    part = items_of(challenge, phase, 0, len(key.hidden))
+    rates = []
+    for domain in range(2):
+        rows = np.flatnonzero(part & (key.domain == domain))
+        rates.append(sum(score.items["bits"][rows]) / sum(len(key.hidden.encoded(int(row))) for row in rows))
+    assert found == pytest.approx(np.mean(rates), abs=1e-12)
+    assert found != score.value
+
+
+@pytest.mark.parametrize("phase", BOTH)
+def test_ranks_of_a_phase_are_those_of_its_mixtures(phase: PhaseName, real_folder: Callable[[str], Path]) -> None:
+    real_folder("regmix")
+    challenge = phased("mixture_regmix", ("track.known=40", "track.hidden=100"), share=0.4)
+    track = Bench.ready(challenge, device="cpu").track
+    view, key = track.prepare(0)
+    score = track.score(run(track, view, key, baseline("mixture", "ridge"), 0), view, key, 0)
+    cell = CellRecord(seed=0, status=Status.OK, score=score.value, metrics=dict(score.metrics))
+    found = PhaseScores(challenge, track, phase).cell(StoredCell(cell, {}, score.items, score.curve, "")).cell.score
+    part = items_of(challenge, phase, 0, 100)
+    predicted, measured = score.items["predicted"][part], score.items["measured"][part]
+    each = [spearmanr(p, m).statistic for p, m in zip(predicted.T, measured.T, strict=True)]
+    assert found == pytest.approx(np.mean(each), abs=1e-12)
 
 
 @pytest.mark.parametrize("task", SMALL)

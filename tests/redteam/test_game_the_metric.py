@@ -6,7 +6,6 @@ Real data, real sandbox; the submissions are those under ``entries/game_the_metr
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,13 +132,9 @@ def test_labels_written_into_cells_gain_nothing(tmp_path: Path, table: Table) ->
 
 
 @pytest.fixture
-def documents(monkeypatch: pytest.MonkeyPatch) -> None:
+def documents(real_folder: Callable[[str], Path]) -> None:
     """Skips where the documents of nltk_documents are not at hand."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    directory = Path(os.environ.get("HARNESS_DATA_DIR", beside))
-    if not (directory / "nltk_text").is_dir():
-        pytest.skip(f"nltk_text is not in {directory}")
-    monkeypatch.setenv("HARNESS_DATA_DIR", str(directory))
+    real_folder("nltk_text")
 
 
 @pytest.mark.usefixtures("documents")

@@ -16,13 +16,11 @@ from harness.data import load_dataset, text_dirt
 from harness.models import load_model
 from harness.paths import SUBMISSIONS_DIR
 from harness.tracks import checks
-from tests.tracks.conftest import real_folder
 from tests.tracks.helpers import baseline, run
 from tests.tracks.languages import bound
 
 NAMES = sorted(path.parent.name for path in (SUBMISSIONS_DIR / "cleaning_lm").glob("*/algorithm.py"))
 ENGLISH = 10  # the first ten domains of nltk_documents
-__all__ = ["real_folder"]
 
 
 def part(name: str, function: str) -> Any:

@@ -84,6 +84,15 @@ CASES = {
         {"losses": np.zeros((K, 3))},
         reals="losses",
     ),
+    "mixture_lm": Case(
+        View(
+            {"domain": np.arange(N) % 4, "mixtures": np.full((2, 4), 0.25)},
+            {"n_classes": 1, "budget": 40},
+            {"texts": Texts.of(["ten bytes."] * (N - 1) + ["x" * 41])},
+        ),
+        {"weights": np.full(4, 0.25)},
+        reals="weights",
+    ),
     "acquisition": Case(
         shown(9), {"purchases": np.array([[1, 2, 3], [0, 4, 4]])}, settings=(("markets", 2), ("sellers", 3), ("budget", 9.0))
     ),
@@ -292,6 +301,13 @@ def test_numbers_that_float64_holds_are_kept_exactly(kept: np.ndarray) -> None:
             "indices[0] is document 11 of 41 bytes, over the budget of 40",
         ),
         ("selection_lm", {"indices": np.array([0, 1, 0])}, "indices[2] repeats row 0, already listed at position 0"),
+        ("mixture_lm", {"weights": np.array([0.5, 0.7, -0.2, 0])}, "weights[2] is -0.2; weights must not be below 0"),
+        (
+            "mixture_lm",
+            {"weights": np.array([0.5, 0.7, 0.2, 0])},
+            "weights adds up to 1.4; shares must add up to 1 within",
+        ),
+        ("mixture_lm", {"weights": np.full(3, 1 / 3)}, "weights has shape [3]; it must be [4]"),
         ("cleaning_lm", {"indices": np.ones(N, bool)}, "numpy.flatnonzero(mask) gives the rows"),
         ("cleaning", {"keep": np.arange(4)}, "keep has shape [4]; it must be [12], an entry for every row"),
     ],

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def track(real_folder: Callable[[str], Path]) -> Any:
     real_folder("regmix")
-    return bind("mixture_lm", "track.known=40", "track.hidden=100")
+    return bind("mixture_regmix", "track.known=40", "track.hidden=100")
 
 
 def test_correlations_are_those_of_scipy_and_weights_repeat_rows() -> None:
