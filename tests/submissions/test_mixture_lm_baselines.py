@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from harness.api import Texts
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol.manifest import MANIFEST
 from tests.tracks.helpers import baseline, make_task
-from tests.tracks.languages import bound
+from tests.tracks.languages import bound, documents
 from tests.tracks.test_mixture_lm import SMALL
 
 NAMES = sorted(path.parent.name for path in (SUBMISSIONS_DIR / "mixture_lm").glob(f"*/{MANIFEST}"))
@@ -36,6 +37,25 @@ def test_shares_of_the_domains(name: str, task: Any) -> None:
     assert weights.shape == (2,)
     assert weights.min() >= 0
     assert weights.sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shares_where_there_is_little_to_go_by(name: str) -> None:
+    """One mixture, one domain, losses all alike, domains of one document, a budget below every document."""
+    data = documents(per_domain=20)
+    for settings in (
+        {"known": 1},
+        {"known": 2, "domains": ("north",), "pool": 15},
+        {"known": 1, "targets": ("east",)},
+        {"pool": 2, "known": 1},
+        {"pool": 2, "known": 1, "budget": 100_000},
+    ):
+        track = bound("mixture_lm", data, **SMALL | {"pool": 30, "test": 5, "validation": 5} | settings)
+        view, _ = track.prepare(0)
+        for losses in (view.arrays["losses"], np.ones_like(view.arrays["losses"])):
+            given = replace(view, arrays={**view.arrays, "losses": losses})
+            answer = {"weights": baseline("mixture_lm", name)(make_task(track, given, 0))}
+            assert track.read_output(answer, view)["weights"].sum() == pytest.approx(1)
 
 
 def test_best_known_is_that_of_a_loop(task: Any) -> None:

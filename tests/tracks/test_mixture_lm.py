@@ -28,6 +28,10 @@ SMALL: dict[str, Any] = {
 RNG = np.random.default_rng(0)
 
 
+def model_of(track: Any) -> Any:
+    return track.model
+
+
 def test_a_mixture_is_read_in_its_shares_at_every_point() -> None:
     """Against a reader that always takes the next document of the domain furthest behind its share."""
     texts = Texts.of(["x" * int(size) for size in RNG.integers(5, 30, 300)])
@@ -55,7 +59,7 @@ def test_known_losses_are_those_of_the_model_trained_and_tested_by_hand() -> Non
     hidden = list(key.hidden)
     for mixture, losses in zip(view.arrays["mixtures"], view.arrays["losses"], strict=True):
         read = within_budget(order_of(mixture, domain, texts), texts, 6000)
-        fitted = track.model.fit(texts[read])
+        fitted = model_of(track).fit(texts[read])
         for t, name in enumerate(SMALL["targets"]):
             checked = [
                 text
@@ -76,7 +80,7 @@ def test_a_score_is_the_mean_of_the_targets_bits_per_byte() -> None:
     order = order_of(output["weights"], domain, texts)
     by_hand = []
     for budget in (2000, 4000, 6000):
-        fitted = track.model.fit(texts[within_budget(order, texts, budget)])
+        fitted = model_of(track).fit(texts[within_budget(order, texts, budget)])
         of = [key.hidden[np.flatnonzero(key.domain == t)] for t in range(2)]
         by_hand.append(np.mean([fitted.bits_per_byte(one) for one in of]))
     assert score.value == pytest.approx(by_hand[-1], abs=1e-12)

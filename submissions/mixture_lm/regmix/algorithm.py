@@ -8,10 +8,13 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
 SIMULATED, BEST = 20_000, 100
+FEW = 8  # known mixtures that no tree learns from
 TREES, RATE, LEAVES = 300, 0.05, 8
 
 
 def weigh(task):
+    if len(task.mixtures) < FEW:
+        return task.mixtures[task.losses.mean(axis=1).argmin()]
     drawn = task.rng.dirichlet(np.ones(len(task.domains)), SIMULATED)
     predicted = np.zeros(SIMULATED)
     for losses in task.losses.T:
