@@ -122,7 +122,9 @@ def view(args: Namespace) -> int:
         )
     for name, texts in seen.texts.items():
         if len(texts) and challenge.dataset.offensive:
-            print(f"task.{name}: not printed, as texts of {challenge.dataset.name} insult people; --out writes them")
+            print(
+                f"task.{name}: not printed, as texts of {challenge.dataset.name} may insult people; --out writes them"
+            )
         else:
             print(f"task.{name}[0] = {texts[0]!r:.200}" if len(texts) else f"task.{name} is empty")
     if args.out:
