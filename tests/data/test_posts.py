@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,11 @@ from harness.errors import ProtocolError
 Load = Callable[..., Dataset]
 
 
-def csv_of(folder: Path, name: str, **how: object) -> pd.DataFrame:
+def csv_of(folder: Path, name: str, **how: Any) -> pd.DataFrame:
     """A published file as pandas reads it, packed by us or as published."""
     packed = folder / f"{name}.gz"
-    return pd.read_csv(packed if packed.exists() else folder / name, **how)
+    table: pd.DataFrame = pd.read_csv(packed if packed.exists() else folder / name, **how)
+    return table
 
 
 def test_tweets_are_those_of_the_published_file(real: Load, data_dir: Path) -> None:
