@@ -121,7 +121,12 @@ def view(args: Namespace) -> int:
             else f"task.{name:<14} {array}"
         )
     for name, texts in seen.texts.items():
-        print(f"task.{name}[0] = {texts[0]!r:.200}" if len(texts) else f"task.{name} is empty")
+        if len(texts) and challenge.dataset.offensive:
+            print(
+                f"task.{name}: not printed, as texts of {challenge.dataset.name} may insult people; --out writes them"
+            )
+        else:
+            print(f"task.{name}[0] = {texts[0]!r:.200}" if len(texts) else f"task.{name} is empty")
     if args.out:
         print(f"written  {args.out}: numpy.load({args.out!r}) reads it")
     return 0

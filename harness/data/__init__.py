@@ -34,6 +34,8 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "crowd_labels": "harness.data.crowd:CrowdLabels",
         "subjectivity": "harness.data.nltk_sentences:Subjectivity",
         "sentence_polarity": "harness.data.nltk_sentences:SentencePolarity",
+        "hate_offensive": "harness.data.posts:HateOffensive",
+        "goemotions": "harness.data.posts:GoEmotions",
         "regmix": "harness.data.regmix:Regmix",
         "digits": "harness.data.bundled:Digits",
         "breast_cancer": "harness.data.bundled:BreastCancer",

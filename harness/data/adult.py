@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from harness.data.base import TEST, TRAIN, Dataset, DatasetSettings, standardized
-from harness.data.fetch import DataFile, get
+from harness.data.fetch import DataFile, published
 
 _URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f/"
 _COLUMNS = (
@@ -52,7 +50,7 @@ class Adult(DatasetSettings):
         )
 
     def load(self) -> Dataset:
-        parts = [_rows(get(file, self.name)) for file in self.files()]
+        parts = [_rows(published(file, self.name)) for file in self.files()]
         column = dict(zip(_COLUMNS, np.array(parts[0] + parts[1]).T, strict=True))
         n_train = len(parts[0])
         numbers = np.stack([column[name].astype(np.float64) for name in _NUMERIC], axis=1)
@@ -69,7 +67,5 @@ class Adult(DatasetSettings):
         return Dataset(self.name, np.concatenate(blocks, axis=1), y, ("<=50K", ">50K"), extras)
 
 
-def _rows(path: Path) -> list[list[str]]:
-    raw = path.read_bytes()
-    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii")
-    return [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if row]
+def _rows(raw: bytes) -> list[list[str]]:
+    return [row for row in csv.reader(io.StringIO(raw.decode("ascii")), skipinitialspace=True) if row]

@@ -82,6 +82,7 @@ class DatasetSettings(BaseModel, ABC):
     whereabouts: ClassVar[frozenset[str]] = (
         frozenset()
     )  # keys that say where the data are, not what: they change no score
+    offensive: ClassVar[bool] = False  # its texts are such as nobody should meet unasked: no command prints them
     _root: Path | None = PrivateAttr(None)
 
     @property

@@ -7,7 +7,6 @@ cache.
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data.base import Dataset, DatasetSettings
-from harness.data.fetch import DataFile, cached_array, get
+from harness.data.fetch import DataFile, cached_array, get, published
 from harness.errors import ProtocolError
 
 # No addresses: the packages below were made from public repositories (how, the card of cifar10n says), but the
@@ -91,10 +90,7 @@ class Cifar10H(DatasetSettings):
         return (IMAGES, ORDER, VOTES)
 
     def load(self) -> Dataset:
-        path = get(VOTES, self.name)
-        raw = path.read_bytes()
-        plain = gzip.decompress(raw) if path.suffix == ".gz" else raw
-        votes = np.load(io.BytesIO(plain), allow_pickle=False).astype(np.int64)
+        votes = np.load(io.BytesIO(published(VOTES, self.name)), allow_pickle=False).astype(np.int64)
         with np.load(get(ORDER, self.name), allow_pickle=False) as order:
             y = order["test_label"].astype(np.int64)
         X = _inputs(self.name, slice(50000, 60000), self.features)

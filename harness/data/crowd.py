@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from typing import Literal
 
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from harness.api import IntArray, Texts
 from harness.data.base import TEST, TRAIN, VALIDATION, Dataset, DatasetSettings, standardized
-from harness.data.fetch import DataFile, cached_array, get
+from harness.data.fetch import DataFile, cached_array, get, published
 from harness.data.workers import packed
 
 _RODRIGUES = "https://raw.githubusercontent.com/fmenat/PyLearningCrowds/0edf617d0357a43b48dc53f10f4181ec0163d4db/data"
@@ -150,7 +149,7 @@ class SentimentCrowd(DatasetSettings):
         documents: list[str] = []
         truths, parts = [], (TRAIN, TEST) if self.phrases else (TRAIN,)
         for name in ("train", "test")[: len(parts)]:
-            text = _plain(_SENTIMENT[f"Sentiment_text_{name}.txt.gz"], self.name).decode("utf-8")
+            text = published(_SENTIMENT[f"Sentiment_text_{name}.txt.gz"], self.name).decode("utf-8")
             documents += text.removesuffix("\n").split("\n")
             truths.append(_whole(_SENTIMENT[f"Sentiment_Z_{name}.txt"], self.name).ravel())
         y = np.concatenate(truths)
@@ -198,16 +197,10 @@ def _pair(name: str) -> tuple[DataFile, DataFile]:
     )
 
 
-def _plain(file: DataFile, dataset: str) -> bytes:
-    path = get(file, dataset)
-    raw = path.read_bytes()
-    return gzip.decompress(raw) if path.suffix == ".gz" else raw
-
-
 def _whole(file: DataFile, dataset: str, delimiter: str | None = None, header: int = 0) -> IntArray:
     """A table of whole numbers, int64 [rows, columns]."""
     table: IntArray = np.loadtxt(
-        io.BytesIO(_plain(file, dataset)), np.int64, delimiter=delimiter, skiprows=header, ndmin=2
+        io.BytesIO(published(file, dataset)), np.int64, delimiter=delimiter, skiprows=header, ndmin=2
     )
     return table
 

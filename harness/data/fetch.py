@@ -7,6 +7,7 @@ commit.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import lzma
 import os
@@ -110,6 +111,13 @@ def get(file: DataFile, dataset: str) -> Path:
     if not file.url:
         raise missing(file, dataset, "It is not published anywhere under a checksum known here.")
     return _download(file, dataset)
+
+
+def published(file: DataFile, dataset: str) -> bytes:
+    """The bytes of the published file, whether it lies here as it is or as our own .gz. Raises as :func:`get`."""
+    path = get(file, dataset)
+    raw = path.read_bytes()
+    return gzip.decompress(raw) if path.suffix == ".gz" else raw
 
 
 def missing(file: DataFile, dataset: str, why: str) -> ProtocolError:

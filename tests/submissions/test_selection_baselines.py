@@ -68,6 +68,17 @@ def test_any_budget_up_to_the_whole_pool(name: str, budget: int) -> None:
     assert 0 <= min(chosen) <= max(chosen) < 56
 
 
+@pytest.mark.parametrize("name", sorted({*NAMES, *READERS} - {"random", "kcenter_greedy"}))
+def test_any_beginning_of_a_list_has_as_many_rows_of_each_class(name: str) -> None:
+    """So that the curve over smaller budgets says something."""
+    y = np.random.default_rng(1).permutation(np.repeat(np.arange(3), (30, 20, 6)))
+    texts = api.Texts.of(f"w{i} of {y[i]}" for i in range(56))
+    chosen = baseline("selection", name)(clouds(budget=17, texts=texts, y=y))
+    for k in range(1, 18):
+        counts = np.bincount(y[chosen[:k]], minlength=3)
+        assert counts.max() - counts.min() <= 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_images_and_duplicates(name: str) -> None:
     X = np.repeat(np.random.default_rng(0).normal(size=(28, 2, 2)), 2, axis=0).astype(np.float32)

@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from harness.data.base import Dataset
 from harness.errors import NothingToMeasure, ProtocolError, SubmissionError
 from harness.models import load_model
+from harness.protocol.compose import load_challenge
 from harness.tracks.debugging import Debugging, DebuggingSettings, greedy_order
 from tests.tracks.helpers import bind, cell
 
@@ -307,3 +308,21 @@ def test_people_err_on_cifar10_where_random_flips_do_not(noise_kind: str, real_f
     assert np.abs(table[0] - table[1]).max() <= 1
     assert 1 - np.trace(table[0]) / 50_000 == pytest.approx({"aggre": 0.0901, "worse": 0.4021}[noise_kind], abs=2e-4)
     assert np.mean(human != flipped) > 0.1
+
+
+def test_one_workers_labels_are_the_noise_and_the_flips_beside_them_keep_its_rates(real_folder: Any) -> None:
+    real_folder("hate_offensive")
+    views, keys = zip(
+        *(bind(name).prepare(0) for name in ("debugging_text_hate", "debugging_text_hate_classdep")), strict=True
+    )
+    assert np.array_equal(views[0].arrays["X"], views[1].arrays["X"])
+    assert np.array_equal(keys[0].y_true, keys[1].y_true)
+    data = load_challenge("debugging_text_hate").load_dataset()
+    single = {x.tobytes(): label for x, label in zip(data.X, data.extras["one_vote"], strict=True)}
+    at = [single[x.tobytes()] for x in views[0].arrays["X"]]
+    assert np.array_equal(views[0].arrays["y"], at)
+    for a in range(3):
+        rates = np.bincount(data.extras["one_vote"][data.y == a].astype(int), minlength=3) / 1430
+        flipped = views[1].arrays["y"][keys[1].y_true == a]
+        assert np.abs(np.bincount(flipped, minlength=3) - rates * len(flipped)).max() < 1
+    assert np.mean(views[0].arrays["y"] != views[1].arrays["y"]) > 0.1

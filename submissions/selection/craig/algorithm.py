@@ -12,7 +12,9 @@ import numpy as np
 def select(task):
     gradient = task.model.fit(task.X, task.y).predict_proba(task.X) - np.eye(task.n_classes, dtype=np.float32)[task.y]
     rows, shares = spread(task.y, task.budget, task.rng)
-    return np.concatenate([r[lazy_greedy(similarity(gradient[r]), k)] for r, k in zip(rows, shares, strict=True)])
+    chosen = [r[lazy_greedy(similarity(gradient[r]), k)] for r, k in zip(rows, shares, strict=True)]
+    turns = np.concatenate([np.arange(len(of_class)) for of_class in chosen])
+    return np.concatenate(chosen)[np.argsort(turns, kind="stable")]  # classes in turn: any beginning is balanced too
 
 
 def similarity(X):

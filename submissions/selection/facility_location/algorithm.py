@@ -14,7 +14,9 @@ def select(task):
     X = task.X.reshape(len(task.X), -1)
     y = np.zeros(len(X), np.int64) if task.y is None else task.y
     rows, shares = spread(y, task.budget, task.rng)
-    return np.concatenate([r[lazy_greedy(similarity(X[r]), k)] for r, k in zip(rows, shares, strict=True)])
+    chosen = [r[lazy_greedy(similarity(X[r]), k)] for r, k in zip(rows, shares, strict=True)]
+    turns = np.concatenate([np.arange(len(of_class)) for of_class in chosen])
+    return np.concatenate(chosen)[np.argsort(turns, kind="stable")]  # classes in turn: any beginning is balanced too
 
 
 def similarity(X):

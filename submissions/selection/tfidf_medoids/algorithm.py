@@ -18,7 +18,9 @@ def select(task):
     y = np.zeros(len(vectors), np.int64) if task.y is None else task.y
     rows, shares = spread(y, task.budget, task.rng)
     texts = np.array([" ".join(text.casefold().split()) for text in task.texts])
-    return np.concatenate([r[medoids(vectors[r], texts[r], k, task.rng)] for r, k in zip(rows, shares, strict=True)])
+    chosen = [r[medoids(vectors[r], texts[r], k, task.rng)] for r, k in zip(rows, shares, strict=True)]
+    turns = np.concatenate([np.arange(len(of_class)) for of_class in chosen])
+    return np.concatenate(chosen)[np.argsort(turns, kind="stable")]  # classes in turn: any beginning is balanced too
 
 
 def semantic(texts, state):
