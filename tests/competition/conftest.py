@@ -29,7 +29,7 @@ defaults:
 title: Choose patients to train on
 secret: 5f2d8c1e9ab34706d1e0c7b8a9f01234
 baseline: random
-seeds: 4
+seeds: 2
 teams: teams.yaml
 track: {pool: 100, budget: 20}
 """

@@ -111,7 +111,9 @@ class Futex(Way):
     def put(self, bit: int) -> None:
         if bit:
             with contextlib.suppress(TimeoutError):
-                call(FUTEX, ctypes.c_void_p(self.at), 0, self.value, (ctypes.c_long * 2)(0, int(SLOT * 0.67e9)), None, 0)
+                call(
+                    FUTEX, ctypes.c_void_p(self.at), 0, self.value, (ctypes.c_long * 2)(0, int(SLOT * 0.67e9)), None, 0
+                )
 
     def get(self) -> int:
         return call(FUTEX, ctypes.c_void_p(self.at), 1, 100, None, None, 0)  # how many were woken
