@@ -26,7 +26,7 @@ def call(number: int, *arguments: object) -> int:
     result = libc.syscall(number, *arguments)
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    return int(result)
 
 
 class Way:
@@ -179,7 +179,7 @@ class Flags(Way):
         return int(self._flags() & 0x40 != 0)
 
     def _flags(self) -> int:
-        return struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0]
+        return int(struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0])
 
 
 class Named(Way):
