@@ -107,9 +107,9 @@ def test_it_works_by_itself_and_tells_nothing(kind: object, tmp_path: Path) -> N
         assert said in page
     commands = re.findall(r"^    harness (.*)$", page, re.MULTILINE)
     assert len(commands) == 3
-    said = journey(*map(str.split, commands), cwd=made.path, http_proxy="http://127.0.0.1:9")
-    assert said.codes == [0, 0, 0], said.out + said.err
-    assert "unpinned" not in said.out
+    went = journey(*map(str.split, commands), cwd=made.path, http_proxy="http://127.0.0.1:9")
+    assert went.codes == [0, 0, 0], went.out + went.err
+    assert "unpinned" not in went.out
     here = load_challenge("clinic", config_dir=made.path / "conf")
     assert here.practice
     assert here.quota is None
