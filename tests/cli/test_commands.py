@@ -219,34 +219,46 @@ def test_check_says_where_another_tier_cannot(capsys: pytest.CaptureFixture[str]
     assert (status, "returns the same under landlock" in out) == (0, True)
 
 
+SEVERAL = """import json, sys
+from harness.cli import main
+for words in json.loads(sys.argv[1]):
+    print("status", main(words), end="\\0", flush=True)
+"""
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_terminals_that_cannot_show_a_character(encoding: str, tmp_path: Path, write_submission: Write) -> None:
     """Boards, with rows that are not ranked, and all else: an escape stands for what cannot be shown, JSON stays JSON."""
     folder = write_submission("raises", "def rank(task): raise ValueError('na\u00efve \u2013 \u4e2d')\n")
-    runs = f"runs_dir={tmp_path / 'runs'}"
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-
-    def harness(*words: object) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "harness", *map(str, words)]
-        done = subprocess.run(line, capture_output=True, encoding=encoding, env=environment, check=False)
-        assert "Traceback" not in done.stderr
-        assert "internal error" not in done.stderr
-        return done
-
-    challenge = tmp_path / "conf" / "challenge"
+    challenge, runs = tmp_path / "conf" / "challenge", tmp_path / "runs"
     challenge.mkdir(parents=True)
     small = "\n".join(["seeds: 2", "track: {train: 60, validation: 20, test: 200}", "secret: open", "baseline: random"])
     head = "# @package _global_\ndefaults:\n  - override /track: debugging\n  - override /dataset: digits\n"
     head += "  - override /model: logistic\n\nname: small\ntitle: Klein \u2013 \u5c0f\n"
     (challenge / "small.yaml").write_text(head + small + "\n", encoding="utf-8")
-    own = ["--config-dir", tmp_path / "conf"]
-    assert harness("run", "challenge=small", "submission=random", runs, *own).returncode == 0
-    assert "\\u4e2d" in harness("run", "challenge=small", f"submission={folder}", runs, *own).stdout
-    board = harness("leaderboard", "small", "--runs-dir", tmp_path / "runs", "--out", tmp_path / "boards", *own)
-    assert board.returncode == 0, board.stderr
-    assert "reference-random" in board.stdout
-    assert "\\u5c0f" in harness("show", "small", *own).stdout
-    assert json.loads(harness("show", "small", "--json", *own).stdout)["title"] == "Klein \u2013 \u5c0f"
+    lines: list[list[object]] = [
+        ["run", "challenge=small", "submission=random", f"runs_dir={runs}"],
+        ["run", "challenge=small", f"submission={folder}", f"runs_dir={runs}"],
+        ["leaderboard", "small", "--runs-dir", runs, "--out", tmp_path / "boards"],
+        ["show", "small"],
+        ["show", "small", "--json"],
+    ]
+    words = json.dumps([[*map(str, line), "--config-dir", str(tmp_path / "conf")] for line in lines])
+    done = subprocess.run(  # one process for all: what it may print is decided when it starts
+        [sys.executable, "-c", SEVERAL, words],
+        capture_output=True,
+        encoding=encoding,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    said, statuses = zip(*(part.rsplit("status ", 1) for part in done.stdout.split("\0")[:-1]), strict=True)
+    assert statuses == ("0", "1", "0", "0", "0"), done.stderr
+    assert "\\u4e2d" in said[1]
+    assert "reference-random" in said[2]
+    assert "\\u5c0f" in said[3]
+    assert json.loads(said[4])["title"] == "Klein \u2013 \u5c0f"
 
 
 def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, write_submission: Write) -> None:

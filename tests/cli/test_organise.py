@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from harness.cli import main
 from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES
 from harness.tracks import track_class
@@ -34,10 +37,15 @@ def started(here: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(line, cwd=here, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def harness(here: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    process = started(here, *arguments)
-    out, error = process.communicate(said)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, error)
+def harness(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command comes to, run in this process, which has imported everything already."""
+    out, error = io.StringIO(), io.StringIO()
+    with chdir(here), redirect_stdout(out), redirect_stderr(error):
+        try:
+            status = main(list(arguments))
+        except SystemExit as leaving:  # argparse
+            status = int(leaving.code or 0)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), error.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +139,10 @@ def test_a_challenge_of_every_track(data: Path, tmp_path: Path, track: str) -> N
 
 
 def test_what_no_flag_says_is_asked_for_on_a_terminal_alone(data: Path) -> None:
-    done = harness(data, "challenge", "new", "mine", "--data", "patients.csv", said="debugging\n")
-    assert done.returncode == 2
-    assert "--track is missing" in done.stderr
+    process = started(data, "challenge", "new", "mine", "--data", "patients.csv")
+    _, error = process.communicate("debugging\n")
+    assert process.returncode == 2
+    assert "--track is missing" in error
 
 
 def test_the_second_of_a_name_is_refused_and_changes_nothing(data: Path, tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ def test_a_job_that_runs_out_of_time(slurm_cluster: Environment, submissions: Si
     """That is nobody's fault but ours: the cell is no `timeout` of the submission's."""
     words = [f"submission={submissions.endless}", "seeds=1", "limits.seconds=600", *SMALL, "launcher.minutes=1"]
     head = run(tmp_path / "runs", *words, environment=slurm_cluster)
+    place.until(lambda: running(slurm_cluster), "a job")
+    job = running(slurm_cluster)[0].partition("_")[0]
+    slurm(slurm_cluster, "scontrol", "update", f"JobId={job}", "EndTime=now+2seconds")  # a minute passes sooner
     place.ended(head, code=1)
     (row,) = [row for row in place.results(tmp_path / "runs") if row["submission"] == "endless"]
     assert row["status"] == "harness_error"

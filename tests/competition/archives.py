@@ -24,7 +24,7 @@ def zipped(entries: Entries, mode: int = stat.S_IFREG | 0o644, method: int = zip
             entry = zipfile.ZipInfo(name)
             entry.external_attr = mode << 16
             entry.compress_type = method
-            file.writestr(entry, content)
+            file.writestr(entry, content, compresslevel=1)
     return into.getvalue()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.data.fetch import cache_dir
 from harness.protocol.founding import Wish, found
 from tests.competition.owned import add
 
@@ -29,7 +30,7 @@ defaults:
 title: Choose patients to train on
 secret: 5f2d8c1e9ab34706d1e0c7b8a9f01234
 baseline: random
-seeds: 4
+seeds: 2
 teams: teams.yaml
 track: {pool: 100, budget: 20}
 """
@@ -138,7 +139,10 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of the test's own, where secrets are kept and no key lies; data sets stay in the cache that is there."""
+    """A home of the test's own, where secrets are kept and no key lies; data sets, and the empty MLflow store of which
+    others are copies, stay in the cache that is there.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_dir().parent))
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -7,8 +7,6 @@ import io
 import os
 import re
 import socket
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -24,19 +22,12 @@ from harness.errors import ProtocolError
 from harness.protocol.compose import load_challenge
 from harness.protocol.founding import Wish, found
 from tests.competition.owned import add
+from tests.environments.helpers import journey
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, CONTACT = "token-of-the-first-team", "first@teams.example.org"
 pytestmark = pytest.mark.usefixtures("own_home")
 RNG = np.random.default_rng(3)
-
-
-def harness(here: Path, *arguments: str) -> str:
-    line = [sys.executable, "-m", "harness", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "http_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(line, cwd=here, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def table(here: Path) -> tuple[Path, str, dict[str, str], dict[str, int]]:
@@ -116,9 +107,9 @@ def test_it_works_by_itself_and_tells_nothing(kind: object, tmp_path: Path) -> N
         assert said in page
     commands = re.findall(r"^    harness (.*)$", page, re.MULTILINE)
     assert len(commands) == 3
-    for command in commands:
-        said = harness(made.path, *command.split())
-        assert "unpinned" not in said
+    went = journey(*map(str.split, commands), cwd=made.path, http_proxy="http://127.0.0.1:9")
+    assert went.codes == [0, 0, 0], went.out + went.err
+    assert "unpinned" not in went.out
     here = load_challenge("clinic", config_dir=made.path / "conf")
     assert here.practice
     assert here.quota is None

@@ -21,18 +21,26 @@ _JOURNEY = """
 import json, os, sys
 os.umask(int(sys.argv[1], 8))
 from harness.cli import main
-codes = [main(words) for words in json.loads(sys.argv[2])]
-print("\\n" + json.dumps(codes))
+codes = []
+for words in json.loads(sys.argv[2]):
+    codes.append(main(words))
+    print("\\0", end="")
+print(json.dumps(codes))
 """
 
 
 @dataclass(frozen=True)
 class Said:
-    """How each command of a journey ended, and what all of them printed."""
+    """How each command of a journey ended and what it printed; the errors of all of them."""
 
     codes: list[int]
-    out: str
+    outs: list[str]
     err: str
+
+    @property
+    def out(self) -> str:
+        """What all of them printed."""
+        return "".join(self.outs)
 
 
 def journey(
@@ -48,10 +56,10 @@ def journey(
         line, env=_environment(variables), cwd=cwd, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     assert done.returncode == 0, done.stderr
-    out, _, codes = done.stdout.rstrip().rpartition("\n")
+    *outs, codes = done.stdout.split("\0")
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
-    return Said(json.loads(codes), out, done.stderr)
+    return Said(json.loads(codes), outs, done.stderr)
 
 
 def _environment(variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.tracking.addresses import tracking_uri
 from harness.tracking.delivery import runs_of
 from harness.tracking.mlflow_store import open_store
@@ -37,20 +36,20 @@ def config_dir(tmp_path: Path) -> Path:
     return tmp_path / "conf"
 
 
-def test_a_sweep_goes_on_where_nothing_can_be_measured(tmp_path: Path, config_dir: Path) -> None:
+def test_a_sweep_goes_on_where_nothing_can_be_measured(
+    tmp_path: Path, config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Sweep, row, MLflow, board, reproduce, show, power, check: each says it, none falls over it."""
+    monkeypatch.chdir(tmp_path)
 
-    def harness(*words: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *words, "--config-dir", str(config_dir)],
-            capture_output=True, text=True, cwd=tmp_path, check=False,
-        )  # fmt: skip
-        assert "error" not in done.stderr, done.stderr
-        return done
+    def harness(*words: str, status: int = 0) -> str:
+        assert main([*words, "--config-dir", str(config_dir)]) == status, words
+        said = capsys.readouterr()
+        assert "error" not in said.err, said.err
+        return said.out
 
-    done = harness("run", "-m", "challenge=nothing,little", "submission=random,knn_shapley", "--json")
-    assert done.returncode == 1
-    none, _, some, _ = records = json.loads(done.stdout)
+    found = harness("run", "-m", "challenge=nothing,little", "submission=random,knn_shapley", "--json", status=1)
+    none, _, some, _ = records = json.loads(found)
     assert [record["status"] for record in records] == ["skipped", "skipped", "ok", "ok"]
     assert none["reason"].startswith("Nothing could be measured on any of 3 seeds; seed 0: ")
     assert (none["score"], none["ci95"], none["curve"]) == (None, None, None)
@@ -63,7 +62,7 @@ def test_a_sweep_goes_on_where_nothing_can_be_measured(tmp_path: Path, config_di
     assert partly.data.params["seeds_measured"] == "1"
     assert [m.step for m in client.get_metric_history(partly.info.run_id, "seed/seconds_submission")] == [2]
 
-    boards = json.loads(harness("leaderboard", "--json").stdout)
+    boards = json.loads(harness("leaderboard", "--json"))
     little, nothing = boards
     row = next(row for row in little["ranked"] if row["submission"] == "random")
     assert row["seeds"] == 1
@@ -73,22 +72,21 @@ def test_a_sweep_goes_on_where_nothing_can_be_measured(tmp_path: Path, config_di
     assert [(row["seconds"], row["seeds"]) for row in nothing["references"]] == [(None, 0), (None, 0)]
     assert "Nothing could be measured" in (tmp_path / "leaderboards" / "nothing.html").read_text()
 
-    (again,) = [json.loads(harness("reproduce", r["run_id"], "--json").stdout) for r in (none,)]
+    (again,) = [json.loads(harness("reproduce", r["run_id"], "--json")) for r in (none,)]
     assert (again["verdict"], again["seeds"], again["identical_outputs"]) == ("reproduced", 0, 0)
-    again = json.loads(harness("reproduce", some["run_id"], "--json").stdout)
+    again = json.loads(harness("reproduce", some["run_id"], "--json"))
     assert (again["verdict"], again["seeds"], again["identical_outputs"]) == ("reproduced", 1, 1)
     assert again["score"] == some["score"]
 
-    assert "nothing can be measured on any seed" in harness("show", "nothing").stdout
-    assert "float32 [80, 13]" in harness("show", "little").stdout
-    power = json.loads(harness("show", "nothing", "--power", "--json").stdout)["power"]
+    assert "nothing can be measured on any seed" in harness("show", "nothing")
+    assert "float32 [80, 13]" in harness("show", "little")
+    power = json.loads(harness("show", "nothing", "--power", "--json"))["power"]
     assert power["seeds measured"] == 0
     assert power["verdict"].startswith("Nothing was measured on any seed")
-    power = json.loads(harness("show", "little", "--power", "--json").stdout)["power"]
+    power = json.loads(harness("show", "little", "--power", "--json"))["power"]
     assert power["seeds measured"] == 1
     assert power["verdict"].startswith("One seed tells nothing apart")
-    assert "on one seed" in harness("check", "debugging/random", "challenge=nothing").stdout  # of another seed
-    refused = harness("check", "debugging/random", "challenge=nothing", "track.noise=0.03")  # one wrong label
-    assert "FAIL  measurable" in refused.stdout, refused.stdout
-    passed = harness("check", "debugging/random", "challenge=little")  # only one of the seeds tried has something
-    assert passed.returncode == 0, passed.stdout
+    assert "on one seed" in harness("check", "debugging/random", "challenge=nothing")  # of another seed
+    refused = harness("check", "debugging/random", "challenge=nothing", "track.noise=0.03", status=1)  # one wrong label
+    assert "FAIL  measurable" in refused
+    harness("check", "debugging/random", "challenge=little")  # only one of the seeds tried has something

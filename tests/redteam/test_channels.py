@@ -6,10 +6,11 @@ Each way is first shown to work between two processes without walls: a test that
 from __future__ import annotations
 
 import json
-import shutil
 import os
+import shutil
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import distribution
@@ -22,7 +23,7 @@ from harness.api import SelectionTask
 from harness.errors import Status
 from harness.sandbox import Job, Limits, Outcome, run
 from harness.tracks.base import View
-from tests.redteam.channel.ways import WAYS
+from tests.redteam.channel.ways import SLOT, WAYS
 from tests.redteam.test_attacks import TIERS
 
 HERE = Path(__file__).parent / "channel"
@@ -34,50 +35,62 @@ SHARED = [  # that every cell can read, wherever its submission lies
     for file in distribution(name).files or ()
     if file.name == "RECORD"
 ]
-LEAD = 2.5  # seconds for both to start
+PACES = (1, 2, 4, 8)  # how slowly they go about it: a busy machine needs longer to start them and for every bit
+LEAD = 2.5  # seconds for both to start, at the first pace
 
 
-def pair(tier: str, folder: Path, lead: float, *, alone: bool = False) -> tuple[Outcome, Outcome]:
+def pair(tier: str, folder: Path, ways: Sequence[str], pace: int) -> tuple[Outcome, Outcome]:
     """A sender that knows SECRET and a receiver that knows zeros, on one copy of the submission."""
     shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     (folder / "shared.json").write_text(json.dumps(list(map(str, SHARED))))
-    (folder / "start.json").write_text(json.dumps(time.time() + lead))
-    limits = Limits(seconds=60, memory_mb=512, processes=8, output_mb=8, log_kb=64)
+    (folder / "ways.json").write_text(json.dumps(list(ways)))
+    (folder / "slot.json").write_text(json.dumps(SLOT * pace))
+    (folder / "start.json").write_text(json.dumps(time.time() + LEAD * pace))
+    limits = Limits(seconds=60 * pace, memory_mb=512, processes=8, output_mb=8, log_kb=64)
 
     def cell(role: int) -> Outcome:
         X = np.array([[role] * len(SECRET), SECRET if role else [0] * len(SECRET)], np.float32)
         shown = View({"X": X, "y": np.zeros(2, np.int64)}, {"budget": 1, "n_classes": 1})
         time.sleep(0.0 if role else 0.3)  # where they take turns, the sender is first
-        return run(
-            Job(shown, SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", limits, alone=alone),
-            tier,
-        )
+        return run(Job(shown, SelectionTask, {"name": "logistic"}, (1,), folder, "algorithm", "select", limits), tier)
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(cell, (1, 0))
     return first, second
 
 
-def received(outcome: Outcome) -> dict[str, str]:
+def received(outcome: Outcome, ways: Sequence[str]) -> dict[str, str]:
     """What the receiver got, by way."""
     assert outcome.status is Status.OK, f"{outcome.reason}\n{outcome.log}"
     lines = [json.loads(line) for line in outcome.log.splitlines() if line.startswith("[")]
-    assert [name for name, _ in lines] == list(WAYS)
+    assert [name for name, _ in lines] == list(ways)
     return dict(lines)
+
+
+def control(folder: Path) -> tuple[dict[str, str], int]:
+    """What arrives without walls, and the pace at which it did: ways that told nothing are tried again, more slowly."""
+    got: dict[str, str] = {}
+    for pace in PACES:
+        ways = [way for way in WAYS if got.get(way) != SENT and "refused" not in got.get(way, "")]
+        if not ways:
+            break
+        with warnings.catch_warnings(action="ignore"):  # that nothing is isolated
+            got |= received(pair("none", folder, ways, pace)[1], ways)
+        worked = pace
+    return got, worked
 
 
 @pytest.fixture(scope="module")
 def exchanged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """Tier -> way -> what arrived; ``none`` is the control without walls, on a busy machine tried again."""
+    """Tier -> way -> what arrived; ``none`` is the control without walls. Then the tiers, no faster than it worked."""
     found: dict[str, dict[str, str]] = {}
     before = SHARED[0].stat()
-    for tier in ("none", *TIERS):
-        for lead in (LEAD, 2 * LEAD, 4 * LEAD):
-            with warnings.catch_warnings(action="ignore"):  # that nothing is isolated
-                outcomes = pair(tier, tmp_path_factory.mktemp("channel"), lead)
-            late = tier != "landlock" and any("late" in outcome.log for outcome in outcomes)
-            found[tier] = received(outcomes[1])
-            if not late and (tier != "none" or set(found[tier].values()) == {SENT}):
+    found["none"], worked = control(tmp_path_factory.mktemp("channel"))
+    for tier in TIERS:
+        for pace in [pace for pace in PACES if pace >= worked]:
+            outcomes = pair(tier, tmp_path_factory.mktemp("channel"), list(WAYS), pace)
+            found[tier] = received(outcomes[1], list(WAYS))
+            if tier == "landlock" or not any("late" in outcome.log for outcome in outcomes):
                 break
     with suppress(PermissionError):  # then nobody could change them
         os.utime(SHARED[0], ns=(before.st_atime_ns, before.st_mtime_ns))

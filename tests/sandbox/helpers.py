@@ -35,6 +35,6 @@ def job(
 ) -> Job:
     folder.mkdir(exist_ok=True)
     (folder / "algorithm.py").write_text(textwrap.dedent(source))
-    allowed = Limits(**{"seconds": 20.0, "memory_mb": 1024, "processes": 32, "output_mb": 8, "log_kb": 64, **limits})
+    allowed = Limits(**{"seconds": 60.0, "memory_mb": 1024, "processes": 32, "output_mb": 8, "log_kb": 64, **limits})
     model: dict[str, str | int] = {"name": "logistic", "n_classes": 3}
     return Job(shown or view(), TASKS[task], model, (1, 2, 3), folder, "algorithm", function, allowed, reply=reply)

@@ -6,17 +6,18 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from harness.errors import Status
+from harness.errors import Status, SubmissionError
 from harness.evaluation.cell import evaluate_cell
 from harness.evaluation.session import Session
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
 from harness.protocol.compose import load_challenge
-
-Write = Callable[..., Path]
+from tests.tracks.helpers import bind, make_task, named
 
 SHAPES = {  # track: source of the shape of its real-valued output, and what is returned
     "valuation": ("len(task.X)", "v"),
@@ -43,20 +44,48 @@ VALUES = (
 )
 
 
-@pytest.mark.parametrize("track", SHAPES)
-def test_no_value_makes_the_harness_warn(track: str, tmp_path: Path) -> None:
-    session = Session.open(load_challenge(quick_challenge(track)), runs_dir=tmp_path / "runs", device="cpu")
+def source(track: str, value: str) -> str:
+    """A submission that returns such values."""
     shape, result = SHAPES[track]
+    return (
+        f"import numpy as np\nF = np.finfo(float)\ndef f(task):\n    shape = {shape}\n    n = int(np.prod(shape))\n"
+        f"    v = np.reshape({value}, shape)\n    return {result}\n"
+    )
+
+
+@pytest.mark.parametrize("track", SHAPES)
+def test_a_value_is_refused_or_has_a_score(track: str, real_folder: Callable[[str], Path]) -> None:
+    """Without the wall, which is the same for all tracks."""
+    if track == "mixture":
+        real_folder("regmix")
+    bound = bind(quick_challenge(track))
+    view, key = bound.prepare(0)
+    task = make_task(bound, view)
+    for value in VALUES:
+        place: dict[str, Any] = {}
+        exec(source(track, value), place)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # as in a cell
+            warnings.simplefilter("error")
+            output = named(bound.task, place["f"](task))
+            try:
+                score = bound.score(bound.read_output(output, view), view, key, 0).value
+            except SubmissionError as error:
+                ended = error.status
+            else:
+                ended = Status.OK if math.isfinite(score) else Status.HARNESS_ERROR
+        assert ended in (Status.OK, Status.CONTRACT_VIOLATION), value
+
+
+def test_no_value_makes_the_harness_warn(tmp_path: Path) -> None:
+    """The whole way, from the sandbox to the cell's record."""
+    session = Session.open(load_challenge(quick_challenge("valuation")), runs_dir=tmp_path / "runs", device="cpu")
     for number, value in enumerate(VALUES):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "submission.yaml").write_text(
-            f"name: nasty\ntrack: {track}\nentry: algorithm:f\nauthors: [A]\ndescription: d\nlicense: MIT\n"
+            "name: nasty\ntrack: valuation\nentry: algorithm:f\nauthors: [A]\ndescription: d\nlicense: MIT\n"
         )
-        (folder / "algorithm.py").write_text(
-            f"import numpy as np\nF = np.finfo(float)\ndef f(task):\n    shape = {shape}\n    n = int(np.prod(shape))\n"
-            f"    v = np.reshape({value}, shape)\n    return {result}\n"
-        )
+        (folder / "algorithm.py").write_text(source("valuation", value))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             cell = evaluate_cell(session, submission.load(folder), 0).cell

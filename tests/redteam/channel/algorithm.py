@@ -4,29 +4,32 @@ import json
 import os
 import time
 
-from ways import SLOT, WAYS
+import ways
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def told(what):
+    with open(f"{HERE}/{what}.json") as file:
+        return json.load(file)
 
 
 def select(task):
     sends = task.X[0, 0] > 0.5
     bits = [int(value > 0.5) for value in task.X[1]]
-    with open(f"{HERE}/start.json") as file:
-        start = json.load(file)
-    with open(f"{HERE}/shared.json") as file:
-        shared = json.load(file)
+    start, slot, shared, names = map(told, ("start", "slot", "shared", "ways"))
+    ways.SLOT = slot
     print("late" if time.time() > start else "in time", flush=True)
-    for place, (name, kind) in enumerate(WAYS.items()):
-        began = start + place * SLOT * (len(bits) + 2)
+    for place, name in enumerate(names):
+        began = start + place * slot * (len(bits) + 2)
         got = ""
         try:
-            way = kind(*shared)
+            way = ways.WAYS[name](*shared)
             if not sends:
-                time.sleep(max(0, began - SLOT - time.time()))
+                time.sleep(max(0, began - slot - time.time()))
                 way.get() if name == "inotify" else None  # begins to listen
-            for slot, bit in enumerate(bits):
-                time.sleep(max(0, began + SLOT * (slot + (0 if sends else 0.3)) - time.time()))
+            for number, bit in enumerate(bits):
+                time.sleep(max(0, began + slot * (number + (0 if sends else 0.3)) - time.time()))
                 if sends:
                     way.put(bit)
                 else:

@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-SLOT = 0.06  # seconds for one bit
+SLOT = 0.06  # seconds for one bit, where nobody says otherwise
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
@@ -26,7 +26,7 @@ def call(number: int, *arguments: object) -> int:
     result = libc.syscall(number, *arguments)
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    return int(result)
 
 
 class Way:
@@ -111,7 +111,9 @@ class Futex(Way):
     def put(self, bit: int) -> None:
         if bit:
             with contextlib.suppress(TimeoutError):
-                call(FUTEX, ctypes.c_void_p(self.at), 0, self.value, (ctypes.c_long * 2)(0, 40_000_000), None, 0)
+                call(
+                    FUTEX, ctypes.c_void_p(self.at), 0, self.value, (ctypes.c_long * 2)(0, int(SLOT * 0.67e9)), None, 0
+                )
 
     def get(self) -> int:
         return call(FUTEX, ctypes.c_void_p(self.at), 1, 100, None, None, 0)  # how many were woken
@@ -177,7 +179,7 @@ class Flags(Way):
         return int(self._flags() & 0x40 != 0)
 
     def _flags(self) -> int:
-        return struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0]
+        return int(struct.unpack("l", fcntl.ioctl(self.fd, 0x80086601, bytes(8)))[0])
 
 
 class Named(Way):
