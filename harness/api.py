@@ -168,6 +168,7 @@ class SelectionTask(Task):
     budget: int
     X_val: FloatArray | None  # small clean validation set, where the challenge grants one
     y_val: IntArray | None
+    group: IntArray | None = field(default=None, kw_only=True)  # [n] 0..G-1, where the challenge tells whom a row concerns
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,17 @@ class TrainingSetTask(Task):
     updates: int  # gradient updates of the fixed model, whatever the size of the set; 0: it trains to its optimum
     X_val: FloatArray | None
     y_val: IntArray | None
+
+
+@dataclass(frozen=True)
+class DistillationTask(TrainingSetTask):
+    """Put what many rows teach into few; return (X' [m, ...] float32, y' [m] int), m <= budget, a row of every class or more.
+
+    The rows may be made: every value in ``low``..``high``, and one label a row. X and y are clean.
+    """
+
+    kind = "distillation"
+    function = "distil"
 
 
 @dataclass(frozen=True)
@@ -546,6 +558,7 @@ TASKS: dict[str, type[Task]] = {
         SlicingTask,
         ValuationTask,
         TrainingSetTask,
+        DistillationTask,
         TestSetTask,
         TestSetRepairTask,
         SelectionActiveTask,
