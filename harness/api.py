@@ -168,7 +168,7 @@ class SelectionTask(Task):
     budget: int
     X_val: FloatArray | None  # small clean validation set, where the challenge grants one
     y_val: IntArray | None
-    group: IntArray | None = field(default=None, kw_only=True)  # [n] 0..G-1, where the challenge tells whom a row concerns
+    group: IntArray | None = field(default=None, kw_only=True)  # [n] 0..G-1, in challenges that show groups
 
 
 @dataclass(frozen=True)

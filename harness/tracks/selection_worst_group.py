@@ -76,7 +76,9 @@ class SelectionWorstGroup(Selection):
                 arrays[name] = np.ascontiguousarray(arrays[name][:, kept])
         counted = np.where(rows[cell[test]] >= s.least, cell[test], -1)
         key = replace(key, X_test=X_test)
-        return replace(view, arrays=arrays), SelectionWorstGroupKey(**vars(key), cell=cell[pool], cell_test=counted, groups=groups)
+        return replace(view, arrays=arrays), SelectionWorstGroupKey(
+            **vars(key), cell=cell[pool], cell_test=counted, groups=groups
+        )
 
     def reference(self, which: Reference, view: View, key: SelectionKey, seed: int) -> Score:
         """``random``: as in selection. ``skyline``: the best of sets drawn cell by cell, shares told by the hidden rows.
@@ -93,14 +95,18 @@ class SelectionWorstGroup(Selection):
         for _ in range(ROUNDS):
             sets = [drawn(key.cell, cells, shares, self.settings.budget, rng) for _ in range(DRAWS)]
             predicted = self.model.fit_many(view.arrays["X"], key.y_clean, subsets=sets).predict(key.X_test)
-            accuracy = by_cell((predicted == key.y_test).T, key.cell_test, np.ones((1, len(key.y_test))))[0]  # [draws, cells]
+            accuracy = by_cell((predicted == key.y_test).T, key.cell_test, np.ones((1, len(key.y_test))))[
+                0
+            ]  # [draws, cells]
             i = int(accuracy.min(axis=1).argmax())
             if best is None or accuracy[i].min() > best[0]:
                 best = float(accuracy[i].min()), sets[i]
             shares = shares * np.exp(STEP * (1 - accuracy.mean(axis=0)))
         assert best is not None
         score = self._train_and_test(best[1], key.y_clean, view, key, budgets=())
-        return replace(score, curve=np.array([(b, score.value) for b in (*self.settings.budgets, self.settings.budget)]))
+        return replace(
+            score, curve=np.array([(b, score.value) for b in (*self.settings.budgets, self.settings.budget)])
+        )
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         """The lowest accuracy over cells of ``y_pred`` [m]; of the floor's [m, draws] the mean over its draws."""
@@ -180,7 +186,9 @@ def drawn(cell: IntArray, cells: IntArray, shares: FloatArray, budget: int, rng:
     share = np.zeros(cell.max() + 1)
     share[cells] = shares / np.maximum(np.bincount(cell, minlength=len(share))[cells], 1)
     rate = share[cell]
-    times = rng.exponential(size=len(cell)) / np.maximum(rate, 1e-300)  # the first arrivals (Efraimidis and Spirakis, 2006)
+    times = rng.exponential(size=len(cell)) / np.maximum(
+        rate, 1e-300
+    )  # the first arrivals (Efraimidis and Spirakis, 2006)
     first: IntArray = np.argsort(times, kind="stable")[:budget]
     return first
 

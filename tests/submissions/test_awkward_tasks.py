@@ -28,6 +28,7 @@ TRACKS = {
     "slicing": "slicing:Slicing",
     "valuation": "valuation:Valuation",
     "training_set": "training_set:TrainingSet",
+    "distillation": "distillation:Distillation",
     "test_set": "test_set:TestSet",
     "test_set_repair": "test_set_repair:TestSetRepair",
     "selection_active": "selection_active:SelectionActive",
@@ -98,7 +99,8 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "selection":
             for budget in (1, n // 2, n):
                 for documents in (["" for _ in X], [" ".join(map("{:.0f}".format, row.ravel())) for row in X]):
-                    yield rows | {"texts": api.Texts.of(documents)}, {"budget": budget}
+                    group = np.arange(n) % 3 * (documents[0] != "")
+                    yield rows | {"texts": api.Texts.of(documents), "group": group}, {"budget": budget}
         case "debugging":
             yield rows, {}
             for m in (1, 12):
@@ -122,7 +124,7 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
                 shown = {"X_val": X_val[:m], "y_val": labels[:m], "proba_val": proba_val[:m]}
                 for most in (1, 5):
                     yield shown | {"X_test": X, "proba_test": proba}, {"max_slices": most}
-        case "training_set":
+        case "training_set" | "distillation":
             for budget in (C, n, 2 * n):
                 yield rows, {"budget": budget, "low": float(X.min()), "high": float(X.max()), "updates": 0}
         case "test_set":
