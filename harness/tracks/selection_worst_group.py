@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from harness.api import FloatArray, IntArray
-from harness.data.base import Dataset
-from harness.errors import ProtocolError
-from harness.models.base import BoolArray
-from harness.tracks import planting
 from harness.tracks.base import Array, Arrays, Reference, Score, View
+from harness.tracks.group_cells import by_cell, drawn, grouped, plain, untold
 from harness.tracks.selection import Selection, SelectionKey, SelectionSettings
 
 ROUNDS, DRAWS, STEP = 12, 8, 1.0  # of the oracle: rounds, sets drawn in each, how fast shares follow errors
-REST = "rest"
 
 
 class SelectionWorstGroupSettings(SelectionSettings):
@@ -68,14 +61,12 @@ class SelectionWorstGroup(Selection):
         rows = np.bincount(cell[test], minlength=len(groups) * data.n_classes)
         view, key = super().prepare(seed)
         arrays = dict(view.arrays) | ({"group": group[pool]} if s.show_groups else {})
-        X_test = key.X_test
         if s.blind:
-            kept = ~np.any([told(data.X, data.extras[name]) for name in s.attributes], axis=0)
-            X_test = np.ascontiguousarray(X_test[:, kept])
+            columns = untold(data, s.attributes)
+            key = replace(key, X_test=np.ascontiguousarray(key.X_test[:, columns]))
             for name in arrays.keys() & {"X", "X_val"}:
-                arrays[name] = np.ascontiguousarray(arrays[name][:, kept])
+                arrays[name] = np.ascontiguousarray(arrays[name][:, columns])
         counted = np.where(rows[cell[test]] >= s.least, cell[test], -1)
-        key = replace(key, X_test=X_test)
         return replace(view, arrays=arrays), SelectionWorstGroupKey(
             **vars(key), cell=cell[pool], cell_test=counted, groups=groups
         )
@@ -91,22 +82,18 @@ class SelectionWorstGroup(Selection):
             return super().reference(which, view, key, seed)
         assert isinstance(key, SelectionWorstGroupKey)
         rng, cells = self.rng(seed, "oracle"), np.unique(key.cell_test[key.cell_test >= 0])
-        shares, best = np.ones(len(cells)), None
+        shares, each = np.ones(len(cells)), np.ones((1, len(key.y_test)))
+        tried: list[tuple[float, IntArray]] = []
         for _ in range(ROUNDS):
             sets = [drawn(key.cell, cells, shares, self.settings.budget, rng) for _ in range(DRAWS)]
             predicted = self.model.fit_many(view.arrays["X"], key.y_clean, subsets=sets).predict(key.X_test)
-            accuracy = by_cell((predicted == key.y_test).T, key.cell_test, np.ones((1, len(key.y_test))))[
-                0
-            ]  # [draws, cells]
-            i = int(accuracy.min(axis=1).argmax())
-            if best is None or accuracy[i].min() > best[0]:
-                best = float(accuracy[i].min()), sets[i]
+            accuracy = by_cell((predicted == key.y_test).T, key.cell_test, each)[0]  # [draws, cells]
+            tried += zip(accuracy.min(axis=1).tolist(), sets, strict=True)
             shares = shares * np.exp(STEP * (1 - accuracy.mean(axis=0)))
-        assert best is not None
-        score = self._train_and_test(best[1], key.y_clean, view, key, budgets=())
-        return replace(
-            score, curve=np.array([(b, score.value) for b in (*self.settings.budgets, self.settings.budget)])
-        )
+        _, best = max(tried, key=lambda one: one[0])
+        score = self._train_and_test(best, key.y_clean, view, key, budgets=())
+        level = [(b, score.value) for b in (*self.settings.budgets, self.settings.budget)]
+        return replace(score, curve=np.array(level, np.float64))
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
         """The lowest accuracy over cells of ``y_pred`` [m]; of the floor's [m, draws] the mean over its draws."""
@@ -129,72 +116,3 @@ class SelectionWorstGroup(Selection):
         parts = {f"accuracy_{plain(names[c])}": float(a) for c, a in zip(counted, accuracy, strict=True)}
         means = {"accuracy": float(right.mean()), "mean_group_accuracy": float(accuracy.mean())}
         return means, {"groups": float(len(counted)), **parts}
-
-
-def grouped(
-    dataset: Dataset, test: IntArray, attributes: Sequence[str], cuts: Mapping[str, Sequence[float]], least: int
-) -> tuple[IntArray, tuple[str, ...]]:
-    """The group of every row of the data set, [n] in 0..G-1, and the groups' names.
-
-    A group is a combination of the attributes' values with at least ``least`` of the ``test`` rows in every class; all others
-    are one, the rest, which comes last. Raises ProtocolError for columns the data have not, or if fewer than two groups are left.
-    """
-    member, names = planting.groups(dataset, np.arange(len(dataset.y)), attributes, cuts)
-    code = member.argmax(axis=1)
-    rows = np.zeros((len(names), dataset.n_classes), np.int64)
-    np.add.at(rows, (code[test], dataset.y[test]), 1)
-    large = np.flatnonzero(rows.min(axis=1) >= least)
-    kept = tuple(re.sub(r"[^ =]+=", "", names[g]) for g in large) + ((REST,) if len(large) < len(names) else ())
-    if not len(large) or len(kept) < 2:
-        raise ProtocolError(
-            f"{len(large)} of the {len(names)} groups of {dataset.name} by {', '.join(attributes)} have {least} test rows or more "
-            "in every class: there is no worst of several groups.",
-            "Ask for fewer in track.least, for more test rows, or name other track.attributes.",
-        )
-    place = np.full(len(names), len(large))
-    place[large] = np.arange(len(large))
-    group: IntArray = place[code]
-    return group, kept
-
-
-def told(X: FloatArray, attribute: npt.NDArray[np.generic]) -> BoolArray:
-    """Columns of X [n, d] that are the same for all rows of one value of the attribute [n], whatever the value: [d] bool."""
-    alone = np.ones(X.shape[1], bool)
-    for value in np.unique(attribute):
-        rows = X[attribute == value]
-        alone &= rows.min(axis=0) == rows.max(axis=0)
-    return alone
-
-
-def by_cell(right: BoolArray, cell: IntArray, weights: FloatArray) -> FloatArray:
-    """Accuracy of each cell: right [m, draws], cell [m] (-1: counts nowhere), weights [r, m] -> [r, draws, cells].
-
-    nan where all weights of a cell are 0.
-    """
-    weights = np.asarray(weights, np.float64)
-    found = []
-    for c in np.unique(cell[cell >= 0]):
-        w = weights[:, cell == c]
-        mass = w.sum(axis=1)[:, None]
-        hits = w @ right[cell == c].astype(np.float64)
-        found.append(np.divide(hits, mass, out=np.full(hits.shape, np.nan), where=mass > 0))
-    return np.stack(found, axis=2)
-
-
-def drawn(cell: IntArray, cells: IntArray, shares: FloatArray, budget: int, rng: np.random.Generator) -> IntArray:
-    """``budget`` rows of the pool drawn without replacement, the cells [g] in these shares (of what is left, as one runs out)."""
-    share = np.zeros(cell.max() + 1)
-    share[cells] = shares / np.maximum(np.bincount(cell, minlength=len(share))[cells], 1)
-    rate = share[cell]
-    times = rng.exponential(size=len(cell)) / np.maximum(
-        rate, 1e-300
-    )  # the first arrivals (Efraimidis and Spirakis, 2006)
-    first: IntArray = np.argsort(times, kind="stable")[:budget]
-    return first
-
-
-def plain(name: str) -> str:
-    """A name for a metric; signs that would make two classes one are spelled out."""
-    for sign, word in (("<=", "at_most_"), (">=", "at_least_"), ("<", "under_"), (">", "over_")):
-        name = name.replace(sign, word)
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)

@@ -304,7 +304,7 @@ def test_jtt_takes_what_the_first_fit_gets_wrong_more_often() -> None:
         picked = np.isin(np.arange(120), chosen)
         taken.append(picked[wrong].mean())
         others.append(picked[~wrong].mean())
-    assert np.mean(taken) > 3 * np.mean(others)  # ten times the chance for each row, until a class runs out of them
+    assert np.mean(taken) > 2.5 * np.mean(others)  # five times the chance at every draw, less what is taken already
 
 
 def test_clusters_of_a_class_part_what_a_model_finds_easy_from_what_it_finds_hard() -> None:
@@ -315,7 +315,7 @@ def test_clusters_of_a_class_part_what_a_model_finds_easy_from_what_it_finds_har
     X[60:66] -= 3
     task = clouds(sizes=(60, 60), X=X, y=y, budget=18)
     chosen = baseline("selection", "cluster_balanced")(task)
-    assert np.isin(np.arange(60, 66), chosen).sum() >= 3  # of nine rows of the class in three clusters
+    assert np.isin(np.arange(60, 66), chosen).sum() >= 4  # of nine rows of the class in two clusters
     balanced = baseline("selection", "class_balanced")(task)
     assert np.isin(np.arange(60, 66), balanced).sum() <= 2
 

@@ -16,15 +16,11 @@ from harness.data.base import Dataset
 from harness.errors import ProtocolError
 from harness.models import load_model
 from harness.protocol.compose import load_challenge
+from harness.tracks.group_cells import by_cell, drawn, grouped, plain, untold
 from harness.tracks.selection_worst_group import (
     SelectionWorstGroup,
     SelectionWorstGroupKey,
     SelectionWorstGroupSettings,
-    by_cell,
-    drawn,
-    grouped,
-    plain,
-    told,
 )
 from tests.tracks.helpers import bind
 
@@ -160,8 +156,8 @@ def test_settings_name_attributes_that_the_data_have() -> None:
 
 def test_blind_takes_out_the_columns_that_say_an_attribute_and_no_others() -> None:
     data = people()
-    assert told(data.X, data.extras["sex"]).tolist() == [False, True, True, False, False]
-    assert told(data.X, data.extras["race"]).tolist() == [False, False, False, True, False]
+    assert untold(data, ["sex"]).tolist() == [0, 3, 4]
+    assert untold(data, ["race"]).tolist() == [0, 1, 2, 4]
     seen, blind = made(validation=20), made(validation=20, blind=True)
     (view, key), (dark, key_dark) = seen.prepare(0), blind.prepare(0)
     for name, whole in (("X", view.arrays["X"]), ("X_val", view.arrays["X_val"])):
@@ -169,6 +165,16 @@ def test_blind_takes_out_the_columns_that_say_an_attribute_and_no_others() -> No
     assert np.array_equal(key_dark.X_test, key.X_test[:, [0, 4]])
     assert np.array_equal(key_dark.cell_test, key.cell_test)
     assert 0 <= blind.score({"indices": np.arange(30)}, dark, key_dark, 0).value <= 1
+
+
+def test_blind_needs_a_table_with_other_columns() -> None:
+    data = people()
+    pictures = Dataset("pictures", data.X.reshape(400, 5, 1), data.y, data.class_names, data.extras)
+    with pytest.raises(ProtocolError, match="only columns of a table can be left out"):
+        made(pictures, blind=True).prepare(0)
+    alone = Dataset("alone", data.X[:, 1:3], data.y, data.class_names, data.extras)
+    with pytest.raises(ProtocolError, match="No column of alone says more than sex or race"):
+        made(alone, blind=True).prepare(0)
 
 
 def test_the_whole_pool_is_no_skyline(track: Any) -> None:
