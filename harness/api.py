@@ -249,14 +249,24 @@ class TrainingSetTask(Task):
 
 
 @dataclass(frozen=True)
-class DistillationTask(TrainingSetTask):
-    """Put what many rows teach into few; return (X' [m, ...] float32, y' [m] int), m <= budget, a row of every class or more.
+class DistillationTask(Task):
+    """Put many rows into few; return (X' [m, ...] float32, y' [m] int) with m <= budget, rows of every class among them.
 
-    The rows may be made: every value in ``low``..``high``, and one label a row. X and y are clean.
+    The rows may be made: every value in ``low``..``high``, and one label a row.
     """
 
     kind = "distillation"
+    outputs = ("X", "y")
     function = "distil"
+
+    X: FloatArray  # [n, ...] clean rows
+    y: IntArray  # [n] their labels
+    budget: int  # rows that may be returned
+    low: float  # smallest allowed value of X'
+    high: float  # largest allowed value of X'
+    updates: int  # gradient updates of the fixed model, whatever the size of the set; 0: it trains to its optimum
+    X_val: FloatArray | None  # further clean rows, where the challenge grants some
+    y_val: IntArray | None
 
 
 @dataclass(frozen=True)

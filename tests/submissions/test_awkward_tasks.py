@@ -292,7 +292,7 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
             fields |= arrays | scalars | {"rng": np.random.default_rng(0), "model": model}
             output = answer(task, function, fields, SHORT.get(name, {}))
             bound(task, scalars).read_output(output, View(arrays, scalars))
-    if task == "selection" and not {"y", "texts"} & set(unmet):
+    if task == "selection" and not {"y", "texts", "group"} & set(unmet):
         X, _ = data(kind, 10)
         hidden = {field.name: None for field in dataclasses.fields(api.SelectionTask)}
         given: Any = hidden | {"X": X, "budget": 10, "n_classes": C, "rng": np.random.default_rng(0)}
