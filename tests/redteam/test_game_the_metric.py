@@ -178,7 +178,7 @@ def test_the_order_of_the_pool_says_nothing_of_its_documents(challenge: str, nam
         ("distil_contrast", "values must lie between task.low = 0.0 and task.high = 1.0"),
         ("distil_nine_classes", "y has no row of class 9 (9)"),
         ("distil_split_labels", "X has 100 rows, over the cap of 10"),
-        ("distil_weights", "2"),
+        ("distil_weights", "The function returned 3 things; it must return 2"),
     ],
 )
 def test_a_distilled_set_keeps_to_its_range_its_classes_and_its_rows(
