@@ -168,6 +168,7 @@ class SelectionTask(Task):
     budget: int
     X_val: FloatArray | None  # small clean validation set, where the challenge grants one
     y_val: IntArray | None
+    group: IntArray | None = field(default=None, kw_only=True)  # [n] 0..G-1, in challenges that show groups
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,27 @@ class TrainingSetTask(Task):
     high: float  # largest allowed value of X'
     updates: int  # gradient updates of the fixed model, whatever the size of the set; 0: it trains to its optimum
     X_val: FloatArray | None
+    y_val: IntArray | None
+
+
+@dataclass(frozen=True)
+class DistillationTask(Task):
+    """Put many rows into few; return (X' [m, ...] float32, y' [m] int) with m <= budget, rows of every class among them.
+
+    The rows may be made: every value in ``low``..``high``, and one label a row.
+    """
+
+    kind = "distillation"
+    outputs = ("X", "y")
+    function = "distil"
+
+    X: FloatArray  # [n, ...] clean rows
+    y: IntArray  # [n] their labels
+    budget: int  # rows that may be returned
+    low: float  # smallest allowed value of X'
+    high: float  # largest allowed value of X'
+    updates: int  # gradient updates of the fixed model, whatever the size of the set; 0: it trains to its optimum
+    X_val: FloatArray | None  # further clean rows, where the challenge grants some
     y_val: IntArray | None
 
 
@@ -546,6 +568,7 @@ TASKS: dict[str, type[Task]] = {
         SlicingTask,
         ValuationTask,
         TrainingSetTask,
+        DistillationTask,
         TestSetTask,
         TestSetRepairTask,
         SelectionActiveTask,

@@ -41,6 +41,7 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "breast_cancer": "harness.data.bundled:BreastCancer",
         "wine": "harness.data.bundled:Wine",
         "digit_cells": "harness.data.bundled:DigitCells",
+        "marked_digits": "harness.data.bundled:MarkedDigits",
         "letter_cells": "harness.data.tables_dirty:Letter",
         "table": "harness.data.own.table:Table",
         "text": "harness.data.own.text:Text",

@@ -70,6 +70,29 @@ class DigitCells(DatasetSettings):
         return table(self.name, columns, clean, y, tuple("0123456789"))
 
 
+class MarkedDigits(DatasetSettings):
+    """The digits, even or odd, under a mark that nine in ten of a parity share: a label that a bystander gives away.
+
+    X [1797, 72] in 0..1: the 64 pixels, then four pixels of ink for the mark, left or right. Even digits carry it on the left,
+    odd ones on the right, but for every tenth row of each digit. Extras: ``mark``, "left" or "right"; ``digit``. Made after
+    Waterbirds, in which birds stand before the wrong background now and then (Sagawa et al., ICLR 2020).
+    """
+
+    name: Literal["marked_digits"] = "marked_digits"
+
+    def load(self) -> Dataset:
+        digits = Digits().load()
+        turn = np.zeros(len(digits.y), np.int64)
+        for digit in range(digits.n_classes):
+            mine = np.flatnonzero(digits.y == digit)
+            turn[mine] = np.arange(len(mine))
+        odd = digits.y % 2
+        right = np.where(turn % 10 == 9, 1 - odd, odd)
+        mark = np.repeat(right[:, None] == [0, 1], 4, axis=1)
+        extras = {"mark": np.array(["left", "right"])[right], "digit": digits.y}
+        return Dataset("marked_digits", np.concatenate([digits.X, mark], axis=1), odd, ("even", "odd"), extras)
+
+
 def _with_header(name: str, filename: str) -> Dataset:
     """A table whose first line is ``n,d,class names``; the class is the last column."""
     with _file(filename).open() as stream:

@@ -13,7 +13,7 @@ from harness.protocol import suites as suite_files
 from harness.protocol.manifest import MANIFEST
 from harness.tracks import track_class, track_of
 
-BUNDLED = ("digits", "breast_cancer", "wine", "digit_cells")
+BUNDLED = ("digits", "breast_cancer", "wine", "digit_cells", "marked_digits")
 """Data sets that come with scikit-learn."""
 
 

@@ -30,8 +30,8 @@ class SelectionSettings(Settings):
     floor_draws: int = Field(10, ge=1, le=100)
 
     def left_out(self) -> frozenset[str]:
-        unlabelled = {"y"} if self.hide_labels else set()
-        return frozenset(unlabelled if self.validation else unlabelled | {"X_val", "y_val"})
+        hidden = {"y", "group"} if self.hide_labels else {"group"}
+        return frozenset(hidden if self.validation else hidden | {"X_val", "y_val"})
 
     @model_validator(mode="after")
     def _within_budget(self) -> Self:
@@ -69,7 +69,7 @@ class Selection(Track[SelectionSettings, SelectionKey]):
 
     def prepare(self, seed: int) -> tuple[View, SelectionKey]:
         s, data = self.settings, self.dataset
-        pool, validation, test = draw_parts(data, s.pool, s.validation, s.test, self.rng(seed, "split"), s.parts)
+        pool, validation, test = self._parts(seed)
         y_clean = data.y[pool]
         y_pool = y_clean
         if s.noise:
@@ -79,10 +79,15 @@ class Selection(Track[SelectionSettings, SelectionKey]):
             arrays["y"] = y_pool
         if s.validation:
             arrays |= {"X_val": data.X[validation], "y_val": data.y[validation]}
-        test = leaks.unrepeated(data, test, pool, validation)
         texts = texts_of(data, texts=pool, texts_val=validation)
         view = View(arrays, {"n_classes": data.n_classes, "budget": s.budget}, texts)
         return view, SelectionKey(y_pool, y_clean, data.X[test], data.y[test])
+
+    def _parts(self, seed: int) -> tuple[IntArray, IntArray, IntArray]:
+        """Rows of the pool, for validation and tested on."""
+        s, data = self.settings, self.dataset
+        pool, validation, test = draw_parts(data, s.pool, s.validation, s.test, self.rng(seed, "split"), s.parts)
+        return pool, validation, leaks.unrepeated(data, test, pool, validation)
 
     def read_output(self, arrays: Arrays, view: View) -> Arrays:
         n, budget = len(view.arrays["X"]), int(view.scalars["budget"])
@@ -104,7 +109,7 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         rng = self.rng(seed, "random reference")
         draws = [rng.permutation(n)[: self.settings.budget] for _ in range(self.settings.floor_draws)]
         scores = [self._train_and_test(chosen, key.y_pool, view, key) for chosen in draws]
-        items = {"y_true": key.y_test, "y_pred": np.column_stack([score.items["y_pred"] for score in scores])}
+        items = {**scores[0].items, "y_pred": np.column_stack([score.items["y_pred"] for score in scores])}
         return Score.mean(scores, float(self.statistic(items, np.ones((1, len(key.y_test))))[0]), items)
 
     def statistic(self, items: Arrays, weights: FloatArray) -> FloatArray:
@@ -128,18 +133,22 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         shorter = [b for b in (self.settings.budgets if budgets is None else budgets) if b < len(chosen)]
         subsets = [chosen[:b] for b in shorter] + [chosen]
         predicted = self.model.fit_many(view.arrays["X"], labels, subsets=subsets).predict(key.X_test)  # [B, m]
-        ones, classes = np.ones((1, len(key.y_test))), self.dataset.n_classes
-        items = {"y_true": key.y_test, "y_pred": predicted[-1]}
-        per_class = metrics.per_class_f1(key.y_test, predicted[-1], classes, ones)[0]
-        curve = [
-            (len(s), metrics.macro_f1(key.y_test, p, classes, ones)[0]) for s, p in zip(subsets, predicted, strict=True)
-        ]
-        secondary = {
-            "accuracy": float(np.mean(predicted[-1] == key.y_test)),
-            "balanced_accuracy": float(np.nanmean(metrics.recall(key.y_test, predicted[-1], classes))),
-            "rows": float(len(chosen)),
-        }
-        secondary |= {f"macro_f1_at_{b}": float(f1) for b, (_, f1) in zip(shorter, curve, strict=False)}
-        for name, f1 in zip(self.dataset.class_names, per_class, strict=True):
-            secondary["f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name)] = float(f1)
-        return Score(float(self.statistic(items, ones)[0]), items, secondary, np.array(curve, np.float64))
+        ones, items = np.ones((1, len(key.y_test))), [self._items(p, key) for p in predicted]
+        heights = [float(self.statistic(one, ones)[0]) for one in items]
+        means, parts = self._beside(predicted[-1], key)
+        at = {f"{self.metric}_at_{b}": height for b, height in zip(shorter, heights, strict=False)}
+        curve = np.array([(len(s), height) for s, height in zip(subsets, heights, strict=True)], np.float64)
+        return Score(heights[-1], items[-1], {**means, "rows": float(len(chosen)), **at, **parts}, curve)
+
+    def _items(self, predicted: IntArray, key: SelectionKey) -> dict[str, Array]:
+        """What ``statistic`` takes, of predictions [m]."""
+        return {"y_true": key.y_test, "y_pred": predicted}
+
+    def _beside(self, predicted: IntArray, key: SelectionKey) -> tuple[dict[str, float], dict[str, float]]:
+        """Secondary metrics of predictions [m]: of all rows, and of each class."""
+        y, classes = key.y_test, self.dataset.n_classes
+        per_class = metrics.per_class_f1(y, predicted, classes, np.ones((1, len(y))))[0]
+        named = zip(self.dataset.class_names, per_class, strict=True)
+        parts = {"f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name): float(f1) for name, f1 in named}
+        balanced = float(np.nanmean(metrics.recall(y, predicted, classes)))
+        return {"accuracy": float(np.mean(predicted == y)), "balanced_accuracy": balanced}, parts

@@ -28,6 +28,9 @@ class SelectionLegacySpeechSettings(Settings):
     budget: int = Field(25, ge=2)
     random_states: tuple[int, ...] = Field(RANDOM_STATES, min_length=1)
 
+    def left_out(self) -> frozenset[str]:
+        return frozenset(("X_val", "y_val", "group"))
+
 
 @dataclass(frozen=True)
 class SelectionLegacySpeechKey:

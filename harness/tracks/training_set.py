@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from harness.api import FloatArray, IntArray, TrainingSetTask
+from harness.api import FloatArray, IntArray, Task, TrainingSetTask
 from harness.data import noise
 from harness.errors import ProtocolError, SubmissionError
 from harness.randomness import OPEN_SECRET
@@ -69,7 +69,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
 
     name = "training_set"
     track = "training_set"
-    task = TrainingSetTask
+    task: ClassVar[type[Task]] = TrainingSetTask
     metric = "macro_f1"
     transferable = True
     tie_break = "accuracy"

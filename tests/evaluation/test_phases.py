@@ -38,6 +38,7 @@ SMALL = {
     "slicing": ("slicing_digits", (), "confusion_cells"),
     "valuation_sets": ("valuation_sets_digits", (), "uniform"),
     "training_set": ("training_set_digits", (), "as_given"),
+    "distillation": ("distillation_digits", (), "class_means"),
     "selection_active": ("selection_active_digits", ("track.pool=300", "track.rounds=4"), "random"),
     "annotation": ("annotation_digits", ("track.items=300",), "majority"),
     "weighting": ("weighting_digits", ("track.train=100",), "validation_model"),
@@ -148,6 +149,11 @@ def training_set(made: Made, part: np.ndarray) -> float:
     return selection(made, part)
 
 
+def distillation(made: Made, part: np.ndarray) -> float:
+    items = made.stored.items
+    return float(np.mean([p == y for p, y in zip(items["y_pred"][part], items["y_true"][part], strict=True)]))
+
+
 BY_HAND: dict[str, Callable[[Made, np.ndarray], float]] = {
     "selection": selection,
     "valuation": valuation,
@@ -156,6 +162,7 @@ BY_HAND: dict[str, Callable[[Made, np.ndarray], float]] = {
     "slicing": slicing,
     "valuation_sets": valuation_sets,
     "training_set": training_set,
+    "distillation": distillation,
     "selection_active": selection_active,
     "annotation": selection,
     "weighting": selection,

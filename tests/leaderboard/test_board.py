@@ -40,7 +40,7 @@ def test_rows_and_ranks(board: Board, runs_dir: Path) -> None:
     assert all(row.rank is None and row.rank_ci95 is None for row in board.references)
     assert board.unranked == ()
     assert board.notes == (
-        "12 of 12 baselines have not been run here: `harness run challenge=made submission=all` runs them.",
+        "14 of 14 baselines have not been run here: `harness run challenge=made submission=all` runs them.",
         NOT_SIGNED,
     )
     record = json.loads((runs_dir / made.run_id("fair") / "record.json").read_text())
@@ -116,7 +116,7 @@ def test_random_that_is_not_the_floor_is_noted(
     monkeypatch.setattr(submission, "shipped_digests", lambda: {ours.submission_digest})
     notes = build(challenge, DATA, runs_dir).notes
     assert any(note.startswith(LUCKY) for note in notes) == noted
-    assert any(note.startswith("11 of 12 baselines") for note in notes)
+    assert any(note.startswith("13 of 14 baselines") for note in notes)
 
 
 def test_a_strangers_random_is_not_compared_with_the_floor(challenge: Challenge, runs_dir: Path) -> None:

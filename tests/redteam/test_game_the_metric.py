@@ -170,3 +170,40 @@ def test_the_order_of_the_pool_says_nothing_of_its_documents(challenge: str, nam
         gains.append(score.value - track.reference("random", view, key, seed).value)
     assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(10)
     table.setdefault(f"game the metric/{challenge}: the pool's order", {})["in process"] = "no gain"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("distil_contrast", "values must lie between task.low = 0.0 and task.high = 1.0"),
+        ("distil_nine_classes", "y has no row of class 9 (9)"),
+        ("distil_split_labels", "X has 100 rows, over the cap of 10"),
+        ("distil_weights", "The function returned 3 things; it must return 2"),
+    ],
+)
+def test_a_distilled_set_keeps_to_its_range_its_classes_and_its_rows(
+    name: str, says: str, tmp_path: Path, table: Table
+) -> None:
+    (found,) = cells("distillation_digits", [name], tmp_path, TIERS[0])
+    for one in found:
+        assert one.cell.status is Status.CONTRACT_VIOLATION
+        assert says in one.cell.reason
+    table.setdefault(f"game the metric/{name}", {})[TIERS[0]] = str(found[0].cell.status)
+
+
+def test_the_order_of_a_pool_says_nothing_of_its_groups() -> None:
+    track, function, gains = bind("selection_worst_group_digits"), entry("group_in_order"), []
+    for seed in range(20):
+        view, key = track.prepare(seed)
+        score = track.score(run(track, view, key, function, seed), view, key, seed)
+        gains.append(score.value - track.reference("random", view, key, seed).value)
+    assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(20)
+
+
+def test_serving_one_group_alone_makes_another_the_worst(tmp_path: Path, table: Table) -> None:
+    (found,) = cells("selection_worst_group_digits", ["group_of_the_worst"], tmp_path, TIERS[0])
+    track = bind("selection_worst_group_digits")
+    honest = [cell(track, "group_class_balanced", seed).value for seed in range(SEEDS)]
+    assert [one.cell.status for one in found] == [Status.OK] * SEEDS
+    assert np.mean([one.cell.score for one in found]) < np.mean(honest)
+    table.setdefault("game the metric/one group alone", {})[TIERS[0]] = "loses"

@@ -28,6 +28,7 @@ TRACKS = {
     "slicing": "slicing:Slicing",
     "valuation": "valuation:Valuation",
     "training_set": "training_set:TrainingSet",
+    "distillation": "distillation:Distillation",
     "test_set": "test_set:TestSet",
     "test_set_repair": "test_set_repair:TestSetRepair",
     "selection_active": "selection_active:SelectionActive",
@@ -102,7 +103,8 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "selection":
             for budget in (1, n // 2, n):
                 for documents in (["" for _ in X], [" ".join(map("{:.0f}".format, row.ravel())) for row in X]):
-                    yield rows | {"texts": api.Texts.of(documents)}, {"budget": budget}
+                    group = np.arange(n) % 3 * (documents[0] != "")
+                    yield rows | {"texts": api.Texts.of(documents), "group": group}, {"budget": budget}
         case "debugging":
             yield rows, {}
             for m in (1, 12):
@@ -126,7 +128,7 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
                 shown = {"X_val": X_val[:m], "y_val": labels[:m], "proba_val": proba_val[:m]}
                 for most in (1, 5):
                     yield shown | {"X_test": X, "proba_test": proba}, {"max_slices": most}
-        case "training_set":
+        case "training_set" | "distillation":
             for budget in (C, n, 2 * n):
                 yield rows, {"budget": budget, "low": float(X.min()), "high": float(X.max()), "updates": 0}
         case "test_set":
@@ -298,7 +300,7 @@ def test_an_awkward_task_gets_a_valid_answer(task: str, name: str, kind: str) ->
             fields |= arrays | scalars | {"rng": np.random.default_rng(0), "model": model}
             output = answer(task, function, fields, SHORT.get(name, {}))
             bound(task, scalars).read_output(output, View(arrays, scalars))
-    if task == "selection" and not {"y", "texts"} & set(unmet):
+    if task == "selection" and not {"y", "texts", "group"} & set(unmet):
         X, _ = data(kind, 10)
         hidden = {field.name: None for field in dataclasses.fields(api.SelectionTask)}
         given: Any = hidden | {"X": X, "budget": 10, "n_classes": C, "rng": np.random.default_rng(0)}

@@ -24,6 +24,7 @@ from harness.randomness import generator
 from tests.tracks.helpers import baseline, bind, cell, make_task, run
 
 READERS = ["longest_texts", "tfidf_medoids"]  # of texts
+GROUPED = ["group_balanced", "group_class_balanced", "group_medoids"]  # need groups
 NAMES = sorted(
     p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{MANIFEST}") if p.parent.name not in READERS
 )
@@ -41,6 +42,7 @@ def clouds(sizes: tuple[int, ...] = (30, 20, 6), budget: int = 12, seed: int = 0
     y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     X = (rng.normal(size=(len(y), 4)) + 1.5 * np.eye(len(sizes), 4)[y]).astype(np.float32)
     given = {"X": X, "y": y.astype(np.int64), "budget": budget, "X_val": None, "y_val": None} | fields
+    given.setdefault("group", (X.reshape(len(X), -1)[:, 0] > 1).astype(np.int64))
     model = load_model("logistic", device="cpu", n_classes=len(sizes))
     return api.SelectionTask(len(sizes), generator("test", seed, "algorithm"), model, **given)
 
@@ -53,7 +55,7 @@ def test_the_baselines_that_researchers_expect_are_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fills_the_budget_with_unique_rows_and_repeats_itself(name: str) -> None:
-    track = bind("selection_digits")
+    track = bind("selection_worst_group_digits", "track.budget=20", "track.budgets=[]")
     view, key = track.prepare(0)
     first = run(track, view, key, baseline("selection", name))["indices"]
     assert len(first) == 20
@@ -93,13 +95,18 @@ def test_hidden_labels_are_done_without(name: str) -> None:
 
 def test_baselines_that_need_labels_are_left_out_where_they_are_hidden() -> None:
     unlabelled = load_challenge("selection_digits_unlabelled")
-    assert unlabelled.left_out() == {"y", "X_val", "y_val", "texts", "texts_val"}
+    assert unlabelled.left_out() == {"y", "X_val", "y_val", "texts", "texts_val", "group"}
     assert set(baseline_names("selection", unlabelled.left_out())) == WITHOUT_LABELS
-    assert baseline_names("selection", load_challenge("selection_digits").left_out()) == NAMES
+    ungrouped = sorted(set(NAMES) - set(GROUPED))
+    assert baseline_names("selection", load_challenge("selection_digits").left_out()) == ungrouped
+    assert baseline_names("selection", load_challenge("selection_worst_group_digits").left_out()) == NAMES
+    assert baseline_names("selection", load_challenge("selection_worst_group_adult").left_out()) == NAMES
+    assert baseline_names("selection", load_challenge("selection_worst_group_adult_hidden").left_out()) == ungrouped
 
 
 def test_baselines_that_read_texts_are_for_challenges_that_have_some() -> None:
-    assert baseline_names("selection", load_challenge("selection_text_subj").left_out()) == sorted([*NAMES, *READERS])
+    fitting = sorted({*NAMES, *READERS} - {*GROUPED})
+    assert baseline_names("selection", load_challenge("selection_text_subj").left_out()) == fitting
     told = load_challenge("annotation_sentiment", ["dataset.dimension=64"])
     assert "texts" not in told.left_out()
 
@@ -160,7 +167,7 @@ def test_a_baseline_that_lacks_what_it_needs_does_not_run(tmp_path: Path) -> Non
         evaluate(challenge, "margin", runs_dir=tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy", "cluster_balanced", *GROUPED}))
 def test_classes_get_equal_shares_as_far_as_they_have_rows(name: str) -> None:
     task = clouds(budget=30)
     counts = np.bincount(task.y[baseline("selection", name)(task)], minlength=3)
@@ -272,6 +279,65 @@ def test_craig_covers_the_gradients_better_than_chance() -> None:
     rng = np.random.default_rng(1)
     draws = [np.concatenate([rng.permutation(np.flatnonzero(task.y == c))[:4] for c in (0, 1)]) for _ in range(200)]
     assert cover(chosen) < np.quantile([cover(d) for d in draws], 0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "crossed"), [("group_balanced", False), ("group_class_balanced", True), ("group_medoids", True)]
+)
+def test_groups_get_equal_shares_as_far_as_they_have_rows(name: str, crossed: bool) -> None:
+    group = np.repeat([0, 1, 2], [26, 20, 10])
+    task = clouds(budget=30, y=np.arange(56) % 2, group=group)
+    chosen = baseline("selection", name)(task)
+    assert np.bincount(group[chosen]).tolist() == [10, 10, 10]
+    if crossed:
+        assert np.bincount((group * 2 + task.y)[chosen]).tolist() == [5] * 6
+        early = (group * 2 + task.y)[chosen[:6]]
+        assert sorted(early) == list(range(6))  # the first rows of the list are balanced as well
+
+
+def test_medoids_of_groups_lie_nearest_their_centres() -> None:
+    task = clouds(sizes=(30, 30), budget=4)
+    chosen = baseline("selection", "group_medoids")(task)
+    cell = task.group * 2 + task.y
+    for row in chosen:
+        mine = np.flatnonzero(cell == cell[row])
+        assert row == mine[cdist(task.X[mine], task.X[mine].mean(axis=0)[None]).argmin()]  # one centre a cell: its mean
+
+
+def test_jtt_takes_what_the_first_fit_gets_wrong_more_often() -> None:
+    select = baseline("selection", "jtt")
+    taken, others = [], []
+    for seed in range(40):
+        task = clouds(sizes=(60, 60), budget=12, seed=seed)
+        first = generator("test", seed, "algorithm").permutation(120)[:12]  # the rows that select fits first
+        wrong = LogisticRegression(C=1.0, tol=1e-8).fit(task.X[first], task.y[first]).predict(task.X) != task.y
+        chosen = select(dataclasses.replace(task, rng=generator("test", seed, "algorithm")))
+        picked = np.isin(np.arange(120), chosen)
+        taken.append(picked[wrong].mean())
+        others.append(picked[~wrong].mean())
+    assert np.mean(taken) > 2.5 * np.mean(others)  # five times the chance at every draw, less what is taken already
+
+
+def test_clusters_of_a_class_part_what_a_model_finds_easy_from_what_it_finds_hard() -> None:
+    """One class has a few rows amid the other: they are a cluster, and get their share."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 60)
+    X = (rng.normal(size=(120, 2)) * 0.3 + 3 * y[:, None]).astype(np.float32)
+    X[60:66] -= 3
+    task = clouds(sizes=(60, 60), X=X, y=y, budget=18)
+    chosen = baseline("selection", "cluster_balanced")(task)
+    assert np.isin(np.arange(60, 66), chosen).sum() >= 4  # of nine rows of the class in two clusters
+    balanced = baseline("selection", "class_balanced")(task)
+    assert np.isin(np.arange(60, 66), balanced).sum() <= 2
+
+
+def test_the_worst_group_is_served_better_by_whoever_knows_it() -> None:
+    track = bind("selection_worst_group_digits")
+    by_class, by_cell = (
+        np.array([cell(track, name, seed).value for seed in range(4)])
+        for name in ("class_balanced", "group_class_balanced")
+    )
+    assert (by_cell > by_class + 0.2).all()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ DOCUMENTS = View({}, {"n_classes": C, "budget": 40}, {"texts": Texts.of(["ten by
 CASES = {
     "cleaning": Case(TABLE, {"cells": TABLE.arrays["cells"], "keep": np.ones(N, bool)}, reals="cells"),
     "selection": Case(shown(), {"indices": ROWS}, rows="indices"),
+    "selection_worst_group": Case(shown(), {"indices": ROWS}, rows="indices", settings=(("attributes", ("sex",)),)),
     "selection_active": Case(shown(rounds=2, batch=3), {"indices": ROWS.reshape(2, 3)}, rows="indices", exactly=True),
     "selection_active_crowd": Case(
         View({"X": X, "prices": np.array([1, 2, 3])}, {"n_classes": C, "rounds": 2, "money": 9}),
@@ -97,6 +98,9 @@ CASES = {
         shown(9), {"purchases": np.array([[1, 2, 3], [0, 4, 4]])}, settings=(("markets", 2), ("sellers", 3), ("budget", 9.0))
     ),
     "training_set": Case(
+        shown(low=0.0, high=1.0, updates=0), {"X": X[:K], "y": LABELS}, labels="y", reals="X", settings=(("cap", K),)
+    ),
+    "distillation": Case(
         shown(low=0.0, high=1.0, updates=0), {"X": X[:K], "y": LABELS}, labels="y", reals="X", settings=(("cap", K),)
     ),
     "test_set": Case(shown(), {"indices": ROWS, "labels": LABELS}, "indices", "labels", settings=(("budget", K),)),

@@ -24,6 +24,7 @@ SHAPES = {  # track: source of the shape of its real-valued output, and what is 
     "valuation_sets": ("task.n_sets", "v"),
     "slicing": ("(len(task.X_test), task.max_slices)", "v"),
     "training_set": ("(task.budget, *task.X.shape[1:])", "(v, np.arange(task.budget) % task.n_classes)"),
+    "distillation": ("(task.budget, *task.X.shape[1:])", "(v, np.arange(task.budget) % task.n_classes)"),
     "debugging": ("len(task.X)", "v"),
     "weighting": ("len(task.X)", "v"),
     "annotation": ("task.n_items", "v"),
