@@ -1,0 +1,92 @@
+"""What a published table is: its rows, the facts about it, and where its data come from."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.data.fetch import DataFile, get
+
+_HERE = Path(__file__).parent
+_BESIDE = _HERE.parents[2] / "shared" / "data"  # of the checkout, as for the tests
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure that somebody printed, and ours; None where it could not be computed, ``reason`` saying why."""
+
+    figure: str
+    published: float
+    ours: float | None
+    within: float | None = None  # the difference allowed; None: that of the table
+    reason: str = ""  # found for a difference that is larger
+
+    @classmethod
+    def of(cls, row: Row | Mapping[str, Any]) -> Row:
+        """A row as it is, or one given as a mapping with these names; others are left out."""
+        return row if isinstance(row, Row) else cls(**{k: v for k, v in row.items() if k in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class About:
+    """What the page says of a table. A module without it has its docstring alone."""
+
+    title: str
+    paper: str = ""
+    where: str = ""  # the table, chart or file in which the figures stand
+    ours: str = ""  # how ours are computed
+    tolerance: str = "equal as printed"
+    within: float = 0.0
+    digits: int = 2
+    files: tuple[DataFile, ...] = ()
+    data: str = ""  # where no file is needed
+    slow: bool = False  # more than ten seconds of one core
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is there to be computed."""
+
+    name: str  # of the module
+    about: About
+    compute: Callable[[], Iterable[Row | Mapping[str, Any]]] = field(repr=False)
+
+    def rows(self) -> list[Row]:
+        """Computed now, each with its own ``within``. Raises what keeps it from being computed: see :func:`why_not`."""
+        found = [Row.of(row) for row in self.compute()]
+        return [r if r.within is not None else Row(r.figure, r.published, r.ours, self.about.within, r.reason) for r in found]
+
+
+def agrees(row: Row) -> bool:
+    """Whether ours is as near as the page allows; rounding of binary fractions is no difference."""
+    return row.ours is not None and abs(row.ours - row.published) <= (row.within or 0.0) + 1e-9
+
+
+def tables() -> dict[str, Table]:
+    """Every module here that has ``rows``, by its name."""
+    if "HARNESS_DATA_DIR" not in os.environ and _BESIDE.is_dir():
+        os.environ["HARNESS_DATA_DIR"] = str(_BESIDE)
+    found = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules([str(_HERE)])):
+        if name.startswith(("_", "test_")):
+            continue
+        module = importlib.import_module(f"tests.published.{name}")
+        if hasattr(module, "rows"):
+            title = (module.__doc__ or name).strip().splitlines()[0]
+            found[name] = Table(name, getattr(module, "ABOUT", About(title)), module.rows)
+    return found
+
+
+def pinned(folder: str, address: str, sha256: Mapping[str, str]) -> dict[str, DataFile]:
+    """Files of one address by their names, each with its SHA-256."""
+    return {name: DataFile(folder, name, digest, f"{address}/{name}") for name, digest in sha256.items()}
+
+
+def path(file: DataFile) -> Path:
+    """Where the file is, its digest checked. Raises ProtocolError where it cannot be had."""
+    return get(file, file.folder)
