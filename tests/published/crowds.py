@@ -66,11 +66,17 @@ ABOUT = About(
     "tables of error rates (Zhang) and of quality (Zheng), the text on RTE (Snow), and code/test_ibcc.ipynb of the last one's repository",
     "Accuracy in percent of the baselines of `annotation`, ties between classes shared; errors are given as accuracy. `ibcc` with the priors of"
     " that notebook, 4 votes on the diagonal and 1 off it",
-    "majority, and IBCC as printed (0.006); EM elsewhere within 0.4 points, as its start and its last round differ between authors",
+    "majority, and IBCC as printed (0.006); EM elsewhere within 0.4 points, on bluebird within one item of 108, as its start and its last round differ between authors",
     within=0.006,
     files=tuple(_FILES.values()),
 )
 _EM = 0.4
+_ONE_ITEM = 100 / 108 + 0.01
+_OTHER_VOTES = "The paper has 7,354 votes of 52 people on these 807 photographs, the file that is published now 8,070 of 109"
+_ROUNDS = (
+    "The notebook stops where no probability moves by 0.001, after which one of 2,275 items still changes: ours give 70.5495 after 20 to 40"
+    " rounds and the figure here when they stand still"
+)
 _SPARSE = (
     "EM on this set moves by a point with the number of rounds (83.57 after five, 82.77 when it stands still): people cast few votes each, and"
     " the likelihood prefers matrices that fit them too closely. Ours goes on until nothing changes"
@@ -79,14 +85,15 @@ _FIGURES: tuple[tuple[str, str, str, float, float | None, str], ...] = (
     ("majority", "bluebird", _ZHANG, 100 - 24.07, None, ""),
     ("majority", "rte", _ZHANG, 100 - 10.31, None, ""),
     ("majority", "trec", _ZHANG, 100 - 34.86, None, ""),
+    ("majority", "dog", _ZHANG, 100 - 19.58, None, _OTHER_VOTES),
     ("majority", "web", _ZHANG, 100 - 26.93, None, ""),
     ("majority", "rte", _SNOW, 89.7, 0.05, ""),
     ("majority", "product", _ZHENG, 89.66, None, ""),
     ("majority", "sentiment", _ZHENG, 93.31, 0.05, ""),
-    ("dawid_skene", "bluebird", _ZHANG, 100 - 11.11, _EM, ""),
+    ("dawid_skene", "bluebird", _ZHANG, 100 - 11.11, _ONE_ITEM, ""),
     ("dawid_skene", "rte", _ZHANG, 100 - 7.12, _EM, ""),
     ("dawid_skene", "trec", _ZHANG, 100 - 30.02, _EM, ""),
-    ("dawid_skene", "dog", _ZHANG, 100 - 16.66, _EM, ""),
+    ("dawid_skene", "dog", _ZHANG, 100 - 16.66, _EM, _OTHER_VOTES),
     ("dawid_skene", "web", _ZHANG, 100 - 15.74, _EM, _SPARSE),
     ("dawid_skene", "product", _ZHENG, 93.66, _EM, ""),
     ("dawid_skene", "sentiment", _ZHENG, 96.00, _EM, ""),
@@ -94,7 +101,7 @@ _FIGURES: tuple[tuple[str, str, str, float, float | None, str], ...] = (
     ("one_coin", "sentiment", _ZHENG, 95.10, _EM, ""),
     ("ibcc", "bluebird", _LI_2019, 88.8889, None, ""),
     ("ibcc", "rte", _LI_2019, 92.75, None, ""),
-    ("ibcc", "trec", _LI_2019, 70.5495, None, ""),
+    ("ibcc", "trec", _LI_2019, 70.5495, None, _ROUNDS),
     ("ibcc", "dog", _LI_2019, 83.8910, None, ""),
     ("ibcc", "web", _LI_2019, 75.0848, None, ""),
     ("ibcc", "product", _LI_2019, 93.8304, None, ""),
