@@ -16,7 +16,7 @@ ABOUT = About(
     "DataPerf, vision debugging",
     "Mazumder et al., DataPerf, NeurIPS Datasets and Benchmarks 2023 (arXiv:2207.10062)",
     "assets/01g317-flipped_evaluation.png and assets/fraction_fixes_speed.png of DS3Lab/dataperf-vision-debugging: the first prints its scores,"
-    " of the second the squares were read off to the nearest 300th; it does not name its tasks, so they stand here in the order of the scores",
+    " of the second the squares were read off to the nearest 300th; it does not say which task is which, so every score stands beside the task to which it is nearest",
     "Score of the protocol `debugging_legacy`, that is the share of labels inspected until accuracy is 95 % of the last one, for the ranking by"
     " our baseline `valuation/knn_shapley` with one neighbour, which is DataScope's",
     "equal to four decimals, accuracies to two",
@@ -26,8 +26,14 @@ ABOUT = About(
     slow=True,
 )
 _CHART: dict[Task, float] = {
-    "01g317_flipped": 0.2367,
     "01g317": 0.0,
+    "01g317_flipped": 0.2367,
+    "04hgtk": 0.1233,
+    "04hgtk_flipped": 0.2,
+    "04rky": 0.15,
+    "04rky_flipped": 0.2833,
+    "09j2d": 0.04,
+    "09j2d_flipped": 0.21,
 }
 
 
