@@ -68,4 +68,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         reports = [r for r in terminalreporter.stats.get(outcome, []) if r.when == "call"]
         each = Counter(name for report in reports for name in report.ours)
         ours = sum(bool(report.ours) for report in reports)
-        terminalreporter.write_line(f"{outcome}: {ours} with a baseline of ours, {len(reports) - ours} without; {dict(each)}")
+        terminalreporter.write_line(
+            f"{outcome}: {ours} with a baseline of ours, {len(reports) - ours} without; {dict(each)}"
+        )

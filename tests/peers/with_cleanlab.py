@@ -12,7 +12,11 @@ import numpy as np
 from cleanlab import count, data_valuation, filter, rank
 from ours import algorithm
 
-_their_joint, _their_order, _their_values = count.compute_confident_joint, rank.order_label_issues, data_valuation.data_shapley_knn
+_their_joint, _their_order, _their_values = (
+    count.compute_confident_joint,
+    rank.order_label_issues,
+    data_valuation.data_shapley_knn,
+)
 
 
 def _joint(
@@ -48,7 +52,14 @@ class _Told:
         return np.tile(self.proba, (5, 1, 1))
 
 
-def _order(label_issues_mask: Any, labels: Any, pred_probs: Any, *, rank_by: str = "self_confidence", rank_by_kwargs: Any = None) -> Any:
+def _order(
+    label_issues_mask: Any,
+    labels: Any,
+    pred_probs: Any,
+    *,
+    rank_by: str = "self_confidence",
+    rank_by_kwargs: Any = None,
+) -> Any:
     """Issues in the order of ``debugging/self_confidence``."""
     if rank_by != "self_confidence" or rank_by_kwargs:
         return _their_order(label_issues_mask, labels, pred_probs, rank_by=rank_by, rank_by_kwargs=rank_by_kwargs or {})

@@ -41,7 +41,9 @@ class _Bags:
 
 
 def _task(self: Any, utility: Any = None) -> Any:
-    x_valid, y_valid = (getattr(self, f"{part}_valid", getattr(self, f"{part}_train")) for part in "xy")  # Data-OOB has none
+    x_valid, y_valid = (
+        getattr(self, f"{part}_valid", getattr(self, f"{part}_train")) for part in "xy"
+    )  # Data-OOB has none
     X, X_val = (np.asarray(x, float) for x in (self.x_train, x_valid))
     y, y_val = (np.asarray(y.argmax(dim=1)) for y in (self.y_train, y_valid))
     rng = np.random.default_rng(self.random_state.randint(2**31 - 1))

@@ -55,7 +55,9 @@ def _knn(self: Any, data: Any, continue_from: Any = None) -> Any:
         return _their_knn(self, data, continue_from)
     (X, y), (X_val, y_val) = data.data(), self.test_data.data()
     task = SimpleNamespace(X=X, y=y, X_val=X_val, y_val=y_val)
-    return _told(self, data, algorithm("valuation", "knn_shapley").value(task, k=self.model.get_params()["n_neighbors"]))
+    return _told(
+        self, data, algorithm("valuation", "knn_shapley").value(task, k=self.model.get_params()["n_neighbors"])
+    )
 
 
 methods.KNNShapleyValuation.fit = _knn

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
 from harness.errors import HarnessError, ProtocolError
+from tests.conftest import BESIDE
 from tests.published.page import PAGE, written
 from tests.published.table import Row, Table, agrees, tables
 
@@ -39,7 +41,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("name", nargs="*", help="tables to compute; all without any")
     parser.add_argument("--json", action="store_true", help="a list of rows: table, figure, published, ours and more")
     parser.add_argument("--write", action="store_true", help="write what ran into docs/published.md")
-    parser.add_argument("--quick", action="store_true", help="leave out tables that take more than ten seconds of a core")
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out tables that take more than ten seconds of a core"
+    )
     return parser.parse_args(arguments)
 
 
@@ -90,4 +94,6 @@ def _show(table: Table, rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
+    if BESIDE.is_dir():
+        os.environ.setdefault("HARNESS_DATA_DIR", str(BESIDE))
     sys.exit(main())

@@ -27,7 +27,9 @@ _CONTINUOUS = (0, 2, 4, 10, 11, 12)
 def rows() -> list[Row]:
     train, test = (_rows(path(file)) for file in sorted(Adult.files(), key=lambda file: "test" in file.name))
     known = [[row for row in part if "?" not in row] for part in (train, test)]
-    rich, rich_known = (100 * np.mean([row[-1].startswith(">") for part in parts for row in part]) for parts in ((train, test), known))
+    rich, rich_known = (
+        100 * np.mean([row[-1].startswith(">") for part in parts for row in part]) for parts in ((train, test), known)
+    )
     return [
         Row("instances, training part", 32561, len(train)),
         Row("instances, test part", 16281, len(test)),

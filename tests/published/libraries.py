@@ -212,7 +212,9 @@ def _ridge() -> tuple[float, float]:
     known, asked = module.features(task.mixtures), module.features(task.candidates)
     search = {"alpha": module.PENALTIES}
     theirs = [
-        GridSearchCV(Ridge(), search, cv=LeaveOneOut(), scoring="neg_mean_squared_error").fit(known, losses).predict(asked)
+        GridSearchCV(Ridge(), search, cv=LeaveOneOut(), scoring="neg_mean_squared_error")
+        .fit(known, losses)
+        .predict(asked)
         for losses in task.losses.T
     ]
     return _rms(theirs), _rms(module.predict(task))
@@ -273,11 +275,21 @@ _COMPARED: tuple[tuple[str, str, _Compare, float | None], ...] = (
     ("cleaning/knn: KNNImputer", "scikit-learn", _near, None),
     ("cleaning/iterative: IterativeImputer", "scikit-learn", _rounds, None),
     ("cleaning/isolation_forest: IsolationForest, rows kept", "scikit-learn", _forest, None),
-    ("valuation/data_oob_trees: RandomForestClassifier, mean share right out of bag", "scikit-learn", _out_of_bag, 0.02),
+    (
+        "valuation/data_oob_trees: RandomForestClassifier, mean share right out of bag",
+        "scikit-learn",
+        _out_of_bag,
+        0.02,
+    ),
     ("mixture/ridge: Ridge and leave-one-out search", "scikit-learn", _ridge, None),
     ("mixture/gradient_boosting: GradientBoostingRegressor", "scikit-learn", _boosting, None),
     ("debugging/confident_learning: issues found, and found first", "cleanlab", _issues, None),
-    ("debugging/self_confidence: rank correlation", "cleanlab", lambda: _quality("self_confidence", "self_confidence"), None),
+    (
+        "debugging/self_confidence: rank correlation",
+        "cleanlab",
+        lambda: _quality("self_confidence", "self_confidence"),
+        None,
+    ),
     (
         "debugging/confidence_weighted_entropy: rank correlation",
         "cleanlab",

@@ -42,12 +42,18 @@ def rows() -> list[Row]:
     X, losses, X_test, losses_test = mixtures()
     told = recorded("regmix")
     if told["task"] != digest(X, losses, X_test, losses_test):
-        raise ValueError("LightGBM's predictions were recorded on other mixtures: python -m tests.published.record regmix")
+        raise ValueError(
+            "LightGBM's predictions were recorded on other mixtures: python -m tests.published.record regmix"
+        )
     found = []
     for i, name in enumerate(data.targets):
         printed, true = _PRINTED[name], losses_test[:, i]
         found += [
-            Row(f"{name}, LightGBM {told['version']}, stopped on the test mixtures", printed, _agreement(told["stopped"][i], true)),
+            Row(
+                f"{name}, LightGBM {told['version']}, stopped on the test mixtures",
+                printed,
+                _agreement(told["stopped"][i], true),
+            ),
             Row(f"{name}, LightGBM {told['version']}, all trees", printed, _agreement(told["whole"][i], true), 1.0),
             Row(f"{name}, HistGradientBoosting", printed, _agreement(_trees(X, losses[:, i], X_test), true), 1.0),
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from typing import Any
 from harness.data.fetch import DataFile, get
 
 _HERE = Path(__file__).parent
-_BESIDE = _HERE.parents[2] / "shared" / "data"  # of the checkout, as for the tests
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,10 @@ class Table:
     def rows(self) -> list[Row]:
         """Computed now, each with its own ``within``. Raises what keeps it from being computed: see :func:`why_not`."""
         found = [Row.of(row) for row in self.compute()]
-        return [r if r.within is not None else Row(r.figure, r.published, r.ours, self.about.within, r.reason) for r in found]
+        return [
+            r if r.within is not None else Row(r.figure, r.published, r.ours, self.about.within, r.reason)
+            for r in found
+        ]
 
 
 def agrees(row: Row) -> bool:
@@ -69,8 +70,6 @@ def agrees(row: Row) -> bool:
 
 def tables() -> dict[str, Table]:
     """Every module here that has ``rows``, by its name."""
-    if "HARNESS_DATA_DIR" not in os.environ and _BESIDE.is_dir():
-        os.environ["HARNESS_DATA_DIR"] = str(_BESIDE)
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules([str(_HERE)])):
         if name.startswith(("_", "test_")):

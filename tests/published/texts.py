@@ -34,7 +34,13 @@ ABOUT = About(
     "Counted in the files",
     within=0.0005,
     digits=3,
-    files=(archive("subjectivity"), archive("sentence_polarity"), _SMS, *_GOEMOTIONS.values(), *(f for pair in _CROWDS.values() for f in pair)),
+    files=(
+        archive("subjectivity"),
+        archive("sentence_polarity"),
+        _SMS,
+        *_GOEMOTIONS.values(),
+        *(f for pair in _CROWDS.values() for f in pair),
+    ),
 )
 
 
