@@ -46,7 +46,8 @@ def _task(self: Any, utility: Any = None) -> Any:
     )  # Data-OOB has none
     X, X_val = (np.asarray(x, float) for x in (self.x_train, x_valid))
     y, y_val = (np.asarray(y.argmax(dim=1)) for y in (self.y_train, y_valid))
-    rng = np.random.default_rng(self.random_state.randint(2**31 - 1))
+    state = getattr(self, "random_state", None)  # those with a sampler have none of their own
+    rng = np.random.default_rng(state.randint(2**31 - 1) if state else 0)
     chance = 1 / self.y_train.shape[1]
     return SimpleNamespace(
         X=X, y=y, X_val=X_val, y_val=y_val, n_classes=classes_for(chance), rng=rng, model=_Bags(self)

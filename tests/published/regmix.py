@@ -24,8 +24,8 @@ ABOUT = About(
     "Spearman correlation times 100 on the 256 test mixtures. LightGBM is no dependency: its predictions with the notebook's settings are"
     " recorded (tests/published/record.py), stopped early on the test mixtures as there, and with all 1,000 trees. HistGradientBoosting is"
     " scikit-learn's kin of it, fitted now: 1,000 trees of 31 leaves, at least 20 rows a leaf, rate 0.01, without early stopping",
-    "LightGBM stopped as in the notebook: 0.02. The others are other computations: 1.0",
-    within=0.02,
+    "LightGBM stopped as in the notebook: 0.05, as its version there is not known. The others are other computations: 1.0",
+    within=0.05,
     files=tuple(Regmix.files()),
     slow=True,
 )
