@@ -17,9 +17,10 @@ from opendataval import dataval  # noqa: E402
 from ours import algorithm, classes_for, remembered  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
-_loader = DataLoader.__init__
+_loader: Any = DataLoader
+_made = DataLoader.__init__
 # It asks for pinned memory, which today's torch warns of without an accelerator, and its test makes errors of warnings.
-DataLoader.__init__ = lambda self, *args, pin_memory=False, **kwargs: _loader(self, *args, **kwargs)
+_loader.__init__ = lambda self, *args, pin_memory=False, **kwargs: _made(self, *args, **kwargs)
 
 
 class _Bags:
@@ -27,6 +28,7 @@ class _Bags:
 
     def __init__(self, evaluator: Any) -> None:
         self.evaluator = evaluator
+        self.fitted: list[Any] = []
 
     def fit_many(self, X: Any, y: Any, weights: Any) -> Any:
         e, self.fitted = self.evaluator, []

@@ -69,7 +69,7 @@ def _neighbours() -> tuple[float, float]:
     X, y, X_test, y_test = _wine()
     theirs = KNeighborsClassifier(5).fit(X, y).predict(X_test)
     ours = load_model("knn", device="cpu", n_classes=3, k=5).fit(X, y).predict(X_test)
-    return np.mean(theirs == y_test), np.mean(np.asarray(ours).ravel() == y_test)
+    return float(np.mean(theirs == y_test)), float(np.mean(np.asarray(ours).ravel() == y_test))
 
 
 def _gaps() -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,5 +59,10 @@ def _line(row: Row, digits: int, notes: list[str]) -> str:
 
 
 def _data(table: Table) -> str:
-    files = "; ".join(f"`{file.folder}/{file.name}` (SHA-256 `{file.sha256[:16]}...`)" for file in table.about.files)
-    return files or table.about.data
+    """Files with their digests; of more than a dozen the digest of the list that sha256sum prints."""
+    files = table.about.files
+    if len(files) > 12:
+        listed = "".join(f"{file.sha256}  {file.name}\n" for file in files)
+        folders = ", ".join(f"`{folder}`" for folder in sorted({file.folder.partition('/')[0] for file in files}))
+        return f"{len(files)} files of {folders}, the SHA-256 of their list `{hashlib.sha256(listed.encode()).hexdigest()}`"
+    return "; ".join(f"`{file.folder}/{file.name}` (SHA-256 `{file.sha256[:16]}...`)" for file in files) or table.about.data

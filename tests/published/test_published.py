@@ -119,8 +119,8 @@ def test_an_unknown_name_is_one_sentence(run: Run, capsys: pytest.CaptureFixture
     assert "No table is called nothing. There are made." in capsys.readouterr().err
 
 
-def test_writing_replaces_a_section_and_keeps_the_others(run: Run) -> None:
-    page: Path = command.PAGE
+def test_writing_replaces_a_section_and_keeps_the_others(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "published.md"
     one, two = made(Row("x", 1.0, 1.0), name="one"), made(Row("x", 2.0, 5.0, reason="why not"), name="two")
     assert run("--write", on=(two,)) == 0
     assert run("--write", on=(one,)) == 0
