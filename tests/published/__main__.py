@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from harness.errors import HarnessError, ProtocolError
 from tests.conftest import BESIDE
 from tests.published.page import PAGE, written
-from tests.published.table import Row, Table, agrees, tables
+from tests.published.table import Row, Table, agrees, decimals, tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,9 +87,10 @@ def _show(table: Table, rows: Sequence[Row]) -> None:
         printed.add_column(column, justify="left" if column in ("figure", "") else "right")
     for row in rows:
         assert row.ours is not None
-        figures = [f"{x:.{table.about.digits}f}" for x in (row.published, row.ours)]
+        digits = decimals(row, table.about)
+        figures = [f"{x:.{digits}f}" for x in (row.published, row.ours)]
         word = "agrees" if agrees(row) else row.reason or "differs"
-        printed.add_row(row.figure, *figures, f"{row.ours - row.published:+.{table.about.digits}f}", word)
+        printed.add_row(row.figure, *figures, f"{row.ours - row.published:+.{digits}f}", word)
     Console().print(printed)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.published.table import Row, Table, agrees
+from tests.published.table import Row, Table, agrees, decimals
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "published.md"
 _END = "<!-- tables end -->"
@@ -40,7 +40,7 @@ def section(table: Table, rows: Sequence[Row]) -> str:
     lines += [f"- {what}: {said}" for what, said in facts if said]
     lines += ["", "| figure | published | ours | difference | |", "|---|---|---|---|---|"]
     notes: list[str] = []
-    lines += [_line(row, about.digits, notes) for row in rows]
+    lines += [_line(row, decimals(row, about), notes) for row in rows]
     lines += ["", *[f"{i}. {note}" for i, note in enumerate(notes, 1)], *[""][: len(notes)], "<!-- end -->", "", ""]
     return "\n".join(lines)
 

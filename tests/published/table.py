@@ -63,6 +63,11 @@ class Table:
         ]
 
 
+def decimals(row: Row, about: About) -> int:
+    """How many decimals a row is shown with: counts have none."""
+    return 0 if isinstance(row.published, int) and isinstance(row.ours, int) else about.digits
+
+
 def agrees(row: Row) -> bool:
     """Whether ours is as near as the page allows; rounding of binary fractions is no difference."""
     return row.ours is not None and abs(row.ours - row.published) <= (row.within or 0.0) + 1e-9
