@@ -59,7 +59,7 @@ def _task(self: Any, utility: Any = None) -> Any:
 def _utility(self: Any) -> Any:
     def of(member: Any) -> float:
         if not member.any():
-            return 1 / self.y_train.shape[1]
+            return float(1 / self.y_train.shape[1])
         model = self.pred_model.clone()
         model.fit(self.x_train[member], self.y_train[member])
         return float(self.evaluate(self.y_valid, model.predict(self.x_valid)))

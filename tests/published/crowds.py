@@ -72,9 +72,7 @@ ABOUT = About(
 )
 _EM = 0.4
 _ONE_ITEM = 100 / 108 + 0.01
-_OTHER_VOTES = (
-    "Other votes: the paper counts 7,354 of 52 people on these 807 photographs, the file that is published now has 8,070 of 109"
-)
+_OTHER_VOTES = "Other votes: the paper counts 7,354 of 52 people on these 807 photographs, the file that is published now has 8,070 of 109"
 _ROUNDS = (
     "The notebook stops where no probability moves by 0.001, after which one of 2,275 items still changes: ours give 70.5495 after 20 to 40"
     " rounds and the figure here when they stand still"

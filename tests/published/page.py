@@ -16,9 +16,9 @@ _END = "<!-- tables end -->"
 def written(text: str, ran: Mapping[Table, Sequence[Row]]) -> str:
     """The page with the sections of what ran replaced, or put in their alphabetical place."""
     for table, rows in ran.items():
-        new, pattern = section(table, rows), rf"<!-- table {table.name} -->\n.*?<!-- end -->\n\n"
-        if re.search(pattern, text, re.DOTALL):
-            text = re.sub(pattern, lambda _, new=new: new, text, flags=re.DOTALL)
+        new = section(table, rows)
+        if old := re.search(rf"<!-- table {table.name} -->\n.*?<!-- end -->\n\n", text, re.DOTALL):
+            text = text[: old.start()] + new + text[old.end() :]
         else:
             later = [m.start() for m in re.finditer(r"<!-- table (\w+) -->", text) if m.group(1) > table.name]
             at = later[0] if later else text.index(_END)
@@ -63,6 +63,9 @@ def _data(table: Table) -> str:
     files = table.about.files
     if len(files) > 12:
         listed = "".join(f"{file.sha256}  {file.name}\n" for file in files)
-        folders = ", ".join(f"`{folder}`" for folder in sorted({file.folder.partition('/')[0] for file in files}))
+        folders = ", ".join(f"`{folder}`" for folder in sorted({file.folder.partition("/")[0] for file in files}))
         return f"{len(files)} files of {folders}, the SHA-256 of their list `{hashlib.sha256(listed.encode()).hexdigest()}`"
-    return "; ".join(f"`{file.folder}/{file.name}` (SHA-256 `{file.sha256[:16]}...`)" for file in files) or table.about.data
+    return (
+        "; ".join(f"`{file.folder}/{file.name}` (SHA-256 `{file.sha256[:16]}...`)" for file in files)
+        or table.about.data
+    )
