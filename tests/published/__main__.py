@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         print(json.dumps([_entry(table, row) for table, rows in ran.items() for row in rows], indent=1))
     if chosen.write:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), ran), encoding="utf-8")
+        new = PAGE.with_suffix(".new")
+        new.write_text(written(PAGE.read_text(encoding="utf-8"), ran), encoding="utf-8")
+        new.replace(PAGE)  # whole or not at all
     return int(any(not agrees(row) and not row.reason for rows in ran.values() for row in rows))
 
 

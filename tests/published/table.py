@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.fetch import DataFile, get
+from harness.errors import ProtocolError
 
 _HERE = Path(__file__).parent
 
@@ -93,4 +94,10 @@ def pinned(folder: str, address: str, sha256: Mapping[str, str]) -> dict[str, Da
 
 def path(file: DataFile) -> Path:
     """Where the file is, its digest checked. Raises ProtocolError where it cannot be had."""
-    return get(file, file.folder)
+    try:
+        return get(file, file.folder)
+    except ProtocolError as error:  # not every file here is of a data set that `harness fetch` knows
+        where = f"a directory that holds {file.folder}/{file.name}"
+        raise ProtocolError(
+            error.reason, f"Set HARNESS_DATA_DIR to {where}, or run it on a machine with a network."
+        ) from None
