@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from harness.data.fetch import DataFile, get
@@ -33,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class About:
-    """What the page says of a table. A module without it has its docstring alone."""
+    """What the page says of a table: a module's ``ABOUT``."""
 
     title: str
     paper: str = ""
@@ -82,9 +83,15 @@ def tables() -> dict[str, Table]:
             continue
         module = importlib.import_module(f"tests.published.{name}")
         if hasattr(module, "rows"):
-            title = (module.__doc__ or name).strip().splitlines()[0]
-            found[name] = Table(name, getattr(module, "ABOUT", About(title)), module.rows)
+            found[name] = Table(name, getattr(module, "ABOUT", None) or _told(module), module.rows)
     return found
+
+
+def _told(module: ModuleType) -> About:
+    """What a module without ``ABOUT`` says of itself: the first line of its docstring, and ``WITHIN``. Taken for a slow one."""
+    title = (module.__doc__ or module.__name__).strip().splitlines()[0].rstrip(".")
+    within = float(getattr(module, "WITHIN", 0.0))
+    return About(title, tolerance=f"{within:g}", within=within, digits=3, slow=True)
 
 
 def pinned(folder: str, address: str, sha256: Mapping[str, str]) -> dict[str, DataFile]:

@@ -143,11 +143,12 @@ def test_writing_replaces_a_section_and_keeps_the_others(run: Run, tmp_path: Pat
 def test_a_module_that_gives_mappings_is_picked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("tests.published.regmix")
     module.__doc__ = "Influence on digits.\n\nMore."
+    module.WITHIN = 0.02  # type: ignore[attr-defined]
     module.rows = lambda: [{"table": "any", "figure": "a", "published": 1, "ours": 2, "more": 3}]  # type: ignore[attr-defined]
     monkeypatch.setattr("tests.published.table.importlib.import_module", lambda name: module)
     table = tables()["regmix"]
-    assert table.about.title == "Influence on digits."
-    assert table.rows() == [Row("a", 1, 2, 0.0)]
+    assert (table.about.title, table.about.slow) == ("Influence on digits", True)
+    assert table.rows() == [Row("a", 1, 2, 0.02)]
 
 
 def test_a_digest_tells_arrays_apart() -> None:
