@@ -12,7 +12,7 @@ import yaml
 
 Write = Callable[..., Path]
 
-_BESIDE = Path(__file__).parents[2] / "shared" / "data"  # of the checkout
+BESIDE = Path(__file__).parents[2] / "shared" / "data"  # of the checkout
 
 # A shell's background jobs start with Ctrl-C ignored, and all their children too; tests mean a terminal's.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,7 +46,7 @@ def real_folder(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """The folder of a data set, HARNESS_DATA_DIR pointing there; skips the test where there is none."""
 
     def folder(name: str) -> Path:
-        directory = Path(os.environ.get("HARNESS_DATA_DIR", _BESIDE))
+        directory = Path(os.environ.get("HARNESS_DATA_DIR", BESIDE))
         if not (directory / name).is_dir():
             pytest.skip(f"{name} is not in {directory}")
         monkeypatch.setenv("HARNESS_DATA_DIR", str(directory))
