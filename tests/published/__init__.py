@@ -1,0 +1,1 @@
+"""Tables that others printed, computed again: a module with ``rows()`` is one (see scripts/published and docs/published.md)."""
