@@ -155,11 +155,15 @@ def halves(count: int, n: int, rng: np.random.Generator) -> BoolArray:
 
 
 def margins(proba: FloatArray, y: np.ndarray[Any, Any]) -> FloatArray:
-    """log(p / (1 - p)) of the probability of each row's label: proba [B, q, C], y [q] -> [B, q] float64."""
+    """log(p / (1 - p)) of the probability of each row's label: proba [B, q, C], y [q] -> [B, q] float64, finite.
+
+    A class that a half-set has no row of has probability 0: all such margins are the same.
+    """
     right = np.take_along_axis(proba.astype(np.float64), y[None, :, None], axis=2)[:, :, 0]
     others = proba.astype(np.float64)
     np.put_along_axis(others, y[None, :, None], 0.0, axis=2)
-    odds: FloatArray = np.log(np.maximum(right, _LEAST)) - np.log(np.maximum(others.sum(axis=2), _LEAST))
+    rest = np.where(right < 0.5, 1 - right, others.sum(axis=2))  # each where rounding hurts it least
+    odds: FloatArray = np.log(np.maximum(right, _LEAST)) - np.log(np.maximum(rest, _LEAST))
     return odds
 
 

@@ -39,8 +39,9 @@ def truth(track: Any) -> np.ndarray:
     found = np.empty((len(key.halves), len(y_query)))
     for j, half in enumerate(key.halves):
         model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(X[half], y[half])
-        assert len(model.classes_) == 10, "with all classes in, the two models are the same"
-        p = model.predict_proba(X_query)[np.arange(len(y_query)), y_query]
+        p = np.zeros((len(y_query), 10))  # a class without a row has probability 0
+        p[:, model.classes_] = model.predict_proba(X_query)
+        p = np.maximum(p[np.arange(len(y_query)), y_query], 1e-30)
         found[j] = np.log(p / (1 - p))
     return found
 
@@ -118,11 +119,12 @@ def test_the_standard_error_is_of_queries_and_of_half_sets_left_out(track: Any, 
     )
 
 
-def test_references_are_chance_and_a_good_answer(track: Any) -> None:
+def test_references_are_chance_and_a_good_answer() -> None:
+    track = bind("attribution_digits", "track.queries=50", "track.oracle=50")
     view, key = track.prepare(0)
     floor, skyline = (track.reference(which, view, key, 0) for which in ("random", "skyline"))
     assert abs(floor.value) < 0.2
-    assert skyline.value > 0.85
+    assert skyline.value > 0.95
     assert skyline.value < track.suspicious_above(skyline.value) < 1
 
 
@@ -183,8 +185,6 @@ SOURCES = {
     "greedy": f"task.model.fit_many(task.X, task.y, weights=task.rng.random((8, len(task.y))))\n    return {SCORES}",
     "forgetful": "for _ in range(8):\n        task.model.fit(task.X, task.y, weights=task.rng.random(len(task.y)))\n"
     f"        task.model.reset()\n    return {SCORES}",
-    "lifted": "task.model.fit(task.X, task.y)\n    task.model._loaded.allowed = None\n"
-    f"    task.model.fit_many(task.X, task.y, weights=task.rng.random((8, len(task.y))))\n    return {SCORES}",
 }
 
 
@@ -194,7 +194,6 @@ SOURCES = {
         ("frugal", ""),
         ("greedy", "asked for 8 more models; it may train 7 more"),
         ("forgetful", "asked for 1 more models; it may train 0 more"),
-        ("lifted", "trained more than the 7 models that it may, by the submission's own report"),
     ],
 )
 def test_the_cap_holds_in_the_sandbox(name: str, says: str, write_submission: Write, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ on what it reads, with scikit-learn's logistic regression.
 """
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 
 def attribute(task):
@@ -21,6 +20,8 @@ def attribute(task):
 
 def refitted(features, y, n_classes):
     """Probabilities [n, C] of a logistic regression on the features; a class that is absent has none."""
+    from sklearn.linear_model import LogisticRegression
+
     proba = np.zeros((len(y), n_classes))
     present = np.unique(y)
     proba[:, present] = 1.0

@@ -23,7 +23,7 @@ def attribute(task, checkpoints=CHECKPOINTS, dimensions=None):
         P = task.rng.normal(size=(width, min(dimensions or n // 4, width))).astype(np.float32)
         phi, of_queries = (gradients(features[i][k], proba[i][k], y) @ P for i, y in enumerate((task.y, task.y_query)))
         phi, of_queries = phi.astype(np.float64), of_queries.astype(np.float64)
-        kernels += of_queries @ np.linalg.pinv(phi.T @ phi, hermitian=True) @ phi.T
+        kernels += of_queries @ np.linalg.pinv(phi.T @ phi, rcond=1e-6, hermitian=True) @ phi.T
         wrong += 1 - proba[0][k][np.arange(n), task.y]
     return kernels * wrong / checkpoints**2
 
