@@ -14,9 +14,9 @@ def attribute(task):
     A, Q = (with_constant(fitted.features(X)) for X in (task.X, task.X_query))
     p = fitted.predict_proba(task.X).astype(np.float64)
     push = margin_push(fitted.predict_proba(task.X_query), task.y_query)
-    solved = solve(A, p, Q[:, :, None] * push[:, None, :], penalty(task, A.shape[1]))  # [q, d + 1, C]
+    solved = solve(A, p, Q.T[:, :, None] * push, penalty(task, A.shape[1]))
     pull = np.eye(task.n_classes)[task.y] - p
-    return np.einsum("nqc,nc->qn", np.tensordot(A, solved, (1, 1)), pull)
+    return np.einsum("nqc,nc->qn", times(A, solved), pull)
 
 
 def penalty(task, d):
@@ -26,8 +26,8 @@ def penalty(task, d):
     return ridge
 
 
-def solve(A, p, targets, ridge, steps=200, tolerance=1e-5):
-    """H^-1 of each target, [q, d, C]; stops at a relative residual, in the preconditioned norm, of ``tolerance``."""
+def solve(A, p, targets, ridge, steps=200, tolerance=1e-4):
+    """H^-1 of each target, [d, q, C]; stops at a relative residual, in the preconditioned norm, of ``tolerance``."""
     C = p.shape[1]
     curvature = (1 - (p**2).sum(axis=1)) / max(C - 1, 1)  # of each row, the mean over the classes' contrasts
     values, vectors = np.linalg.eigh(A.T @ (curvature[:, None] * A))
@@ -35,26 +35,34 @@ def solve(A, p, targets, ridge, steps=200, tolerance=1e-5):
     inverse = 1 / (np.maximum(values, 0)[:, None] * np.r_[np.ones(C - 1), 0] + ridge[0])
 
     def precondition(R):
-        return vectors @ (inverse * (vectors.T @ R @ contrast)) @ contrast.T
+        return times(vectors, inverse[:, None] * (times(vectors.T, R) @ contrast)) @ contrast.T
 
     def product(V):
-        Z = A @ V  # [q, n, C]
-        Z = p * (Z - (p * Z).sum(axis=2, keepdims=True))
-        return A.T @ Z + ridge[:, None] * V
+        Z = times(A, V)  # [n, q, C]
+        Z = p[:, None] * (Z - (p[:, None] * Z).sum(axis=2, keepdims=True))
+        return times(A.T, Z) + ridge[:, None, None] * V
+
+    def dots(V, W):
+        return np.einsum("dqc,dqc->q", V, W)[:, None]
 
     X, R = np.zeros_like(targets), targets.copy()
     P = Y = precondition(R)
-    size = first = (R * Y).sum(axis=(1, 2), keepdims=True)
+    size = first = dots(R, Y)
     for _ in range(steps):
         if (size <= tolerance**2 * first).all():
             break
         bent = product(P)
-        length = size / np.maximum((P * bent).sum(axis=(1, 2), keepdims=True), 1e-300)
+        length = size / np.maximum(dots(P, bent), 1e-300)
         X, R = X + length * P, R - length * bent
         Y = precondition(R)
-        size, before = (R * Y).sum(axis=(1, 2), keepdims=True), size
+        size, before = dots(R, Y), size
         P = Y + size / np.maximum(before, 1e-300) * P
     return X
+
+
+def times(M, V):
+    """M [m, d] times V [d, q, C], in one product: [m, q, C]."""
+    return (M @ V.reshape(len(V), -1)).reshape(len(M), *V.shape[1:])
 
 
 def with_constant(features):
