@@ -52,7 +52,8 @@ def solve(A, p, targets, ridge, steps=200, tolerance=1e-4):
         if (size <= tolerance**2 * first).all():
             break
         bent = product(P)
-        length = size / np.maximum(dots(P, bent), 1e-300)
+        along = dots(P, bent)
+        length = np.where(along > 0, size / np.where(along > 0, along, 1), 0)  # rounding can leave no curvature: stay
         X, R = X + length * P, R - length * bent
         Y = precondition(R)
         size, before = dots(R, Y), size
