@@ -7,7 +7,9 @@ softmax regression from torch's own initial weights, 20 epochs of SGD (learning 
 .1307 over .3081; 100 random half-sets, each trained once from a seed of its own; what is correlated is the loss of each test row.
 
 What is other here: the rows. They take the first 5,000 and 500 of MNIST's parts, which we do not have as files; we take 4,500 and
-500 of the 5,000 that ``mnist_5k`` holds.
+500 of the 5,000 that ``mnist_5k`` holds, all classes as often. Seed 0: explicit influence, TRAK-1 and Grad-Cos are within .02 of the bars;
+TRAK-10 is .035 above and Grad-Dot .048 below, more than queries leave to chance (s.e. .006). Whether that is the rows or their ground
+truth, whose files are not at hand, is not known.
 
 A score that adds up over rows predicts by its sums over half-sets, so every method is worked out for 100 sums, not 4,500 rows.
 """
@@ -27,6 +29,8 @@ from harness.tracks.metrics import rank_correlation
 
 TABLE = "dattri, LDS of logistic regression on MNIST"
 PUBLISHED = {"explicit influence": 0.80, "TRAK-1": 0.42, "TRAK-10": 0.645, "Grad-Dot": 0.33, "Grad-Cos": 0.19}
+WITHIN = 0.02
+OTHER_ROWS = "other rows of MNIST: 4,500 and 500 of mnist_5k for their 5,000 and 500, whose files and ground truth are not at hand"
 EPOCHS, RATE, BATCH, HALF_SETS, TEST = 20, 0.01, 32, 100, 500
 DIMENSIONS = 512  # of their TRAK
 DAMPING = (1.0, 1e-1, 1e-2, 5e-3)  # of their search, the largest ones; the best is printed, as they do
@@ -34,13 +38,14 @@ _STEPS = 60  # of conjugate gradients
 
 
 def rows(seed: int = 0) -> list[dict[str, Any]]:
-    """``table, figure, published, ours``, a row for every bar; half a minute of one core.
+    """``table, figure, published, ours``, and ``reason`` where they are further apart than ``WITHIN``: a row for every bar; three quarters of a minute of one core.
 
     Raises ProtocolError where the data set mnist_5k cannot be had.
     """
     found = scores(seed)
     return [
         {"table": TABLE, "figure": name, "published": value, "ours": round(found[name], 3)}
+        | ({"reason": OTHER_ROWS} if abs(found[name] - value) > WITHIN else {})
         for name, value in PUBLISHED.items()
     ]
 

@@ -62,4 +62,6 @@ def test_every_published_bar_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dattri, "scores", lambda seed: dict.fromkeys(dattri.PUBLISHED, 0.25))
     found = dattri.rows()
     assert [row["figure"] for row in found] == list(dattri.PUBLISHED)
-    assert all(set(row) == {"table", "figure", "published", "ours"} for row in found)
+    assert all({"table", "figure", "published", "ours", "reason"} == set(row) for row in found), "all are far off"
+    monkeypatch.setattr(dattri, "scores", lambda seed: dattri.PUBLISHED)
+    assert all({"table", "figure", "published", "ours"} == set(row) for row in dattri.rows())
