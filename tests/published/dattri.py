@@ -30,7 +30,9 @@ from harness.tracks.metrics import rank_correlation
 TABLE = "dattri, LDS of logistic regression on MNIST"
 PUBLISHED = {"explicit influence": 0.80, "TRAK-1": 0.42, "TRAK-10": 0.645, "Grad-Dot": 0.33, "Grad-Cos": 0.19}
 WITHIN = 0.02
-OTHER_ROWS = "other rows of MNIST: 4,500 and 500 of mnist_5k for their 5,000 and 500, whose files and ground truth are not at hand"
+OTHER_ROWS = (
+    "cause not known; 4,500 and 500 other rows of MNIST for their 5,000 and 500, whose ground truth is not at hand"
+)
 EPOCHS, RATE, BATCH, HALF_SETS, TEST = 20, 0.01, 32, 100, 500
 DIMENSIONS = 512  # of their TRAK
 DAMPING = (1.0, 1e-1, 1e-2, 5e-3)  # of their search, the largest ones; the best is printed, as they do
@@ -38,9 +40,9 @@ _STEPS = 60  # of conjugate gradients
 
 
 def rows(seed: int = 0) -> list[dict[str, Any]]:
-    """``table, figure, published, ours``, and ``reason`` where they are further apart than ``WITHIN``: a row for every bar; three quarters of a minute of one core.
+    """``table, figure, published, ours`` of every bar, and ``reason`` where they are further apart than ``WITHIN``.
 
-    Raises ProtocolError where the data set mnist_5k cannot be had.
+    Three quarters of a minute of one core. Raises ProtocolError where the data set mnist_5k cannot be had.
     """
     found = scores(seed)
     return [
@@ -144,7 +146,8 @@ def solved(A: FloatArray, p: FloatArray, sums: FloatArray, damping: float) -> Fl
         return bent
 
     def dots(a: FloatArray, b: FloatArray) -> FloatArray:
-        return np.einsum("dsc,dsc->s", a, b)[:, None]
+        products: FloatArray = np.einsum("dsc,dsc->s", a, b)
+        return products[:, None]
 
     X, R = np.zeros_like(sums), sums.copy()
     P = R.copy()

@@ -148,7 +148,7 @@ def test_true_margins_are_trained_once_a_seed() -> None:
 
 def test_a_networks_margins_are_means_over_its_seeds() -> None:
     of_mlp = ("model=mlp", "model.updates=5", "track.model_seeds=2")
-    track = bind("attribution_digits", *SMALL, *of_mlp)
+    track: Any = bind("attribution_digits", *SMALL, *of_mlp)
     view, key = track.prepare(0)
     expected = []
     for seed in (0, 1):
