@@ -32,7 +32,7 @@ def test_training_is_torchs_sgd_on_the_same_batches(monkeypatch: pytest.MonkeyPa
                 loss = torch.nn.functional.cross_entropy(
                     layer(torch.from_numpy(A[rows, :6])), torch.from_numpy(y[rows])
                 )
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
         assert found[k, :6] == pytest.approx(layer.weight.detach().numpy().T, abs=1e-5)
         assert found[k, 6] == pytest.approx(layer.bias.detach().numpy(), abs=1e-5)
