@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -30,8 +30,8 @@ class AttributionSettings(Settings):
     half_sets: int = Field(100, ge=4)
     model_seeds: int = Field(1, ge=1, le=100)
     max_fits: int = Field(100, ge=0)
+    skyline: Literal["sums", "repeat"] = "sums"
     oracle: int = Field(300, ge=2)
-    oracle_rows: bool = True
 
     def left_out(self) -> frozenset[str]:
         return frozenset({"texts_val"})
@@ -78,7 +78,10 @@ class Attribution(Track[AttributionSettings, AttributionKey]):
         return {"scores": checks.finite(arrays["scores"], name="scores", shape=shape)}
 
     def score(self, output: Arrays, view: View, key: AttributionKey, seed: int) -> Score:
-        predicted = key.halves @ scaled(output["scores"]).T  # [s, q]
+        return self._compared(key.halves @ scaled(output["scores"]).T, view, key, seed)
+
+    def _compared(self, predicted: FloatArray, view: View, key: AttributionKey, seed: int) -> Score:
+        """The score of margins predicted for the hidden half-sets, [s, q]; their order counts."""
         s, n = len(key.halves), min(_GROUPS, len(key.halves))
         weights = np.vstack([np.ones(s), np.arange(s) % n != np.arange(n)[:, None]])
         each = metrics.rank_correlation(predicted, self._truth(view, key, seed), weights)  # [1 + n, q]
@@ -95,21 +98,21 @@ class Attribution(Track[AttributionSettings, AttributionKey]):
         return Score(float(self.statistic(items, np.ones((1, each.shape[1])))[0]), items, secondary)
 
     def reference(self, which: Reference, view: View, key: AttributionKey, seed: int) -> Score:
-        """``random``: normal numbers. ``skyline``: what rows add, told by models trained without regard to the cap.
+        """``random``: normal numbers. ``skyline``: what is told by models trained without regard to the cap.
 
-        With ``oracle_rows`` each row is put in and taken out while all others have weight 1/2, half-way between all
-        half-sets; what this leaves of the margins of ``oracle`` half-sets, others than the hidden ones, is regressed on which
-        rows are in.
+        ``sums``: each row is put in and taken out while all others have weight 1/2, half-way between all half-sets; what this
+        leaves of the margins of ``oracle`` half-sets, others than the hidden ones, is regressed on which rows are in.
+        ``repeat``: the margins of the hidden half-sets from as many other seeds of the model, which differ by chance alone.
         """
-        rng, shape = self.rng(seed, which), (len(view.arrays["y_query"]), len(view.arrays["y"]))
+        s, rng, shape = self.settings, self.rng(seed, which), (len(view.arrays["y_query"]), len(view.arrays["y"]))
         if which == "random":
             return self.score({"scores": rng.normal(size=shape)}, view, key, seed)
-        scores: FloatArray = np.zeros(shape)
-        if self.settings.oracle_rows:
-            alone = np.eye(shape[1], dtype=bool)
-            taken_in, out = (self._margins(np.where(alone, weight, 0.5), view) for weight in (1.0, 0.0))
-            scores = (taken_in - out).T
-        others = halves(self.settings.oracle, shape[1], rng)
+        if s.skyline == "repeat":
+            return self._compared(self._margins(key.halves, view, s.model_seeds), view, key, seed)
+        alone = np.eye(shape[1], dtype=bool)
+        taken_in, out = (self._margins(np.where(alone, weight, 0.5), view) for weight in (1.0, 0.0))
+        scores = (taken_in - out).T
+        others = halves(s.oracle, shape[1], rng)
         scores = scores + regressed(others, self._margins(others, view) - others @ scores.T)
         return self.score({"scores": scores}, view, key, seed)
 
@@ -126,24 +129,27 @@ class Attribution(Track[AttributionSettings, AttributionKey]):
             self._known[seed] = self._margins(key.halves, view)
         return self._known[seed]
 
-    def _margins(self, weights: Array, view: View) -> FloatArray:
-        """Margins at the queries of models trained with each row of weights [s, n], from models as new: [s, q]."""
+    def _margins(self, weights: Array, view: View, first: int = 0) -> FloatArray:
+        """Margins at the queries of models trained with each row of weights [s, n], from models as new: [s, q].
+
+        first: how many seeds after the pinned one the first of ``model_seeds`` is.
+        """
         found = []
-        for model in self._models():
+        for model in self._models(first):
             fitted = model.fit_many(view.arrays["X"], view.arrays["y"], weights=weights.astype(np.float32))
             found.append(margins(fitted.predict_proba(view.arrays["X_query"]), view.arrays["y_query"]))
         mean: FloatArray = np.mean(found, axis=0)
         return mean
 
-    def _models(self) -> list[FixedModel]:
-        settings, k = self.model.settings, self.settings.model_seeds
+    def _models(self, first: int) -> list[FixedModel]:
+        settings, seeds = self.model.settings, range(first, first + self.settings.model_seeds)
         own: dict[str, Any] = settings.model_dump()
-        if k > 1 and "seed" not in own:
+        if seeds[-1] and "seed" not in own:
             raise ProtocolError(
-                f"The fixed model {settings.name} leaves nothing to chance, so it has no {k} seeds.",
-                "Set track.model_seeds to 1.",
+                f"The fixed model {settings.name} leaves nothing to chance, so it has no {seeds[-1] + 1} seeds.",
+                "Set track.model_seeds to 1 and track.skyline to sums.",
             )
-        changed = [{"seed": own["seed"] + i} if i else {} for i in range(k)]
+        changed = [{"seed": own["seed"] + i} if i else {} for i in seeds]
         device, classes = self.model.requested_device, self.model.n_classes
         return [settings.model_copy(update=one).build(device=device, n_classes=classes) for one in changed]
 

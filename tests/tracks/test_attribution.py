@@ -159,6 +159,16 @@ def test_a_networks_margins_are_means_over_its_seeds() -> None:
     assert np.abs(expected[0] - expected[1]).max() > 0.1
 
 
+def test_a_networks_skyline_is_the_truth_from_other_seeds() -> None:
+    of_mlp = ("model=mlp", "model.updates=5", "track.model_seeds=2", "track.skyline=repeat")
+    track: Any = bind("attribution_digits", *SMALL, *of_mlp)
+    view, key = track.prepare(0)
+    other: Any = bind("attribution_digits", *SMALL, *of_mlp, "model.seed=2")
+    again, truth = (one._truth(view, key, 0) for one in (other, track))
+    each = [spearmanr(again[:, q], truth[:, q]).statistic for q in range(12)]
+    assert track.reference("skyline", view, key, 0).items["correlation"] == pytest.approx(each, abs=1e-9)
+
+
 def test_seeds_of_a_model_that_has_none_are_one_paragraph() -> None:
     track = bind("attribution_digits", *SMALL, "track.model_seeds=3")
     view, key = track.prepare(0)
