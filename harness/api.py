@@ -34,6 +34,13 @@ class Fitted(Protocol):
         """X [n, ...] float32 -> classes: [B, n] after ``fit_many``, [n] after ``fit``."""
         ...
 
+    def features(self, X: FloatArray) -> FloatArray:
+        """X [n, ...] float32 -> what the last, linear layer reads, float32: [B, n, h], or [n, h] after ``fit``.
+
+        For a network the values of its last hidden layer, for a model without one the rows themselves, flattened.
+        """
+        ...
+
 
 class Model(Protocol):
     """The challenge's fixed model, unfitted; every call trains from scratch with the pinned settings."""
@@ -228,6 +235,26 @@ class ValuationTask(Task):
     y: IntArray  # [n]
     X_val: FloatArray  # [m, d]
     y_val: IntArray  # [m]
+
+
+@dataclass(frozen=True)
+class AttributionTask(Task):
+    """Say how much each training row raises what the model answers to each query; return scores [q, n], higher = raises it.
+
+    The answer to a query is the margin log(p / (1 - p)) of the probability p that the fixed model, trained on some of the
+    rows, gives the query's label. What counts is how well the sum of a query's scores over random halves of the rows
+    orders the margins of models trained on those halves. ``model`` trains at most ``max_fits`` models.
+    """
+
+    kind = "attribution"
+    outputs = ("scores",)
+    function = "attribute"
+
+    X: FloatArray  # [n, ...] float32
+    y: IntArray  # [n] int64
+    X_query: FloatArray  # [q, ...] float32
+    y_query: IntArray  # [q] their labels
+    max_fits: int  # models that task.model may train in all
 
 
 @dataclass(frozen=True)
@@ -567,6 +594,7 @@ TASKS: dict[str, type[Task]] = {
         DebuggingCorrectTask,
         SlicingTask,
         ValuationTask,
+        AttributionTask,
         TrainingSetTask,
         DistillationTask,
         TestSetTask,

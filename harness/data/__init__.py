@@ -27,6 +27,7 @@ _REGISTRY: Registry[DatasetSettings] = Registry(
         "dataperf_vision": "harness.data.dataperf_selection:DataperfVision",
         "dataperf_debugging": "harness.data.dataperf_debugging:DataperfDebugging",
         "fashion_mnist": "harness.data.fashion_mnist:FashionMnist",
+        "mnist_5k": "harness.data.mnist_5k:Mnist5k",
         "roman_numerals": "harness.data.roman_numerals:RomanNumerals",
         "nltk_documents": "harness.data.nltk_text:NltkDocuments",
         "labelme_crowd": "harness.data.crowd:LabelmeCrowd",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from harness.api import FloatArray, IntArray
-from harness.errors import ProtocolError
+from harness.errors import ProtocolError, SubmissionError
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -104,6 +104,18 @@ class FittedModels(ABC):
     def _proba(self, X: FloatArray) -> FloatArray:
         """X [n, ...] -> [B, n, C] float32."""
 
+    def _features(self, X: FloatArray) -> FloatArray:
+        """X [n, ...] -> [B, n, h] float32."""
+        return np.broadcast_to(flat_rows(X), (self.size, len(X), int(np.prod(X.shape[1:]))))
+
+    def features(self, X: FloatArray) -> FloatArray:
+        """What the last, linear layer reads of X [n, ...]: float32 [B, n, h] after ``fit_many``, [n, h] after ``fit``.
+
+        The values of its last hidden layer for a network, the rows themselves, flattened, for a model without one.
+        """
+        features = self._features(rows_array(X, "X"))
+        return features[0] if self.single else features
+
     def predict_proba(self, X: FloatArray) -> FloatArray:
         """X [n, ...] float32 -> float32 probabilities [B, n, C] after ``fit_many``, [n, C] after ``fit``."""
         proba = self._proba(rows_array(X, "X"))
@@ -149,7 +161,10 @@ class Unfitted:
     ----------
     settings: the pinned settings.
     fits: trainings carried out by this object so far, or since ``reset``.
+    allowed: trainings that it may still carry out, None: as many as it is asked for. ``reset`` gives none back.
     """
+
+    allowed: int | None = None
 
     def __init__(self, settings: ModelSettings, *, device: str = "auto") -> None:
         self.settings = settings
@@ -164,8 +179,18 @@ class Unfitted:
         """
         self.fits = 0
 
+    def _allow(self, models: int) -> None:
+        """Raises SubmissionError where so many more models are over what is allowed; nothing has been trained then."""
+        if self.allowed is not None and models > self.allowed:
+            raise SubmissionError(
+                f"task.model was asked for {models} more models; it may train {self.allowed} more.",
+                "The challenge caps what task.model trains; task.max_fits says at how many models.",
+            )
+
     def _count(self, trained: int) -> None:
         """So many models were trained just now."""
+        if self.allowed is not None:
+            self.allowed -= trained
         self.fits += trained
         count_fits(trained)
 
@@ -222,6 +247,7 @@ class FixedModel(Unfitted, ABC):
         return self._run(check_batch(X, y, weights, labels, subsets, self.n_classes), False)
 
     def _run(self, batch: Batch, single: bool) -> FittedModels:
+        self._allow(batch.size)
         fitted = self._fit(batch)
         fitted.single = single
         self._count(fitted.fits)

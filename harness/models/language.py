@@ -119,6 +119,7 @@ class FixedLanguageModel(Unfitted, ABC):
         return self._run(check_texts_batch(documents, subsets, weights), False)
 
     def _run(self, batch: TextBatch, single: bool) -> FittedLanguageModels:
+        self._allow(len(batch.rows))
         fitted = self._fit(batch)
         fitted.single = single
         self._count(fitted.fits)

@@ -17,6 +17,7 @@ row's probabilities 0.02 in the mean over rows.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -49,8 +50,12 @@ class NetSettings(ModelSettings):
         """Weights' shapes for rows of this shape."""
 
     @abstractmethod
+    def features(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        """x [B, m, ...] and stacked parameters [B, ...] -> what the last layer reads, [B, m, h]."""
+
     def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
         """x [B, m, ...] and stacked parameters [B, ...] -> logits [B, m, C]."""
+        return _linear(self.features(x, parameters), parameters[-2], parameters[-1])
 
     def build(self, *, device: str, n_classes: int | None) -> Network:
         return Network(self, device=device, n_classes=n_classes)
@@ -65,8 +70,8 @@ class LogisticSgdSettings(NetSettings):
     def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
         return [(int(np.prod(shape)), classes)]
 
-    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
-        return _linear(x.flatten(2), parameters[0], parameters[1])
+    def features(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        return x.flatten(2)
 
 
 class MlpSettings(NetSettings):
@@ -78,9 +83,8 @@ class MlpSettings(NetSettings):
     def layers(self, shape: tuple[int, ...], classes: int) -> Layers:
         return [(int(np.prod(shape)), self.hidden), (self.hidden, classes)]
 
-    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
-        hidden = _linear(x.flatten(2), parameters[0], parameters[1]).relu()
-        return _linear(hidden, parameters[2], parameters[3])
+    def features(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+        return _linear(x.flatten(2), parameters[0], parameters[1]).relu()
 
 
 class CnnSettings(NetSettings):
@@ -99,7 +103,7 @@ class CnnSettings(NetSettings):
         channels = shape[2] if len(shape) == 3 else 1
         return [(32, channels, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (128, classes)]
 
-    def logits(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
+    def features(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
         from torch.nn.functional import conv2d
 
         members, rows = x.shape[:2]
@@ -107,8 +111,7 @@ class CnnSettings(NetSettings):
         x = x.permute(1, 0, 4, 2, 3).flatten(1, 2)  # [m, B * channels, h, w]
         for weight, bias in zip(parameters[:6:2], parameters[1:6:2], strict=True):
             x = conv2d(x, weight.flatten(0, 1), bias.flatten(), stride=2, padding=1, groups=members).relu()
-        pooled = x.mean((2, 3)).reshape(rows, members, -1).transpose(0, 1)
-        return _linear(pooled, parameters[6], parameters[7])
+        return x.mean((2, 3)).reshape(rows, members, -1).transpose(0, 1)
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -146,24 +149,34 @@ class FittedNetwork(FittedModels):
     def _proba(self, X: FloatArray) -> FloatArray:
         import torch
 
-        backend = self.model.backend()
         out = np.full((self.size, len(X), self.classes), 1 / self.classes, np.float32)
+        for part, rows, x, stacked in self._passes(X):
+            barred = self.model.backend().put(~self.present[part])[:, None]
+            z = self.model.settings.logits(x, stacked).masked_fill(barred, -torch.inf)
+            out[part, rows] = self.model.backend().get(z.softmax(-1))
+        return out
+
+    def _features(self, X: FloatArray) -> FloatArray:
+        out = np.zeros((self.size, len(X), self.parameters[-2].shape[1]), np.float32)
+        for part, rows, x, stacked in self._passes(X):
+            out[part, rows] = self.model.backend().get(self.model.settings.features(x, stacked))
+        return out
+
+    def _passes(self, X: FloatArray) -> Iterator[tuple[IntArray, slice, Tensor, list[Tensor]]]:
+        """Members that were trained, a few at a time, with rows as they read them, a block at a time, and their parameters."""
+        import torch
+
+        backend = self.model.backend()
         members = np.flatnonzero(self.present.any(axis=1))
         at_once = 1 if backend.device == "cpu" else 4
-
-        def predict(part: IntArray) -> None:
+        for first in range(0, len(members), at_once):
+            part = members[first : first + at_once]
             stacked = [backend.put(p[part]) for p in self.parameters]
-            barred = backend.put(~self.present[part])[:, None]
             mean, spread = stacked_scale(backend, self.scale[part], X.ndim)
             for start in range(0, len(X), 2048):
-                x = (backend.put(X[None, start : start + 2048]) - mean) / spread
-                z = self.model.settings.logits(x, stacked).masked_fill(barred, -torch.inf)
-                out[part, start : start + 2048] = backend.get(z.softmax(-1))
-
-        with torch.no_grad():
-            for start in range(0, len(members), at_once):
-                predict(members[start : start + at_once])
-        return out
+                rows = slice(start, start + 2048)
+                with torch.no_grad():
+                    yield part, rows, (backend.put(X[None, rows]) - mean) / spread, stacked
 
 
 class Network(FixedModel):

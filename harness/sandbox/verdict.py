@@ -94,6 +94,11 @@ def _read(found: Found, job: Job, report: dict[str, Any]) -> Verdict:
         if report.get("child") is True and (said := last_error(found.log, reason)):
             reason = f"{reason} The last error its other processes printed: {said}."
         return status, _shown(status, reason, job), None
+    most, fits = job.view.scalars.get("max_fits"), report.get("fits")
+    if most is not None and not (type(fits) is int and 0 <= fits <= int(most)):
+        raise SubmissionError(
+            f"task.model trained more than the {most} models that it may, by the submission's own report."
+        )
     if job.reply is not None:
         if found.arrays is None:
             return Status.NO_OUTPUT, "The submission ended before its first round.", None

@@ -25,6 +25,7 @@ _REGISTRY: Registry[Track[Any, Any]] = Registry(
         "flywheel": "harness.tracks.flywheel:Flywheel",
         "slicing": "harness.tracks.slicing:Slicing",
         "valuation": "harness.tracks.valuation:Valuation",
+        "attribution": "harness.tracks.attribution:Attribution",
         "valuation_sets": "harness.tracks.valuation_sets:ValuationSets",
         "selection": "harness.tracks.selection:Selection",
         "selection_worst_group": "harness.tracks.selection_worst_group:SelectionWorstGroup",

@@ -157,6 +157,33 @@ def spearman(a: FloatArray, b: FloatArray) -> float:
     return float(x @ y / scale) if scale > 0 else float("nan")
 
 
+def rank_correlation(predicted: FloatArray, measured: FloatArray, weights: FloatArray) -> FloatArray:
+    """Spearman's correlation (1904) of the columns of two tables [m, t] under row weights [r, m]: [r, t]; 0 of a constant.
+
+    A weight counts a row that many times: the midrank of a value is the weight below it and half of that at it.
+    """
+    out = np.empty((len(weights), predicted.shape[1]))
+    total = weights.sum(axis=1, keepdims=True)
+    for column in range(predicted.shape[1]):
+        a, b = (
+            _weighted_midranks(table[:, column], weights) - total / 2 for table in (predicted, measured)
+        )  # means are half of all
+        scale = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
+        covariance = (weights * a * b).sum(axis=1)
+        out[:, column] = np.where(scale > 0, covariance / np.where(scale > 0, scale, 1), 0.0)
+    return out
+
+
+def _weighted_midranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted midranks of values [m] under each row of weights [r, m]: [r, m]."""
+    group: IntArray
+    _, group = np.unique(values, return_inverse=True)
+    onto = np.zeros((int(group.max()) + 1, len(weights)))
+    np.add.at(onto, group, weights.T)  # [groups, r]
+    ranks: FloatArray = (np.cumsum(onto, axis=0) - onto / 2)[group].T
+    return ranks
+
+
 def adjusted_mutual_information(a: IntArray, b: IntArray) -> float:
     """Agreement of two partitions of n rows, labels a [n] and b [n]: 1 if equal, about 0 by chance.
 

@@ -34,6 +34,15 @@ def test_fashion_mnist(real: Load, data_dir: Path) -> None:
     assert (data.X.min(), data.X.max()) == (0, 1)
 
 
+def test_mnist_5k_against_pandas(real: Load, data_dir: Path) -> None:
+    data = real("mnist_5k")
+    table = pd.read_csv(data_dir / "mnist_5k" / "mnist_5k.csv.gz", header=None)
+    np.testing.assert_array_equal(np.round(data.X.reshape(5000, -1) * 255), table.iloc[:, :784])
+    np.testing.assert_array_equal(data.y, table[784])
+    assert np.bincount(data.y).tolist() == [500] * 10
+    assert (data.X.shape, data.X.min(), data.X.max()) == ((5000, 28, 28), 0, 1)
+
+
 def test_adult_against_pandas(real: Load, data_dir: Path) -> None:
     data = real("adult")
     frames = [

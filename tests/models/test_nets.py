@@ -93,6 +93,26 @@ def test_learns_and_counts_distinct_fits(digits: Split) -> None:
     assert hits[0] == hits[1] > 0.9 > 0.3 > hits[2]
 
 
+@pytest.mark.parametrize("name", ["logistic_sgd", "mlp", "cnn"])
+def test_features_are_what_the_last_layer_reads(digits: Split, name: str) -> None:
+    X, y, X_test, _ = images(digits)
+    W = (np.random.default_rng(0).random((3, len(X))) < 0.5).astype(float)
+    many = load_model(name, device="cpu", updates=5, n_classes=10).fit_many(X, y, weights=W)
+    assert isinstance(many, FittedNetwork)
+    Z = many.features(X_test)
+    logits = Z @ many.parameters[-2] + many.parameters[-1][:, None]
+    shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+    np.testing.assert_allclose(many.predict_proba(X_test), shares / shares.sum(axis=2, keepdims=True), atol=1e-5)
+    one = load_model(name, device="cpu", updates=5, n_classes=10).fit(X, y)
+    assert one.features(X_test).shape == Z.shape[1:]
+
+
+def test_a_model_without_hidden_layers_reads_the_rows_themselves(digits: Split) -> None:
+    X, y, X_test, _ = images(digits)
+    fitted = load_model("logistic", device="cpu").fit_many(X, y, subsets=[np.arange(50), np.arange(90)])
+    np.testing.assert_array_equal(fitted.features(X_test), np.stack([X_test.reshape(len(X_test), -1)] * 2))
+
+
 def test_classes_that_are_absent_alone_or_all_absent(digits: Split) -> None:
     X, y, X_test, _ = images(digits)
     W = np.stack([y != 3, y == 4, np.zeros(len(y), bool)])

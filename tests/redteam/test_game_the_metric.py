@@ -131,6 +131,17 @@ def test_labels_written_into_cells_gain_nothing(tmp_path: Path, table: Table) ->
     table.setdefault("game the metric/labels in cells", {})[TIERS[0]] = "loses"
 
 
+def test_sums_that_are_all_the_same_earn_nothing_and_trainings_are_counted(tmp_path: Path, table: Table) -> None:
+    few = ("track.train=60", "track.queries=10", "track.max_fits=5")
+    same, more = cells("attribution_digits", ["same_for_all", "more_fits"], tmp_path, TIERS[0], *few)
+    assert [one.cell.score for one in same] == [0] * SEEDS
+    for one in more:
+        assert one.cell.status is Status.CONTRACT_VIOLATION
+        assert "trained more than the 5 models that it may" in one.cell.reason
+    table.setdefault("game the metric/same for all", {})[TIERS[0]] = "chance"
+    table.setdefault("game the metric/more fits", {})[TIERS[0]] = str(more[0].cell.status)
+
+
 @pytest.fixture
 def documents(real_folder: Callable[[str], Path]) -> None:
     """Skips where the documents of nltk_documents are not at hand."""

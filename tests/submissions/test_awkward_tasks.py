@@ -41,6 +41,7 @@ TRACKS = {
     "weighting": "weighting:Weighting",
     "cleaning": "cleaning:Cleaning",
     "mixture": "mixture:Mixture",
+    "attribution": "attribution:Attribution",
 }
 SHORT: dict[str, dict[str, int]] = {  # baselines whose cost is all in their number of fits
     "tmc_shapley": {"orders": 3},
@@ -117,6 +118,9 @@ def views(task: str, kind: str, model: Any) -> Iterator[tuple[dict[str, Any], di
         case "valuation":
             for m in (1, 12):
                 yield rows | {"X_val": X_val[:m], "y_val": y_val[:m]}, {}
+        case "attribution":
+            for q, most in ((1, 1), (12, 20)):
+                yield rows | {"X_query": X_val[:q], "y_query": y_val[:q]}, {"max_fits": most}
         case "slicing":
             for m, labels in (
                 (1, y_val),

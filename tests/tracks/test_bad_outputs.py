@@ -42,7 +42,13 @@ class Case:
 
 
 def shown(budget: int = K, **scalars: Any) -> View:
-    arrays: dict[str, np.ndarray] = {"X": X, "y": np.arange(N) % C, "X_test": X, "labelled": np.array([N - 1])}
+    arrays: dict[str, np.ndarray] = {
+        "X": X,
+        "y": np.arange(N) % C,
+        "X_test": X,
+        "y_query": np.arange(3),
+        "labelled": np.array([N - 1]),
+    }
     return View(
         arrays | {"rows": np.full((2, 3), 4), "prices": np.ones((2, 3))}, {"n_classes": C, "budget": budget} | scalars
     )
@@ -79,6 +85,7 @@ CASES = {
     "flywheel": Case(shown(rounds=1), {"indices": ROWS[None]}, rows="indices", exactly=True),
     "slicing": Case(shown(max_slices=2), {"membership": np.zeros((N, 2))}, reals="membership"),
     "valuation": Case(shown(), {"values": np.zeros(N)}, reals="values"),
+    "attribution": Case(shown(), {"scores": np.zeros((3, N))}, reals="scores"),
     "valuation_sets": Case(shown(n_sets=4), {"gains": np.zeros(4)}, reals="gains"),
     "mixture": Case(
         View({"candidates": X[:K], "losses": np.zeros((N, 3))}, {"n_classes": 1}),

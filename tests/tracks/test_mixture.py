@@ -14,7 +14,8 @@ from scipy.stats import spearmanr
 from harness.data.base import Dataset
 from harness.errors import ProtocolError
 from harness.models import load_model
-from harness.tracks.mixture import Mixture, MixtureSettings, rank_correlation
+from harness.tracks.metrics import rank_correlation
+from harness.tracks.mixture import Mixture, MixtureSettings
 from tests.tracks.helpers import bind, cell
 
 RNG = np.random.default_rng(0)

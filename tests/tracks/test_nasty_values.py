@@ -21,6 +21,7 @@ from tests.tracks.helpers import bind, make_task, named
 
 SHAPES = {  # track: source of the shape of its real-valued output, and what is returned
     "valuation": ("len(task.X)", "v"),
+    "attribution": ("(len(task.y_query), len(task.y))", "v"),
     "valuation_sets": ("task.n_sets", "v"),
     "slicing": ("(len(task.X_test), task.max_slices)", "v"),
     "training_set": ("(task.budget, *task.X.shape[1:])", "(v, np.arange(task.budget) % task.n_classes)"),

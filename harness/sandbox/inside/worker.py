@@ -49,7 +49,7 @@ def main(job: dict[str, Any]) -> NoReturn:
         fields[name] = api.Texts(_mapped(inside, name), _mapped(inside, f"{name}.offsets"))
     entropy = np.random.SeedSequence(job["entropy"])
     fields["rng"] = np.random.Generator(np.random.PCG64(entropy))
-    fields["model"] = model = LazyModel(job["model"], job["model_class"])
+    fields["model"] = model = LazyModel(job["model"], job["model_class"], fields.get("max_fits"))
     task = task_class(job["task"])(**fields)
     names = tuple(job["task"]["outputs"])
     directory = os.open(job["outputs"], os.O_RDONLY | os.O_DIRECTORY)
@@ -185,13 +185,14 @@ def _source_only(folder: str) -> Callable[[str], importlib.machinery.FileFinder]
 
 
 class LazyModel:
-    """The fixed model; torch is imported when it is first used."""
+    """The fixed model; torch is imported when it is first used. It trains ``allowed`` models, None: any number."""
 
-    def __init__(self, settings: Mapping[str, Any], foreign: str | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any], foreign: str | None = None, allowed: int | None = None) -> None:
         self._settings = dict(settings)
         self._n_classes = self._settings.pop("n_classes", None)
         self._device = self._settings.pop("device", "cpu")
         self._foreign = foreign  # module:Class of a plug-in's settings
+        self._allowed = allowed
         self._loaded: Any = None
 
     @property
@@ -202,6 +203,7 @@ class LazyModel:
     def _model(self) -> Any:
         if self._loaded is None:
             self._loaded = self.settings.build(device=self._device, n_classes=self._n_classes)
+            self._loaded.allowed = self._allowed
         return self._loaded
 
     @property
