@@ -5,44 +5,32 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from harness.api import Texts
-from harness.data.base import Dataset, DatasetSettings
-from harness.data.fetch import DataFile, cached_array
+from harness.data.base import Dataset
+from harness.data.fetch import DataFile
+from harness.data.hashed_texts import HashedTexts
 from harness.data.nltk_text import archive, lines, texts
 
 
-class _Sentences(DatasetSettings):
+class _Sentences(HashedTexts):
     """One archive with a file a class and a sentence a line.
 
-    X [n, dimension]: hashed words and characters of unit length, which no label has a part in; ``texts``: the sentences,
-    without white space at their ends. Rows stand class by class, as in the files.
+    ``texts``: the sentences, without white space at their ends. Rows stand class by class, as in the files.
     """
 
-    name: str
     classes: ClassVar[dict[str, str]]  # name of the class -> file in the archive of the set's name
-
-    dimension: int = Field(1024, ge=16, le=65536)
-
-    @property
-    def has_texts(self) -> bool:
-        return True
 
     @classmethod
     def files(cls) -> tuple[DataFile, ...]:
         return (archive(cls.model_fields["name"].default),)
 
     def load(self) -> Dataset:
-        from harness.data.own import hashing
-
         files = dict(texts(self.name, self.name))
         of_class = [lines(files[f"{self.name}/{file}"]) for file in self.classes.values()]
         documents = [sentence for sentences in of_class for sentence in sentences]
-        key = f"{self.name} {archive(self.name).sha256} hashed {hashing.VERSION} {self.dimension}"
-        X = cached_array(key, lambda: hashing.hashed(documents, self.dimension))
         y = np.repeat(np.arange(len(of_class)), [len(sentences) for sentences in of_class])
-        return Dataset(self.name, X, y, tuple(self.classes), {}, Texts.of(documents))
+        return Dataset(self.name, self.hashed(documents), y, tuple(self.classes), {}, Texts.of(documents))
 
 
 class Subjectivity(_Sentences):

@@ -10,11 +10,11 @@ import io
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
-from harness.api import FloatArray, IntArray, Texts
-from harness.data.base import TEST, TRAIN, VALIDATION, Dataset, DatasetSettings
-from harness.data.fetch import DataFile, cached_array, published
+from harness.api import IntArray, Texts
+from harness.data.base import TEST, TRAIN, VALIDATION, Dataset
+from harness.data.fetch import DataFile, published
+from harness.data.hashed_texts import HashedTexts
 from harness.randomness import OPEN_SECRET, generator
 
 _DAVIDSON = "https://raw.githubusercontent.com/t-davidson/hate-speech-and-offensive-language"
@@ -62,32 +62,15 @@ EMOTIONS = {  # the twelve most frequent ones of rows with a single label, neutr
 }
 
 
-class _Posts(DatasetSettings):
-    """X [n, dimension]: hashed words and characters of unit length, which no label has a part in; ``texts``: as published."""
-
-    offensive: ClassVar[bool] = True
-
-    dimension: int = Field(1024, ge=16, le=65536)
-
-    @property
-    def has_texts(self) -> bool:
-        return True
-
-    def _hashed(self, documents: list[str]) -> FloatArray:
-        from harness.data.own import hashing
-
-        pins = " ".join(file.sha256 for file in self.files())
-        key = f"{self.name} {pins} hashed {hashing.VERSION} {self.dimension}"
-        return cached_array(key, lambda: hashing.hashed(documents, self.dimension))
-
-
-class HateOffensive(_Posts):
+class HateOffensive(HashedTexts):
     """24,783 tweets with words of a lexicon of hate speech; y is what most of three to nine workers saw in each.
 
     Extras: ``votes`` int64 [n, 3], how many workers chose each class; ``one_vote`` int64 [n], the label of one worker a
     row, drawn once and for all in proportion to the row's votes: the labels that a single rater would have given.
     ``balanced``: only 1,430 rows of each class, as many as the rarest has, drawn once and for all.
     """
+
+    offensive: ClassVar[bool] = True
 
     name: Literal["hate_offensive"] = "hate_offensive"
     balanced: bool = False
@@ -103,18 +86,20 @@ class HateOffensive(_Posts):
         votes = np.array([[row[name] for name in classes] for row in rows]).astype(np.int64)
         y = np.array([row["class"] for row in rows]).astype(np.int64)
         documents = [row["tweet"] for row in rows]
-        X, one_vote = self._hashed(documents), _one_of(votes)
+        X, one_vote = self.hashed(documents), _one_of(votes)
         kept = _balanced(y) if self.balanced else np.arange(len(y))
         extras = {"votes": votes[kept], "one_vote": one_vote[kept]}
         return Dataset(self.name, X[kept], y[kept], classes, extras, Texts.of(documents).take(kept))
 
 
-class GoEmotions(_Posts):
+class GoEmotions(HashedTexts):
     """21,743 comments with a single emotion, one of the twelve most frequent (``EMOTIONS``).
 
     Extras: ``part`` (0: 17,358 training, 1: 2,202 validation, 2: 2,183 test). Comments in which raters saw several emotions,
     another one or none are left out.
     """
+
+    offensive: ClassVar[bool] = True
 
     name: Literal["goemotions"] = "goemotions"
 
@@ -132,7 +117,7 @@ class GoEmotions(_Posts):
             documents += [text for text, _ in chosen]
             labels += [label for _, label in chosen]
             parts += [part] * len(chosen)
-        X, y = self._hashed(documents), np.array(labels, np.int64)
+        X, y = self.hashed(documents), np.array(labels, np.int64)
         extras = {"part": np.array(parts, np.int64)}
         return Dataset(self.name, X, y, tuple(EMOTIONS.values()), extras, Texts.of(documents))
 

@@ -90,10 +90,3 @@ def drawn(cell: IntArray, cells: IntArray, shares: FloatArray, budget: int, rng:
     )  # the first arrivals (Efraimidis and Spirakis, 2006)
     first: IntArray = np.argsort(times, kind="stable")[:budget]
     return first
-
-
-def plain(name: str) -> str:
-    """A name for a metric; signs that would make two classes one are spelled out."""
-    for sign, word in (("<=", "at_most_"), (">=", "at_least_"), ("<", "under_"), (">", "over_")):
-        name = name.replace(sign, word)
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)

@@ -5,6 +5,8 @@ Those that take ``weights`` give the metric itself for all-ones weights, its boo
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from harness.api import FloatArray, IntArray
@@ -227,3 +229,10 @@ def first_reached(x: FloatArray, heights: FloatArray, target: float) -> float:
     if i == 0:
         return float(x[0])
     return float(x[i - 1] + (x[i] - x[i - 1]) * (target - heights[i - 1]) / (heights[i] - heights[i - 1]))
+
+
+def named(name: str) -> str:
+    """A name for a metric; signs that would make two classes one are spelled out."""
+    for sign, word in (("<=", "at_most_"), (">=", "at_least_"), ("<", "under_"), (">", "over_")):
+        name = name.replace(sign, word)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -149,6 +148,6 @@ class Selection(Track[SelectionSettings, SelectionKey]):
         y, classes = key.y_test, self.dataset.n_classes
         per_class = metrics.per_class_f1(y, predicted, classes, np.ones((1, len(y))))[0]
         named = zip(self.dataset.class_names, per_class, strict=True)
-        parts = {"f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name): float(f1) for name, f1 in named}
+        parts = {"f1_" + metrics.named(name): float(f1) for name, f1 in named}
         balanced = float(np.nanmean(metrics.recall(y, predicted, classes)))
         return {"accuracy": float(np.mean(predicted == y)), "balanced_accuracy": balanced}, parts

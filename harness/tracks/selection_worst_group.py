@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from harness.api import FloatArray, IntArray
+from harness.tracks import metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, View
-from harness.tracks.group_cells import by_cell, drawn, grouped, plain, untold
+from harness.tracks.group_cells import by_cell, drawn, grouped, untold
 from harness.tracks.selection import Selection, SelectionKey, SelectionSettings
 
 ROUNDS, DRAWS, STEP = 12, 8, 1.0  # of the oracle: rounds, sets drawn in each, how fast shares follow errors
@@ -113,6 +114,6 @@ class SelectionWorstGroup(Selection):
         accuracy = by_cell(right[:, None], key.cell_test, np.ones((1, len(right))))[0, 0]
         names = [f"{group} {name}" for group in key.groups for name in self.dataset.class_names]
         counted = np.unique(key.cell_test[key.cell_test >= 0])
-        parts = {f"accuracy_{plain(names[c])}": float(a) for c, a in zip(counted, accuracy, strict=True)}
+        parts = {f"accuracy_{metrics.named(names[c])}": float(a) for c, a in zip(counted, accuracy, strict=True)}
         means = {"accuracy": float(right.mean()), "mean_group_accuracy": float(accuracy.mean())}
         return means, {"groups": float(len(counted)), **parts}

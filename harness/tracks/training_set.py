@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -198,7 +197,7 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
         }
         per_class = metrics.per_class_f1(key.y_test, predicted, classes, ones)[0]
         for name, f1 in zip(self.dataset.class_names, per_class, strict=True):
-            secondary["f1_" + re.sub(r"[^A-Za-z0-9_.-]+", "_", name)] = float(f1)
+            secondary["f1_" + metrics.named(name)] = float(f1)
         return Score(float(self.statistic(items, ones)[0]), items, secondary)
 
     def _draw(self, rows: IntArray, size: int, rng: np.random.Generator) -> IntArray:

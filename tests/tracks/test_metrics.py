@@ -46,3 +46,8 @@ def test_average_precision_with_a_tied_tail_is_scikit_learns(positive: list[bool
         return
     scores = np.where(np.arange(len(truth)) < listed, np.arange(len(truth), 0, -1), 0)
     assert got == pytest.approx(average_precision_score(truth, scores))
+
+
+def test_names_of_two_classes_stay_two() -> None:
+    assert metrics.named("Female Black <=50K") == "Female_Black_at_most_50K"
+    assert metrics.named("Female Black >50K") == "Female_Black_over_50K"

@@ -16,7 +16,7 @@ from harness.data.base import Dataset
 from harness.errors import ProtocolError
 from harness.models import load_model
 from harness.protocol.compose import load_challenge
-from harness.tracks.group_cells import by_cell, drawn, grouped, plain, untold
+from harness.tracks.group_cells import by_cell, drawn, grouped, untold
 from harness.tracks.selection_worst_group import (
     SelectionWorstGroup,
     SelectionWorstGroupKey,
@@ -200,11 +200,6 @@ def test_the_oracle_draws_cells_in_their_shares_without_replacement() -> None:
     everything = drawn(cell, np.arange(3), np.ones(3), 1020, rng)
     assert sorted(everything) == list(range(1020))
     assert not (cell[drawn(cell, np.array([0, 1]), np.ones(2), 1000, rng)] == 2).any()
-
-
-def test_names_of_two_cells_stay_two() -> None:
-    assert plain("Female Black <=50K") == "Female_Black_at_most_50K"
-    assert plain("Female Black >50K") == "Female_Black_over_50K"
 
 
 def test_marks_go_against_the_parity_in_every_tenth_row() -> None:
