@@ -27,6 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
 RNG = np.random.default_rng(7)
 
 
+GROUPED = ("--label", "outcome", "--set", "missing.policy=mean+flag", "--set", "columns.smoker=category+meta")
 LEAVES = ("challenge", "new", "mine", "--track", "debugging", "--config-dir", "own", "--data")
 
 
@@ -124,17 +125,20 @@ def test_every_command_of_the_page(data: Path) -> None:
 
 @pytest.mark.parametrize("track", TITLES)
 def test_a_challenge_of_every_track(data: Path, tmp_path: Path, track: str) -> None:
-    arguments = ["--track", track, "--data", str(data / "leaves"), "--config-dir", str(tmp_path / "own"), "--json"]
+    grouped = track == "selection_worst_group"  # needs a column of groups
+    arguments = ["--track", track, "--data", str(data / ("patients.csv" if grouped else "leaves")), "--json"]
+    arguments += ["--config-dir", str(tmp_path / "own")] + [*GROUPED] * grouped
     done = harness(tmp_path, "challenge", "new", "mine", *arguments)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert facts["classes"] == dict.fromkeys(("ash", "beech", "cherry", "elm", "fir", "oak"), 60)
+    assert len(facts["classes"]) == (2 if grouped else 6)
     challenge = load_challenge("mine", config_dir=tmp_path / "own")
     assert challenge.track_type is track_class(track)
     assert not challenge.practice
     assert len({load_challenge(n, config_dir=tmp_path / "own").secret for n in ("mine", "debugging_wine")}) == 2
     view, key = challenge.load_track(challenge.load_dataset(), device="cpu").prepare(0)
     assert view.arrays
+    assert not grouped or challenge.track.attributes == ("smoker",)  # type: ignore[attr-defined]
     assert key is not None
 
 
@@ -185,6 +189,7 @@ def test_the_second_of_a_name_is_refused_and_changes_nothing(data: Path, tmp_pat
         (["mine", "--track", "debugging", "--data", "{few}", "--label", "y"], "rows"),
         (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcome", "--set", "nonsense"], "KEY=VALUE"),
         (["mine", "--track", "debugging", "--data", "{csv}", "--label", "outcome", "--set", "colums=3"], "colums"),
+        (["mine", "--track", "selection_worst_group", "--data", "{leaves}"], "there are no groups, and no worst one"),
         (["mine", "--track", "debugging", "--data", "{pdf}"], "of no kind that is read"),
         (["mine", "--track", "debugging", "--data", "{empty}"], "neither pictures nor .txt"),
     ],

@@ -17,7 +17,8 @@ from harness.data.own.sheet import Sheet
 from harness.errors import ProtocolError
 
 _FEW = 10  # rows of a class
-_RESERVED = frozenset({"id", "group", "time", "part", "votes", "vote_label", "vote_annotator"})
+RESERVED = frozenset({"id", "group", "time", "part", "votes", "vote_label", "vote_annotator"})
+"""Names in ``extras`` that have a meaning of their own; all others are columns kept beside X."""
 
 
 def attributes(
@@ -48,7 +49,7 @@ def attributes(
 
 def kept(extras: Mapping[str, Array], meta: Mapping[str, Array]) -> dict[str, Array]:
     """The attributes of the rows and the columns kept beside them. Raises ProtocolError where one has the name of another."""
-    if clash := sorted(meta.keys() & (_RESERVED | extras.keys())):
+    if clash := sorted(meta.keys() & (RESERVED | extras.keys())):
         raise ProtocolError(f"The column {clash[0]!r} cannot be kept as meta: that name has a meaning of its own.")
     return {**extras, **meta}
 
