@@ -315,7 +315,7 @@ def test_jtt_takes_what_the_first_fit_gets_wrong_more_often() -> None:
         picked = np.isin(np.arange(120), chosen)
         taken.append(picked[wrong].mean())
         others.append(picked[~wrong].mean())
-    assert np.mean(taken) > 2.5 * np.mean(others)  # five times the chance at every draw, less what is taken already
+    assert np.mean(taken) > 4 * np.mean(others)  # ten times the chance at every draw, less what is taken already
 
 
 def test_clusters_of_a_class_part_what_a_model_finds_easy_from_what_it_finds_hard() -> None:
