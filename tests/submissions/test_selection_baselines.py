@@ -25,6 +25,7 @@ from tests.tracks.helpers import baseline, bind, cell, make_task, run
 
 READERS = ["longest_texts", "tfidf_medoids"]  # of texts
 GROUPED = ["group_balanced", "group_class_balanced", "group_medoids"]  # need groups
+OTHER_TURNS = {"cluster_balanced", *GROUPED}  # lists take clusters or groups in turn, not classes
 NAMES = sorted(
     p.parent.name for p in (SUBMISSIONS_DIR / "selection").glob(f"*/{MANIFEST}") if p.parent.name not in READERS
 )
@@ -70,7 +71,7 @@ def test_any_budget_up_to_the_whole_pool(name: str, budget: int) -> None:
     assert 0 <= min(chosen) <= max(chosen) < 56
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES, *READERS} - {"random", "kcenter_greedy"}))
+@pytest.mark.parametrize("name", sorted({*NAMES, *READERS} - {"random", "kcenter_greedy", *OTHER_TURNS}))
 def test_any_beginning_of_a_list_has_as_many_rows_of_each_class(name: str) -> None:
     """So that the curve over smaller budgets says something."""
     y = np.random.default_rng(1).permutation(np.repeat(np.arange(3), (30, 20, 6)))
@@ -167,7 +168,7 @@ def test_a_baseline_that_lacks_what_it_needs_does_not_run(tmp_path: Path) -> Non
         evaluate(challenge, "margin", runs_dir=tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy", "cluster_balanced", *GROUPED}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"random", "kcenter_greedy", *OTHER_TURNS}))
 def test_classes_get_equal_shares_as_far_as_they_have_rows(name: str) -> None:
     task = clouds(budget=30)
     counts = np.bincount(task.y[baseline("selection", name)(task)], minlength=3)
@@ -315,7 +316,7 @@ def test_jtt_takes_what_the_first_fit_gets_wrong_more_often() -> None:
         picked = np.isin(np.arange(120), chosen)
         taken.append(picked[wrong].mean())
         others.append(picked[~wrong].mean())
-    assert np.mean(taken) > 2.5 * np.mean(others)  # five times the chance at every draw, less what is taken already
+    assert np.mean(taken) > 4 * np.mean(others)  # ten times the chance at every draw, less what is taken already
 
 
 def test_clusters_of_a_class_part_what_a_model_finds_easy_from_what_it_finds_hard() -> None:
