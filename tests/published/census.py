@@ -14,7 +14,7 @@ from tests.published.table import About, Row, path
 ABOUT = About(
     "Adult, as adult.names has it",
     "Kohavi and Becker, 1996, adult.names (UCI repository)",
-    "its head: counts, class probabilities, and the errors of MLC++ on the test part",
+    "its head, read in the file: counts, class probabilities, and the errors of MLC++ on the test part",
     "Rows of the two files counted. Naive Bayes: scikit-learn's CategoricalNB on the columns, each continuous one in the leaves of a small entropy tree,"
     " trained and tested on the rows without unknowns",
     "equal as printed; the error of naive Bayes within one point, as the bins of MLC++ are its own",

@@ -15,7 +15,7 @@ from tests.published.table import About, Row
 ABOUT = About(
     "DataPerf, vision debugging",
     "Mazumder et al., DataPerf, NeurIPS Datasets and Benchmarks 2023 (arXiv:2207.10062)",
-    "assets/01g317-flipped_evaluation.png and assets/fraction_fixes_speed.png of DS3Lab/dataperf-vision-debugging: the first prints its scores,"
+    "assets/01g317-flipped_evaluation.png and assets/fraction_fixes_speed.png of DS3Lab/dataperf-vision-debugging at commit 557620b: the first prints its scores,"
     " of the second the squares were read off to the nearest 300th; it does not say which task is which, so every score stands beside the task to which it is nearest",
     "Score of the protocol `debugging_legacy`, that is the share of labels inspected until accuracy is 95 % of the last one, for the ranking by"
     " our baseline `valuation/knn_shapley` with one neighbour, which is DataScope's",

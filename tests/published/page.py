@@ -26,23 +26,28 @@ def written(text: str, ran: Mapping[Table, Sequence[Row]]) -> str:
     return text
 
 
-def section(table: Table, rows: Sequence[Row]) -> str:
-    """One table as Markdown, with the marks by which it is found again."""
+def head(table: Table) -> str:
+    """What stands above the rows: the mark by which a section is found again, its title and the facts about it."""
     about = table.about
     facts = [
-        ("Source", ", ".join(filter(None, (about.paper, about.where)))),
+        ("Source", about.paper),
+        ("Printed in", about.where),
         ("Ours", about.ours),
         ("Data", _data(table)),
         ("Command", f"`scripts/published {table.name}`"),
         ("Agreement asked for", about.tolerance),
     ]
     lines = [f"<!-- table {table.name} -->", f"## {about.title}", ""]
-    lines += [f"- {what}: {said}" for what, said in facts if said]
-    lines += ["", "| figure | published | ours | difference | |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *(f"- {what}: {said}" for what, said in facts if said), "", ""])
+
+
+def section(table: Table, rows: Sequence[Row]) -> str:
+    """One table as Markdown."""
+    lines = ["| figure | published | ours | difference | |", "|---|---|---|---|---|"]
     notes: list[str] = []
-    lines += [_line(row, decimals(row, about), notes) for row in rows]
+    lines += [_line(row, decimals(row, table.about), notes) for row in rows]
     lines += ["", *[f"{i}. {note}" for i, note in enumerate(notes, 1)], *[""][: len(notes)], "<!-- end -->", "", ""]
-    return "\n".join(lines)
+    return head(table) + "\n".join(lines)
 
 
 def _line(row: Row, digits: int, notes: list[str]) -> str:

@@ -38,7 +38,7 @@ class About:
 
     title: str
     paper: str = ""
-    where: str = ""  # the table, chart or file in which the figures stand
+    where: str = ""  # the table, chart or file, and what was not compared with a copy of it
     ours: str = ""  # how ours are computed
     tolerance: str = "equal as printed"
     within: float = 0.0

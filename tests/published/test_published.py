@@ -17,7 +17,7 @@ from harness.errors import ProtocolError
 from tests.conftest import BESIDE
 from tests.published import __main__ as command
 from tests.published.library import digest
-from tests.published.page import PAGE, section, written
+from tests.published.page import PAGE, head, section, written
 from tests.published.table import About, Row, Table, agrees, tables
 
 TABLES = tables()
@@ -51,6 +51,14 @@ def test_every_figure_agrees_or_has_its_reason_and_stands_on_the_page(
         pytest.skip("the page cannot be compared: " + "; ".join(row.reason for row in rows if row.ours is None))
     if name not in ("libraries", "values"):  # those name versions and draws of this machine
         assert section(table, ran) in PAGE.read_text(encoding="utf-8"), f"run scripts/published {name} --write"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_source_data_and_command_of_every_table_stand_on_the_page_as_in_its_module(name: str) -> None:
+    about = TABLES[name].about
+    assert about.paper
+    assert about.where
+    assert head(TABLES[name]) in PAGE.read_text(encoding="utf-8"), f"run scripts/published {name} --write"
 
 
 def test_at_least_seven_tables_stand_on_the_page_each_with_its_command() -> None:

@@ -18,12 +18,12 @@ from harness.pipeline.annotations.ballots import Ballots, ballots
 from tests.pipeline.annotations.conftest import Crowd, words
 
 SMALL = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=12)
-THREE_OBSERVERS = (  # Krippendorff, Content Analysis, the example of three observers and fifteen units
+THREE_OBSERVERS = (  # Wikipedia's example of Krippendorff's alpha, three observers and fifteen units
     "* * * * * 3 4 1 2 1 1 3 3 * 3",
     "1 * 2 1 3 3 4 3 * * * * * * *",
     "* * 2 1 3 4 4 * 2 1 1 3 3 * 4",
 )
-FLEISS_1971 = [
+FOURTEEN_RATERS = [  # Wikipedia's example of Fleiss' kappa, fourteen raters and ten subjects
     [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
 ]  # fmt: skip
@@ -54,7 +54,7 @@ def test_krippendorffs_three_observers() -> None:
 
 
 def test_textbook_examples_of_fleiss_and_cohen() -> None:
-    assert round(agreement.fleiss(np.array(FLEISS_1971)), 3) == 0.210
+    assert round(agreement.fleiss(np.array(FOURTEEN_RATERS)), 3) == 0.210
     table = {("yes", "yes"): 20, ("yes", "no"): 5, ("no", "yes"): 10, ("no", "no"): 15}
     pairs = [pair for pair, count in table.items() for _ in range(count)]
     items = [f"{i:02}" for i in range(50)] * 2
