@@ -41,8 +41,9 @@ def environment() -> Environment:
     """Templates of this room: everything is escaped, and a name that is not given is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    here = Path(__file__).parent
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([here / "templates", here / "site" / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
