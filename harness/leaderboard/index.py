@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.leaderboard.render import template
+from harness.leaderboard.site.layout import page
+from harness.leaderboard.site.published import NO_BOARDS as OTHERS
+from harness.leaderboard.text import environment
 from harness.leaderboard.text import md as _md
 from harness.tracking.files import write_text_atomic
-
-OTHERS = (".revealed.json", ".winners.json")
-"""Endings of files beside boards that are none."""
 
 
 def write_index(out: Path) -> list[Path]:
@@ -32,7 +31,8 @@ def write_index(out: Path) -> list[Path]:
     boards.sort(key=lambda b: (b["track"], b["challenge"]))
     suites.sort(key=lambda s: (s["track"], s["suite"]))
     index, readme = Path(out) / "index.html", Path(out) / "README.md"
-    write_text_atomic(index, template("index.html").render(boards=boards, suites=suites))
+    body = environment().get_template("index.html").render(boards=boards, suites=suites)
+    write_text_atomic(index, page("Leaderboards", body, depth=0, alone=True))
     lines = ["# Leaderboards", "", "| track | challenge | metric | ranked | first |", "|---|---|---|---:|---|"]
     lines += [
         f"| {b['track']} | [{b['page']}]({b['page']}.md) | {b['metric']} | {b['ranked']} | {_md(b['first'])} |"
