@@ -16,7 +16,7 @@ from harness.leaderboard.row import Row
 from harness.leaderboard.site import layout
 from harness.leaderboard.text import clean, environment
 
-_WIDE = 120  # of a row's picture, as its viewBox has it
+_WIDE = 180  # of a row's picture, as its viewBox has it
 
 
 def body(board: Board) -> str:

@@ -28,11 +28,11 @@ def page(title: str, body: str, *, depth: int, description: str = "", alone: boo
         .get_template("base.html")
         .render(
             title=clean(title),
-            body=Markup(body),  # noqa: S704 - see above
+            body=Markup(body),
             root="../" * depth,
             description=clean(description),
-            style=Markup(asset("style.css")) if alone else "",  # noqa: S704
-            script=Markup(asset("page.js")) if alone else "",  # noqa: S704
+            style=Markup(asset("style.css")) if alone else "",
+            script=Markup(asset("page.js")) if alone else "",
             alone=alone,
         )
     )
