@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def clean(text: object) -> str:
@@ -36,6 +37,13 @@ def number(value: float | None, decimals: int = 4) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
 
 
+def breakable(text: object) -> Markup:
+    """A name for HTML that may be broken behind its underscores, so that a phone shows whole words."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in clean(text).split("_"))
+
+
 @cache
 def environment() -> Environment:
     """Templates of this room: everything is escaped, and a name that is not given is an error."""
@@ -50,5 +58,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"clean": clean, "number": number}
+    made.filters |= {"clean": clean, "number": number, "breakable": breakable}
     return made

@@ -53,7 +53,7 @@ def refuse_others(place: Path) -> None:
         return
     if not place.is_dir():
         raise ProtocolError(f"{place} is a file.", hint)
-    found = sorted(os.listdir(place))
+    found = sorted(path.name for path in place.iterdir())
     if found and MARKER not in found:
         raise ProtocolError(f"{place} holds other things ({_some(found)}) and is no site: it is not replaced.", hint)
     if others := [name for name in found if name not in OURS]:
