@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def clean(text: object) -> str:
     """One line without control, bidirectional or other invisible characters: they move or hide what is around them."""
-    return "".join(" " if c.isspace() else c for c in str(text) if c.isspace() or unicodedata.category(c)[0] != "C")
+    text = str(text)
+    if text.isprintable():  # the rule: neither such characters nor any space but the usual one
+        return text
+    return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
 
 
 def md(text: str) -> str:
