@@ -56,13 +56,20 @@ def board(challenge: Challenge, runs_dir: Path) -> Board:
     return build(challenge, DATA, runs_dir)
 
 
-@pytest.fixture
-def nasty(challenge: Challenge, runs_dir: Path) -> Board:
-    """A board whose participants tried to write more than their names."""
+@pytest.fixture(scope="session")
+def nasty_once(challenge: Challenge, _made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
+    """A board whose participants tried to write more than their names, and its runs; tests change neither."""
+    runs = tmp_path_factory.mktemp("nasty") / "runs"
+    shutil.copytree(_made_once, runs)
     reason = f"failed {NASTY} {BAR} {HIDDEN}"
-    made_run(runs_dir, "nasty", 0.8, authors=(NASTY, BAR, FORMULA), description=NASTY)
-    made_run(runs_dir, "worse", 0.8, authors=(FORMULA,), failed={0: (Status.CRASHED, reason)})
-    return build(challenge, DATA, runs_dir)
+    made_run(runs, "nasty", 0.8, authors=(NASTY, BAR, FORMULA), description=NASTY)
+    made_run(runs, "worse", 0.8, authors=(FORMULA,), failed={0: (Status.CRASHED, reason)})
+    return build(challenge, DATA, runs), runs
+
+
+@pytest.fixture
+def nasty(nasty_once: tuple[Board, Path]) -> Board:
+    return nasty_once[0]
 
 
 @pytest.fixture(scope="module")

@@ -133,9 +133,9 @@ def test_the_data_and_their_licence_stand_on_the_board(board: Board) -> None:
     assert "<dd>digits 1.0.0 (Handwritten digits of 8 x 8 pixels); licence: CC-BY-4.0</dd>" in page
     assert "<summary>The data: digits, licence CC-BY-4.0</summary>" in page
     assert "Optical Recognition of Handwritten Digits" in page
-    hostile = replace(board, card="<script>alert(1)</script>", dataset={**board.dataset, "title": "<b>|x"})
+    hostile = replace(board, card="<script>alert(1)</script>", dataset={**board.dataset, "title": "<u>|x"})
     assert "<script>alert" not in html(hostile)
-    assert "<b>" not in html(hostile) + markdown(hostile)
+    assert "<u>" not in html(hostile) + markdown(hostile)
     unsaid = replace(board, card="", dataset={})
     assert "<details>" not in html(unsaid)
     assert "- Data " not in markdown(unsaid)

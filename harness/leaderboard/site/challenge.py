@@ -46,7 +46,7 @@ def _body(board: Board, *, in_site: bool) -> str:
         rows=cells.in_order(board),
         names=board.metric_names()[: cells.METRICS_SHOWN],
         better="higher" if board.direction == "max" else "lower",
-        picture=_Intervals(scored),
+        picture=Intervals(scored),
         curves=_curves(board, scored),
         pareto=_pareto(board),
         reading=READING,
@@ -58,8 +58,11 @@ def _body(board: Board, *, in_site: bool) -> str:
     )
 
 
-class _Intervals:
-    """Where scores and intervals lie on a line over all rows: ``picture(row)`` gives pixels, or None without a score."""
+class Intervals:
+    """Where scores and intervals lie on a line over all ``rows``: called with a row it gives low, score and high in pixels.
+
+    None for a row without a score.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         values = [value for row in rows for value in (row.score, *(row.ci95 or ())) if value is not None]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.api import FloatArray
-from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
+from harness.evaluation.plots import score_curve_svg
 from harness.leaderboard import cells
 from harness.leaderboard.board import Board
 from harness.leaderboard.row import Row
+from harness.leaderboard.site.challenge import Intervals
 from harness.leaderboard.site.kept import Kept
 from harness.leaderboard.text import clean, environment
 from harness.tracking.record import CellRecord
@@ -55,7 +56,8 @@ def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool
         place=_place(board, row),
         normalised=cells.normalised(row),
         team=cells.team(row)[0],
-        picture=_picture(board, row, named),
+        between=(between := _between(row, named)),
+        picture=Intervals([one for _, one in between]),
         curves=_curves(board, row, found, named),
         seeds=list(_seeds(row, floor, skyline, found)),
         found=found,
@@ -84,16 +86,10 @@ def _label(row: Row) -> str:
     return clean(row.team_name or row.submission)
 
 
-def _picture(board: Board, row: Row, named: dict[str, Row | None]) -> str:
-    bars = [
-        Bar(name, one.score or 0.0, *(one.ci95 or (one.score or 0.0, one.score or 0.0)), reference=True)
-        for name, one in named.items()
-        if one and one.score is not None and one.run_id != row.run_id
-    ]
-    if row.score is None:
-        return ""
-    bars.insert(0, Bar(_label(row), row.score, *(row.ci95 or (row.score, row.score))))
-    return interval_svg(bars, board.metric, f"{_label(row)} between floor and skyline")
+def _between(row: Row, named: Mapping[str, Row | None]) -> list[tuple[str, Row]]:
+    """The row, and what of floor and skyline is another one with a score."""
+    others = [(name, one) for name, one in named.items() if one and one.score is not None and one.run_id != row.run_id]
+    return [(_label(row), row), *others]
 
 
 def _curves(board: Board, row: Row, found: Kept | None, named: dict[str, Row | None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,28 @@ from harness.leaderboard.published import write_board
 from harness.leaderboard.site.build import build
 
 
-@pytest.fixture
-def boards(nasty: Board, tmp_path: Path) -> Path:
-    """The directory of published boards."""
-    write_board(nasty, tmp_path / "boards")
-    return tmp_path / "boards"
+@pytest.fixture(scope="session")
+def _site_once(nasty_once: tuple[Board, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("site")
+    board, runs = nasty_once
+    write_board(board, place / "boards")
+    build(place / "site", place / "boards", runs)
+    return place
 
 
 @pytest.fixture
-def site(boards: Path, runs_dir: Path, tmp_path: Path) -> Path:
-    """With the runs at hand."""
-    build(tmp_path / "site", boards, runs_dir)
-    return tmp_path / "site"
+def site(_site_once: Path) -> Path:
+    """With the runs at hand; no test changes it."""
+    return _site_once / "site"
+
+
+@pytest.fixture
+def boards(_site_once: Path, tmp_path: Path) -> Path:
+    """A copy of the published boards."""
+    return Path(shutil.copytree(_site_once / "boards", tmp_path / "boards"))
+
+
+@pytest.fixture
+def runs_dir(nasty_once: tuple[Board, Path], tmp_path: Path) -> Path:
+    """A copy of their runs, without the MLflow store."""
+    return Path(shutil.copytree(nasty_once[1], tmp_path / "runs", ignore=shutil.ignore_patterns("ml*")))

@@ -39,11 +39,10 @@ def test_every_page_is_sound_in_light_and_dark_and_on_a_phone(chromium: Browser,
             assert complaints == [], path.name
 
 
-def in_sight(page: Page, text: str) -> bool:
-    """Whether an element with a text lies inside the window's width."""
-    box = page.get_by_text(text).first.bounding_box()
-    assert box is not None
-    return box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]  # type: ignore[index]
+def test_axe_would_say_so(chromium: Browser, site: Path, axe: str) -> None:
+    with visit(chromium, site / "index.html") as (page, _):
+        page.evaluate("() => document.querySelector('main').append(document.createElement('input'))")
+        assert [line for line in violations(page, axe) if line.startswith("label")]
 
 
 @pytest.mark.parametrize("script", [True, False])
