@@ -25,10 +25,9 @@ def site(args: Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(built), indent=2))
         return 0
-    print(
-        f"written  {Path(args.out) / 'index.html'}: {built.challenges} challenges of {built.tracks} tracks, {built.rows} rows, "
-        f"{built.datasets} data sets, {built.bytes / 1e6:.1f} MB"
-    )
+    counts = {"challenge": built.challenges, "track": built.tracks, "row": built.rows, "data set": built.datasets}
+    said = ", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items())
+    print(f"written  {Path(args.out) / 'index.html'}: {said}, {built.bytes / 1e6:.1f} MB")
     if built.rows_with_runs < built.rows:
         print(
             f"{built.rows - built.rows_with_runs} of {built.rows} rows are shown from their boards alone: their records are not in "

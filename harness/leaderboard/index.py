@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.leaderboard.site.layout import page
-from harness.leaderboard.site.published import NO_BOARDS as OTHERS
+from harness.leaderboard.site.published import NO_BOARDS
 from harness.leaderboard.text import environment
 from harness.leaderboard.text import md as _md
 from harness.tracking.files import write_text_atomic
@@ -18,7 +18,7 @@ def write_index(out: Path) -> list[Path]:
     """Write ``index.html`` and ``README.md`` over all boards, and boards of suites, whose JSON is in ``out``."""
     boards, suites = [], []
     for path in sorted(Path(out).glob("*.json")):
-        if path.name.endswith(OTHERS):
+        if path.name.endswith(NO_BOARDS):
             continue
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))

@@ -11,9 +11,11 @@ from typing import Any
 
 from harness.errors import ProtocolError
 from harness.leaderboard.board import Board
+from harness.leaderboard.row import Row
 from harness.leaderboard.site import challenge, layout, row, swap
-from harness.leaderboard.site.kept import Kept, kept, with_curves
+from harness.leaderboard.site.kept import kept, with_curves
 from harness.leaderboard.site.published import Published, read, typed
+from harness.protocol import source
 from harness.protocol.submission import shipped_digests
 
 TITLE = "Leaderboards"
@@ -93,7 +95,7 @@ def _list(published: Published) -> str:
 
 def _boards(stage: Path, published: Published, runs_dir: Path | None, progress: Progress | None) -> dict[str, Any]:
     """Pages of challenges and their rows; of a competition the final board's rows before the public one's."""
-    ours, rows, with_runs = shipped_digests(), set(), 0
+    ours, known, rows, with_runs = shipped_digests(), set(source.names(None)), set(), 0
     boards = sorted(published.boards, key=lambda plain: plain["page"] != plain["challenge"])
     for done, plain in enumerate(boards, 1):
         board = typed(plain)
@@ -103,7 +105,16 @@ def _boards(stage: Path, published: Published, runs_dir: Path | None, progress: 
         _page(stage / "challenges" / f"{plain['page']}.html", title, challenge.body(board), 1, board.description)
         for one in _rows(board):
             if one.run_id not in rows:
-                _row(stage, board, one, found.get(one.run_id), plain["page"], one.submission_digest in ours)
+                text = row.body(
+                    board,
+                    one,
+                    found.get(one.run_id),
+                    page=plain["page"],
+                    shipped=one.submission_digest in ours,
+                    config="" if board.challenge in known else " --config-dir DIR",
+                )
+                title = f"{one.submission} on {board.challenge}"
+                _page(stage / "rows" / f"{one.run_id}.html", title, text, 1, one.description)
                 with_runs += one.run_id in found
                 rows.add(one.run_id)
         if progress:
@@ -117,13 +128,8 @@ def _boards(stage: Path, published: Published, runs_dir: Path | None, progress: 
     }
 
 
-def _rows(board: Board) -> Iterator[Any]:
+def _rows(board: Board) -> Iterator[Row]:
     yield from (*board.ranked, *board.references, *board.unranked)
-
-
-def _row(stage: Path, board: Board, one: Any, found: Kept | None, page: str, shipped: bool) -> None:
-    body = row.body(board, one, found, page=page, shipped=shipped)
-    _page(stage / "rows" / f"{one.run_id}.html", f"{one.submission} on {board.challenge}", body, 1, one.description)
 
 
 def _copy(boards: Path, place: Path, published: Published) -> None:

@@ -34,7 +34,7 @@ class Line:
     cell: CellRecord | None = None  # of a seed, where it is at hand
 
 
-def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool) -> str:
+def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool, config: str = "") -> str:
     """The body of ``rows/<run_id>.html``.
 
     Parameters
@@ -42,6 +42,7 @@ def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool
     found: what the runs directory adds; None where it is not at hand.
     page: name of the board's page.
     shipped: these are the files of a baseline that comes with the harness.
+    config: what commands on a challenge of the organiser's own need as well.
     """
     floor, skyline = (_reference(board, row, name) for name in (_FLOOR, _SKYLINE))
     classes, others = _metrics(row, floor, skyline)
@@ -64,13 +65,18 @@ def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool
         classes=classes,
         others=others,
         shipped=shipped,
+        config=config,
     )
 
 
 def _place(board: Board, row: Row) -> str:
     """Where it stands, in words."""
     if row.rank is None:
-        return "a reference of the harness, not ranked" if row in board.references else "not ranked"
+        return (
+            "a reference of the harness, not ranked"
+            if row.run_id in {one.run_id for one in board.references}
+            else "not ranked"
+        )
     low, high = row.rank_ci95 or (row.rank, row.rank)
     sure = f"; with 95 % confidence {low} to {high}" if low < high else ""
     return f"{row.rank} of {len(board.ranked)}{sure}"

@@ -196,6 +196,8 @@ def test_what_is_shipped_says_how_to_run_it(nasty: Board) -> None:
     assert f"git checkout {'ab' * 20}\nharness run challenge=made submission={row.submission} device=cuda" in ours
     theirs = row_page.body(nasty, row, None, page="made", shipped=False)
     assert "submission=FOLDER device=cuda" in theirs
+    own = row_page.body(nasty, row, None, page="made", shipped=False, config=" --config-dir DIR")
+    assert "submission=FOLDER device=cuda --config-dir DIR" in own
     assert "git checkout" not in theirs
 
 
@@ -275,7 +277,7 @@ def test_the_command(boards: Path, runs_dir: Path, tmp_path: Path, capsys: pytes
     words = ["site", "--out", str(tmp_path / "out"), "--boards", str(boards), "--runs-dir", str(runs_dir)]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert f"written  {tmp_path / 'out' / 'index.html'}: 1 challenges of 1 tracks, 7 rows" in said.out
+    assert f"written  {tmp_path / 'out' / 'index.html'}: 1 challenge, 1 track, 7 rows, 1 data set" in said.out
     assert "are shown from their boards alone" not in said.out
     shutil.rmtree(runs_dir / next(p.name for p in (tmp_path / "out" / "rows").iterdir()).removesuffix(".html"))
     assert main([*words, "--json"]) == 0
