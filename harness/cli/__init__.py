@@ -204,6 +204,16 @@ def _parser() -> argparse.ArgumentParser:
     runs_dir(board)
     json(board)
 
+    site = command("site", "site:site", "write the site over published boards: static pages, no server")
+    site.add_argument("--out", metavar="DIR", required=True, help="where to write; an earlier site there is replaced")
+    site.add_argument(
+        "--boards", metavar="DIR", default="leaderboards", help="published boards (default: leaderboards)"
+    )
+    site.add_argument(
+        "--runs-dir", metavar="DIR", help="adds curves and costs by seed (default: runs, where it is there)"
+    )
+    json(site)
+
     results = command(
         "results", "explore:results", "one row for every cell of the recorded runs, for scripts and tables"
     )

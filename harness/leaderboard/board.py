@@ -16,7 +16,7 @@ from harness.leaderboard.notes import lucky, missing, one_seed, public_data, wit
 from harness.leaderboard.phase import facts as phase_facts
 from harness.leaderboard.phase import phase_of, scored, unscored
 from harness.leaderboard.ranking import order, places
-from harness.leaderboard.row import Owner, Place, Row, row
+from harness.leaderboard.row import Owner, Place, Row, row, thinned
 from harness.leaderboard.standing import Standings, is_ours
 from harness.protocol.roster import read as read_roster
 from harness.protocol.rules import PhaseName
@@ -94,7 +94,7 @@ class Board:
         """The board as plain JSON values."""
         plain = asdict(self)
         for key in ("ranked", "references", "unranked"):
-            plain[key] = [{k: v for k, v in row.items() if k != "curve"} for row in plain[key]]
+            plain[key] = [{**row, "curve": thinned(row["curve"])} for row in plain[key]]
         return plain
 
 

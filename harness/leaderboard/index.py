@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.leaderboard.render import template
+from harness.leaderboard.site.layout import page
+from harness.leaderboard.site.published import NO_BOARDS
+from harness.leaderboard.text import environment
 from harness.leaderboard.text import md as _md
 from harness.tracking.files import write_text_atomic
-
-OTHERS = (".revealed.json", ".winners.json")
-"""Endings of files beside boards that are none."""
 
 
 def write_index(out: Path) -> list[Path]:
     """Write ``index.html`` and ``README.md`` over all boards, and boards of suites, whose JSON is in ``out``."""
     boards, suites = [], []
     for path in sorted(Path(out).glob("*.json")):
-        if path.name.endswith(OTHERS):
+        if path.name.endswith(NO_BOARDS):
             continue
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
@@ -32,7 +31,8 @@ def write_index(out: Path) -> list[Path]:
     boards.sort(key=lambda b: (b["track"], b["challenge"]))
     suites.sort(key=lambda s: (s["track"], s["suite"]))
     index, readme = Path(out) / "index.html", Path(out) / "README.md"
-    write_text_atomic(index, template("index.html").render(boards=boards, suites=suites))
+    body = environment().get_template("index.html").render(boards=boards, suites=suites)
+    write_text_atomic(index, page("Leaderboards", body, depth=0, alone=True))
     lines = ["# Leaderboards", "", "| track | challenge | metric | ranked | first |", "|---|---|---|---:|---|"]
     lines += [
         f"| {b['track']} | [{b['page']}]({b['page']}.md) | {b['metric']} | {b['ranked']} | {_md(b['first'])} |"

@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.leaderboard import seal
 from harness.leaderboard.phase_scores import phase_scores
 from harness.leaderboard.published import ROW_KINDS, head, read
-from harness.leaderboard.row import Place
+from harness.leaderboard.row import Place, thinned
 from harness.leaderboard.row import row as make_row
 from harness.statistics.intervals import FEWEST_SEEDS
 from harness.statistics.normalised import normalised
@@ -24,7 +24,7 @@ from harness.tracking.files import json_bytes
 from harness.tracking.ledger import Ledger
 
 _NEEDS_SECRET = "Its scores are those of a phase: with --runs-dir and --config-dir they are computed again from the cells and the secret."
-_OF_A_PHASE = {"score", "ci95", "normalised", "normalised_ci95", "metrics", "seed_scores"}
+_OF_A_PHASE = {"score", "ci95", "normalised", "normalised_ci95", "metrics", "seed_scores", "curve"}
 _OF_THE_BOARD = {
     "rank",
     "rank_ci95",
@@ -35,7 +35,6 @@ _OF_THE_BOARD = {
     "reproduced",
     "reproduced_how",
     "released",
-    "curve",
 }
 
 
@@ -169,7 +168,10 @@ def _of_its_record(row: Mapping[str, Any], runs: Ledger, left_out: set[str]) -> 
     except HarnessError as error:
         yield error.reason
         return
-    expected = json.loads(json_bytes(vars(make_row(record, row["record_sha256"], Place(), "", "", ""))))
+    made = make_row(record, row["record_sha256"], Place(), "", "", "")
+    expected = json.loads(json_bytes({**vars(made), "curve": thinned(made.curve)}))
+    if "curve" not in row:  # a board of an older version
+        del expected["curve"]
     for name in sorted(expected.keys() - left_out):
         if row.get(name) != expected[name]:
             yield f"{name} is {row.get(name)!r:.100}, its record says {expected[name]!r:.100}"

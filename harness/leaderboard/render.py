@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import csv
 import io
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
-from harness.leaderboard.board import Board, Row
-from harness.leaderboard.facts import READING, competition, data, facts, history
+from harness.leaderboard.board import Board
+from harness.leaderboard.cells import METRICS_SHOWN as _METRICS_SHOWN
+from harness.leaderboard.cells import TEAM as _TEAM
+from harness.leaderboard.cells import cost as _cost
+from harness.leaderboard.cells import has_teams as _has_teams
+from harness.leaderboard.cells import in_order as _in_order
+from harness.leaderboard.cells import interval as _interval
+from harness.leaderboard.cells import metric as _metric
+from harness.leaderboard.cells import normalised as _normalised
+from harness.leaderboard.cells import page_name as _page
+from harness.leaderboard.cells import rank as _rank
+from harness.leaderboard.cells import team as _team
+from harness.leaderboard.facts import READING, facts
 from harness.leaderboard.text import clean as _clean
 from harness.leaderboard.text import csv_cell as _csv
-from harness.leaderboard.text import environment
 from harness.leaderboard.text import md as _md
 from harness.leaderboard.text import number as _number
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from rich.table import Table
 
-_METRICS_SHOWN = 5  # secondary metrics in tables for people; CSV and JSON have all
-_CURVES_SHOWN = 6
 _PLAIN_COLUMNS = (
     "seconds", "scoring_seconds", "peak_memory_mb", "submission_fits", "seeds", "isolation", "device", "date", "status",
     "reproduced", "run_id", "submission_digest", "reason",
@@ -130,30 +133,10 @@ def markdown(board: Board) -> str:
 
 
 def html(board: Board) -> str:
-    """One page that works without network."""
-    scored = [row for row in board.scored() if row.score is not None]
-    bars = [Bar(_clean(r.team_name or r.submission), r.score or 0.0, *r.ci95, r.rank is None) for r in scored if r.ci95]
-    better = "higher" if board.direction == "max" else "lower"
-    with_curves = [row for row in scored if len(row.curve or ()) > 1][:_CURVES_SHOWN]  # a single point is no curve
-    names = [row.submission for row in with_curves]  # not unique: authors may choose the same
-    labels = [n if names.count(n) == 1 else f"{n} {row.run_id[-6:]}" for n, row in zip(names, with_curves, strict=True)]
-    curves = {_clean(label): [np.asarray(row.curve)] for label, row in zip(labels, with_curves, strict=True)}
-    return template("board.html").render(
-        board=board,
-        rows=_in_order(board),
-        names=board.metric_names()[:_METRICS_SHOWN],
-        better=better,
-        intervals=interval_svg(bars, f"{board.metric} ({better} is better)", "Scores with 95 % intervals")
-        if bars
-        else "",
-        curves=score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else "",
-        reading=READING,
-        history=history(board),
-        said=competition(board),
-        about=data(board),
-        teams=_has_teams(board),
-        earlier=[*_public_page(board), *((path, _page(path)) for path in board.archived)],
-    )
+    """One page that works without network: the site's page of the challenge, in a file by itself."""
+    from harness.leaderboard.site.challenge import alone  # with jinja2
+
+    return alone(board)
 
 
 def rich_table(board: Board) -> Table:
@@ -198,74 +181,3 @@ def rich_table(board: Board) -> Table:
         table.add_row(*(Text(_clean(cell)) for cell in shown), style="" if row.rank else "dim")
     table.caption = " ".join(board.notes) or None
     return table
-
-
-def _in_order(board: Board) -> list[Row]:
-    """Ranked rows by rank, each reference before the first ranked row that it beats."""
-    rows: list[Row] = list(board.ranked)
-    sign = 1.0 if board.direction == "max" else -1.0
-    for reference in reversed(board.references):
-        if reference.score is None:
-            rows.append(reference)
-            continue
-        worse = (i for i, row in enumerate(rows) if row.score is None or sign * row.score < sign * reference.score)
-        rows.insert(next(worse, len(rows)), reference)
-    return rows
-
-
-@cache
-def template(name: str) -> Template:
-    """A page of this room, with what its cells need."""
-    found = environment()
-    found.filters |= {"metric": _metric, "interval": _interval, "rank": _rank, "cost": _cost}
-    found.filters |= {"normalised": _normalised, "team": _team}
-    return found.get_template(name)
-
-
-def _rank(row: Row) -> str:
-    if row.rank is None:
-        return "-"
-    low, high = row.rank_ci95 or (row.rank, row.rank)
-    return str(row.rank) if low == high else f"{row.rank} ({low} to {high})"
-
-
-_TEAM = ("team", "entries")
-
-
-def _has_teams(board: Board) -> bool:
-    return board.teams is not None
-
-
-def _team(row: Row) -> tuple[str, str]:
-    """The team as people read it, and how many entries it has made."""
-    named = f"{row.team_name} ({row.team})" if row.team_name else row.team or ""
-    return named, str(row.attempts) if row.team else ""
-
-
-def _public_page(board: Board) -> list[tuple[str, str]]:
-    """The page of the public phase, from that of the final one."""
-    final = board.phase is not None and board.phase["name"] == "final"
-    return [(f"{board.challenge}.public.html", "the public phase")] if final else []
-
-
-def _page(path: str) -> str:
-    """What a link to an earlier version's page says."""
-    return path.split("/")[1].replace("-v", ", version ")
-
-
-def _metric(value: float | None) -> str:
-    return _number(value, 4 if value is None or abs(value) < 10 else 1)
-
-
-def _normalised(row: Row) -> str:
-    return "-" if row.normalised is None and row.score is not None else _number(row.normalised, 3)
-
-
-def _interval(row: Row) -> str:
-    return "" if row.ci95 is None else f"{row.ci95[0]:.4f} to {row.ci95[1]:.4f}"
-
-
-def _cost(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"

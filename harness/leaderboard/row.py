@@ -10,6 +10,9 @@ import numpy as np
 
 from harness.tracking.record import Record
 
+Curve = tuple[tuple[float, float], ...]
+_POINTS = 61  # of a published curve
+
 
 @dataclass(frozen=True)
 class Row:
@@ -51,7 +54,7 @@ class Row:
     commit: str | None
     dirty: bool | None
     record_sha256: str
-    curve: tuple[tuple[float, float], ...] | None
+    curve: Curve | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,14 @@ def row(
         record_sha256=digest,
         curve=record.curve,
     )
+
+
+def thinned(curve: Curve | None) -> Curve | None:
+    """A curve as boards publish it: at most 61 of its points, ends included, at six significant digits."""
+    if curve is None:
+        return None
+    kept = np.unique(np.linspace(0, len(curve) - 1, _POINTS).round().astype(int)) if curve else ()
+    return tuple((float(f"{curve[i][0]:.6g}"), float(f"{curve[i][1]:.6g}")) for i in kept)
 
 
 def mean_metrics(record: Record) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.evaluation.plots import Bar, interval_svg, score_curve_svg
+from harness.leaderboard.site.layout import page
 from harness.leaderboard.suite import Gap, Place, SuiteBoard, SuiteRow
 from harness.leaderboard.text import clean, csv_cell, environment, md, number
 
@@ -83,7 +84,7 @@ def html(board: SuiteBoard) -> str:
     axes = ("normalised score s", "share of runs above s")
     found = environment()
     found.filters |= {"set": _rank, "ends": _interval, "gap": _gap, "wins": _wins, "place": _place}
-    return found.get_template("suite.html").render(
+    body = found.get_template("suite.html").render(
         board=board,
         facts=facts(board),
         file=file_name(board.suite),
@@ -91,6 +92,7 @@ def html(board: SuiteBoard) -> str:
         profiles=score_curve_svg(curves, axes, "Performance profiles"),
         reading=READING,
     )
+    return page(f"{board.title} - suite", body, depth=0, description=board.description, alone=True)
 
 
 def rich_table(board: SuiteBoard) -> Table:

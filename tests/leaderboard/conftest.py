@@ -5,13 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import Status
 from harness.leaderboard.board import Board, build
 from harness.protocol.challenge import Challenge
+from tests.leaderboard.browser import BAR, FORMULA, HIDDEN, NASTY, axe_source, launched
 from tests.tracking import made
 from tests.tracking.made import DATA, made_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,3 +54,31 @@ def runs_dir(tmp_path: Path, _made_once: Path) -> Path:
 @pytest.fixture
 def board(challenge: Challenge, runs_dir: Path) -> Board:
     return build(challenge, DATA, runs_dir)
+
+
+@pytest.fixture(scope="session")
+def nasty_once(challenge: Challenge, _made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
+    """A board whose participants tried to write more than their names, and its runs; tests change neither."""
+    runs = tmp_path_factory.mktemp("nasty") / "runs"
+    shutil.copytree(_made_once, runs)
+    reason = f"failed {NASTY} {BAR} {HIDDEN}"
+    made_run(runs, "nasty", 0.8, authors=(NASTY, BAR, FORMULA), description=NASTY)
+    made_run(runs, "worse", 0.8, authors=(FORMULA,), failed={0: (Status.CRASHED, reason)})
+    return build(challenge, DATA, runs), runs
+
+
+@pytest.fixture
+def nasty(nasty_once: tuple[Board, Path]) -> Board:
+    return nasty_once[0]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core."""
+    return axe_source(Path.home() / ".cache" / "harness-tests")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +24,8 @@ from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.suites import Suite
 from harness.tracking.files import json_bytes
-from tests.leaderboard.test_render import BAR, CHROMIUM, CHROMIUM_ARGS, FORMULA, HIDDEN, NASTY, Outside
+from tests.leaderboard.browser import BAR, FORMULA, HIDDEN, NASTY
+from tests.leaderboard.test_render import Outside
 from tests.tracking.made import DATA, SEEDS, items_of, made_run
 
 if TYPE_CHECKING:
@@ -313,19 +312,6 @@ def test_bad_use_writes_nothing(
     assert says in said.err
     assert said.err.count("\n") == 1
     assert not (tmp_path / "boards").exists()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not (CHROMIUM.exists() or shutil.which("chromium")):
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        path = str(CHROMIUM) if CHROMIUM.exists() else shutil.which("chromium")
-        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser
