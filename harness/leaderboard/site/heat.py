@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
+from markupsafe import Markup, escape
+
 from harness.leaderboard.site.pictures import label, leads, shade
 from harness.leaderboard.text import clean, environment
 
@@ -45,6 +47,7 @@ class Line:
 
     name: str
     authors: str
+    shared: bool  # another method of the track has the same name
     cells: tuple[Cell | None, ...]
 
 
@@ -107,7 +110,7 @@ def _line(rows: Mapping[str, Plain], boards: Sequence[Plain], names: Mapping[str
     any_row = next(iter(rows.values()))
     name, authors = label(any_row), ", ".join(clean(author) for author in any_row["authors"])
     cells = [_cell(rows[page(b)], str(b["metric"])) if page(b) in rows else None for b in boards]
-    return Line(name if names[name] == 1 else f"{name} ({authors})", authors, tuple(cells))
+    return Line(name, authors, names[name] > 1, tuple(cells))
 
 
 def _cell(row: Plain, metric: str) -> Cell:
@@ -132,6 +135,11 @@ def ranks(row: Plain) -> str:
     return str(row["rank"]) if low == high else f"{row['rank']} ({low} to {high})"
 
 
+def breakable(name: str) -> Markup:
+    """A name as HTML that may break after an underscore."""
+    return escape(clean(name)).replace("_", Markup("_<wbr>"))
+
+
 @cache
 def template(name: str) -> Template:
     """A template of the site, with what these pages' cells need."""
@@ -144,5 +152,5 @@ def _environment() -> Environment:
 
     base = environment()
     made = base.overlay(loader=FileSystemLoader(Path(__file__).parent / "templates"))
-    made.filters = {**base.filters, "shade": shade, "decimal": decimal, "short": short, "page": page, "ranks": ranks}
+    made.filters = {**base.filters, "shade": shade, "decimal": decimal, "short": short, "page": page, "ranks": ranks, "breakable": breakable}
     return made

@@ -79,12 +79,10 @@ def pareto(rows: Sequence[Mapping[str, Any]], metric: str, direction: str = "max
             parts += [_line(64, y(sign * score), _WIDTH - 16, y(sign * score), "reference")]
             parts += [_text(_WIDTH - 18, y(sign * score) - 5, name, "end soft")]
     chosen = sorted((i for i in range(len(points)) if best[i]), key=lambda i: places[i])
-    parts.append(f'<path class="front" d="M{"L".join(f"{places[i][0]:.1f} {places[i][1]:.1f}" for i in chosen)}"/>')
-    for row, (at, up), on in zip(points, places, best, strict=True):
-        below = sign * row["score"] < y.low
-        tip = f"{label(row)}: {row['score']:.4g} in {row['seconds']:.3g} s{', lower than shown' if below else ''}"
-        mark = f'd="M{at - 5:.1f} {up - 7:.1f}h10l-5 7z"' if below else f'cx="{at:.1f}" cy="{up:.1f}" r="{6 if on else 4.5}"'
-        parts.append(f'<{"path" if below else "circle"} class="{"best" if on else "point"}" {mark}><title>{escape(tip)}</title></{"path" if below else "circle"}>')
+    steps = "".join(f"H{places[i][0]:.1f}V{places[i][1]:.1f}" for i in chosen[1:])  # what is between two is not to be had
+    parts.append(f'<path class="front" d="M{places[chosen[0]][0]:.1f} {places[chosen[0]][1]:.1f}{steps}H{x.end:.1f}"/>')
+    for row, place, on in zip(points, places, best, strict=True):
+        parts.append(_mark(row, place, on, below=sign * row["score"] < y.low))
     taken: list[Box] = [(px - 6, py - 6, px + 6, py + 6) for px, py in places]
     taken += [(_WIDTH - 18 - _LETTER * len(n), y(sign * s) - 18, _WIDTH, y(sign * s)) for n, s in lines.items()]
     for i in chosen:
@@ -129,6 +127,17 @@ def profile(curves: Sequence[tuple[str, Sequence[float]]], taus: Sequence[float]
     medians = "; ".join(f"{clean(name)} {_median(taus, shares):.2f}" for name, shares in shown)
     told = f"Normalised score that half of the {unit} exceed, best methods: {medians}."
     return _svg("profile", 350, parts, f"Share of {unit} with a normalised score above s, by method", told)
+
+
+def _mark(row: Mapping[str, Any], place: tuple[float, float], best: bool, *, below: bool) -> str:
+    """A row's point; a triangle at the lower edge where it lies below what is shown."""
+    (x, y), kind = place, "best" if best else "point"
+    tip = f"{label(row)}: {row['score']:.4g} in {row['seconds']:.3g} s"
+    if below:
+        drawn = f'd="M{x - 5:.1f} {y - 7:.1f}h10l-5 7z"'
+        return f'<path class="{kind}" {drawn}><title>{escape(tip)}, lower than shown</title></path>'
+    drawn = f'cx="{x:.1f}" cy="{y:.1f}" r="{6 if best else 4.5}"'
+    return f'<circle class="{kind}" {drawn}><title>{escape(tip)}</title></circle>'
 
 
 class _Axis:
@@ -190,10 +199,13 @@ def _window(scores: Sequence[float], references: Sequence[float]) -> list[float]
 
 
 def _placed(text: str, x: float, y: float, taken: list[Box]) -> Iterator[str]:
-    """A label beside its point where it covers nothing, joined to it by a line where that is not near."""
+    """A label beside its point where it covers nothing, joined to it by a line where that is not near.
+
+    First choice is above and to the left: what lies there would beat the point.
+    """
     width = _LETTER * len(text)
     for away in (0, 16, 32, 48, 64, 80, 96, 128, 160):
-        for left, up in ((9, -8 - away), (9, 16 + away), (-9 - width, -8 - away), (-9 - width, 16 + away)):
+        for left, up in ((-9 - width, -8 - away), (9, -8 - away), (9, 16 + away), (-9 - width, 16 + away)):
             box = (x + left, y + up - 11, x + left + width, y + up + 3)
             inside = box[0] >= 66 and box[2] <= _WIDTH - 2 and box[1] >= 22 and box[3] <= 324
             if inside and not any(_overlap(box, other) for other in taken):
