@@ -101,7 +101,9 @@ def heat(track: str, boards: Iterable[Plain]) -> Heat:
             rows[key(row)].setdefault(page(board), row)
     protocols = [protocol(board) for board in found]
     at = {page(board): protocols.index(name) for board, name in zip(found, protocols, strict=True)}
-    order = sorted(rows, key=lambda k: (min(at[p] for p in rows[k]), len(rows[k]) < 2, -_mean(rows[k].values()), str(k)))
+    order = sorted(
+        rows, key=lambda k: (min(at[p] for p in rows[k]), len(rows[k]) < 2, -_mean(rows[k].values()), str(k))
+    )
     names = Counter(label(next(iter(rows[k].values()))) for k in order)
     return Heat(track, tuple(found), tuple(_line(rows[k], found, names) for k in order))
 
@@ -152,5 +154,13 @@ def _environment() -> Environment:
 
     base = environment()
     made = base.overlay(loader=FileSystemLoader(Path(__file__).parent / "templates"))
-    made.filters = {**base.filters, "shade": shade, "decimal": decimal, "short": short, "page": page, "ranks": ranks, "breakable": breakable}
+    made.filters = {
+        **base.filters,
+        "shade": shade,
+        "decimal": decimal,
+        "short": short,
+        "page": page,
+        "ranks": ranks,
+        "breakable": breakable,
+    }
     return made

@@ -17,7 +17,7 @@ HIGHLIGHTED = 6
 """Curves of a profile that have a colour and a label; all others are grey."""
 SHADES = 10
 _WIDTH = 720
-_LETTER = 7.2  # pixels, on the wide side for most fonts of 12.5 px
+_LETTER = 8.6  # pixels: bold letters of 12.5 px in a wide font, DejaVu Sans
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -62,24 +62,36 @@ def pareto(rows: Sequence[Mapping[str, Any]], metric: str, direction: str = "max
     if not points:
         return ""
     sign = 1.0 if direction == "max" else -1.0
-    lines = {label(row).removeprefix("reference-"): row["score"] for row in rows if row["rank"] is None and _known(row["score"])}
+    lines = {
+        label(row).removeprefix("reference-"): row["score"]
+        for row in rows
+        if row["rank"] is None and _known(row["score"])
+    }
     x = _Seconds([row["seconds"] for row in points])
     y = _Axis.over(_window([sign * r["score"] for r in points], [sign * s for s in lines.values()]), 326, 30)
     best = front([(row["seconds"], sign * row["score"]) for row in points])
     places = [(x(row["seconds"]), y(max(y.low, sign * row["score"]))) for row in points]
     parts = [_text(12, 18, f"{metric} ({'higher' if sign > 0 else 'lower'} is better)", "axis")]
     for value in y.ticks():
-        parts += [_line(64, y(value), _WIDTH - 16, y(value), "grid"), _text(56, y(value) + 4, y.written(sign * value), "end")]
+        parts += [
+            _line(64, y(value), _WIDTH - 16, y(value), "grid"),
+            _text(56, y(value) + 4, y.written(sign * value), "end"),
+        ]
     for seconds, named in _log_ticks(x):
         parts.append(_line(x(seconds), 30, x(seconds), 326, "grid"))
         parts += [_text(x(seconds), 344, named, "middle")] if named else []
-    parts += [_line(64, 326, _WIDTH - 16, 326, "frame"), _text((48 + _WIDTH) / 2, 366, "seconds a seed (log scale)", "middle axis")]
+    parts += [
+        _line(64, 326, _WIDTH - 16, 326, "frame"),
+        _text((48 + _WIDTH) / 2, 366, "seconds a seed (log scale)", "middle axis"),
+    ]
     for name, score in sorted(lines.items(), key=lambda item: item[1]):
         if y.low <= sign * score <= y.high:
             parts += [_line(64, y(sign * score), _WIDTH - 16, y(sign * score), "reference")]
             parts += [_text(_WIDTH - 18, y(sign * score) - 5, name, "end soft")]
     chosen = sorted((i for i in range(len(points)) if best[i]), key=lambda i: places[i])
-    steps = "".join(f"H{places[i][0]:.1f}V{places[i][1]:.1f}" for i in chosen[1:])  # what is between two is not to be had
+    steps = "".join(
+        f"H{places[i][0]:.1f}V{places[i][1]:.1f}" for i in chosen[1:]
+    )  # what is between two is not to be had
     parts.append(f'<path class="front" d="M{places[chosen[0]][0]:.1f} {places[chosen[0]][1]:.1f}{steps}H{x.end:.1f}"/>')
     for row, place, on in zip(points, places, best, strict=True):
         parts.append(_mark(row, place, on, below=sign * row["score"] < y.low))
@@ -111,17 +123,24 @@ def profile(curves: Sequence[tuple[str, Sequence[float]]], taus: Sequence[float]
         parts += [_line(52, y(i / 4), x.end, y(i / 4), "grid"), _text(44, y(i / 4) + 4, f"{25 * i} %", "end")]
     for value in x.ticks():
         parts += [_line(x(value), 24, x(value), 300, "grid"), _text(x(value), 318, x.written(value), "middle")]
-    parts += [_line(52, 300, x.end, 300, "frame"), _text((52 + x.end) / 2, 340, "normalised score s: 0 floor, 1 skyline", "middle axis")]
+    parts += [
+        _line(52, 300, x.end, 300, "frame"),
+        _text((52 + x.end) / 2, 340, "normalised score s: 0 floor, 1 skyline", "middle axis"),
+    ]
     parts.append(_text(8, 14, f"share of {unit} above s", "axis"))
     for name, shares in reversed(curves[HIGHLIGHTED:]):
-        parts.append(f'<path class="other" d="{_steps(taus, shares, x, y)}"><title>{escape(clean(name))}</title></path>')
+        parts.append(
+            f'<path class="other" d="{_steps(taus, shares, x, y)}"><title>{escape(clean(name))}</title></path>'
+        )
     shown = curves[:HIGHLIGHTED]
     for i, (name, shares) in enumerate(shown):
         level = 0.9 - 0.8 * (i + 0.5) / max(len(shown), 3)
         at = next((tau for tau, share in zip(taus, shares, strict=True) if share <= level), taus[-1])
         at = x(min(max(at, x.low), x.high))
         parts.append(f'<path class="leader c{i}" d="M{at:.1f} {y(level):.1f}H{x.end + 8:.1f}"/>')
-        parts.append(f'<path class="curve c{i}" d="{_steps(taus, shares, x, y)}"><title>{escape(clean(name))}</title></path>')
+        parts.append(
+            f'<path class="curve c{i}" d="{_steps(taus, shares, x, y)}"><title>{escape(clean(name))}</title></path>'
+        )
         parts.append(f'<circle class="mark c{i}" cx="{at:.1f}" cy="{y(level):.1f}" r="4"/>')
         parts.append(_text(x.end + 12, y(level) + 4, _short(clean(name), 24), f"name c{i}"))
     medians = "; ".join(f"{clean(name)} {_median(taus, shares):.2f}" for name, shares in shown)
@@ -206,7 +225,7 @@ def _placed(text: str, x: float, y: float, taken: list[Box]) -> Iterator[str]:
     width = _LETTER * len(text)
     for away in (0, 16, 32, 48, 64, 80, 96, 128, 160):
         for left, up in ((-9 - width, -8 - away), (9, -8 - away), (9, 16 + away), (-9 - width, 16 + away)):
-            box = (x + left, y + up - 11, x + left + width, y + up + 3)
+            box = (x + left, y + up - 13, x + left + width, y + up + 4)
             inside = box[0] >= 66 and box[2] <= _WIDTH - 2 and box[1] >= 22 and box[3] <= 324
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)

@@ -17,13 +17,19 @@ def body(published: Boards) -> str:
     """The page's HTML from the boards' JSON."""
     maps = [heat(track, boards) for track, boards in by_track(published).items()]
     tracks = [_card(one) for one in maps]
-    return template("start.html").render(maps=maps, tracks=tracks, state=_state(maps), newest=_newest(maps), title=title)
+    return template("start.html").render(
+        maps=maps, tracks=tracks, state=_state(maps), newest=_newest(maps), title=title
+    )
 
 
 def _state(maps: list[Heat]) -> dict[str, Any]:
     """The figures of the sentence above the map."""
     boards = [board for one in maps for board in one.boards if board["ranked"]]
-    best = [values for board in boards if (values := [r["normalised"] for r in board["ranked"] if r["normalised"] is not None])]
+    best = [
+        values
+        for board in boards
+        if (values := [r["normalised"] for r in board["ranked"] if r["normalised"] is not None])
+    ]
     return {
         "challenges": sum(len(one.boards) for one in maps),
         "methods": sum(len(one.lines) for one in maps),

@@ -40,7 +40,11 @@ def nasty() -> Published:
     boards = some("debugging_digits", "debugging_wine", "slicing_digits")
     suites = [copy.deepcopy(suite) for suite in committed().suites if suite["suite"] in ("debugging", "quick")]
     for board in boards:
-        board |= {"title": f"t {NASTY}", "description": NASTY, "card": f"# {NASTY}\n\n{NASTY} {HIDDEN}\n\n| a |\n|---|\n| {NASTY} |\n"}
+        board |= {
+            "title": f"t {NASTY}",
+            "description": NASTY,
+            "card": f"# {NASTY}\n\n{NASTY} {HIDDEN}\n\n| a |\n|---|\n| {NASTY} |\n",
+        }
         board["dataset"] |= {"title": f"d {NASTY}", "license": NASTY, "version": NASTY}
         for row in board["ranked"][:2]:
             row |= {"submission": f"{NASTY} {HIDDEN} {row['rank']}", "authors": [NASTY, HIDDEN], "description": NASTY}

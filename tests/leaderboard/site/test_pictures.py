@@ -204,7 +204,9 @@ def test_pages_in_a_browser(chromium: Browser, tmp_path: Path, source: str) -> N
     for name, body in bodies.items():
         place = tmp_path / f"{name}.html"
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
-        style = f"*{{box-sizing:border-box}} body{{margin:1rem}} .scroll{{overflow-x:auto}} {CSS}"
+        style = (
+            f"*{{box-sizing:border-box}} body{{margin:1rem;overflow-wrap:break-word}} .scroll{{overflow-x:auto}} {CSS}"
+        )
         place.write_text(f"<!doctype html>{head}<style>{style}</style><main>{body}</main>", encoding="utf-8")
         page.goto(place.as_uri())
         assert page.title() == name
