@@ -25,9 +25,9 @@ class Boards(Protocol):
     """What is published: boards and suites as plain dicts, as in their JSON files."""
 
     @property
-    def boards(self) -> Sequence[Plain]: ...  # noqa: D102
+    def boards(self) -> Sequence[Plain]: ...
     @property
-    def suites(self) -> Sequence[Plain]: ...  # noqa: D102
+    def suites(self) -> Sequence[Plain]: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Line:
 @dataclass(frozen=True)
 class Heat:
     """A track's map. Columns: boards, those of the commonest protocol first. Lines: by the first protocol that a method has a
-    row under, those ranked on several boards first, then by mean score."""
+    row under, those ranked on several boards first, then by mean score.
+    """
 
     track: str
     boards: tuple[Plain, ...]

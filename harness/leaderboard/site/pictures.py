@@ -193,7 +193,7 @@ class _Seconds(_Axis):
     def __init__(self, seconds: Sequence[float]) -> None:
         low, high = log10(min(seconds)), log10(max(seconds))
         pad = max(0.12, (0.6 - (high - low)) / 2)
-        super().__init__(low - pad, high + pad, 64, _WIDTH - 16)
+        super().__init__(low - max(pad, 0.2 * (high - low)), high + pad, 64, _WIDTH - 16)  # names stand at the left
 
     def __call__(self, value: float) -> float:
         return super().__call__(log10(value))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.leaderboard.site.heat import Boards, Plain, by_track, heat, key, page, protocol, ranks, template
+from harness.leaderboard.site.heat import Boards, Plain, by_track, heat, key, page, protocol, template
 from harness.leaderboard.site.pictures import HIGHLIGHTED, label, leads, profile
 from harness.statistics.overall import Entry, NoScale, Panel, panel, scale
 from harness.statistics.profiles import grid, profiles
@@ -56,13 +56,13 @@ def body(track: str, published: Boards) -> str:
     boards = by_track(published)[track]
     suites = [suite for suite in published.suites if suite["track"] == track and suite["ranked"]]
     suites.sort(key=lambda suite: (suite["suite"] != track, suite["suite"]))
-    one = profile_of(boards, suites)
+    one, found = profile_of(boards, suites), heat(track, boards)
     return template("track.html").render(
         track=track,
         title=title(track),
         asked=asked(track, boards),
-        map=heat(track, boards),
-        challenges=[_summary(board) for board in boards],
+        map=found,
+        challenges=[_summary(board) for board in found.boards],
         suites=[{**suite, "rows": [{**row, "label": label(row)} for row in suite["ranked"]]} for suite in suites],
         profile=one,
         picture=profile(one.curves, one.taus) if one else "",

@@ -33,7 +33,7 @@ def test_every_data_set_of_a_board_has_a_page() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [NASTY, "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "[a](data:text/html,x)", 
+    [NASTY, "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "[a](data:text/html,x)",
      "<javascript:alert(1)>", "[a]: javascript:alert(1)\n\n[a]", "[a](vbscript:x)", "[a](//x.org)", "[a](../../index.html)",
      "a <b onclick=x>b</b>", "<!-- x --><style>*{display:none}</style>", "<!-- <script>alert(1)</script>", "| <i> |\n|---|\n| <u> |"],
 )  # fmt: skip

@@ -133,8 +133,8 @@ def test_newest_rows_are_newest_and_each_method_once_a_track() -> None:
     published = Published(tuple(some("debugging_digits", "debugging_wine")))
     published.boards[0]["ranked"][-1]["date"] = "2099-01-01"
     newest = Tables(start.body(published)).tables[-1][1:]
-    assert newest[0][:2] == ["2099-01-01", published.boards[0]["ranked"][-1]["submission"]]
-    names = [line[1] for line in newest]
+    assert (newest[0][4], newest[0][0]) == ("2099-01-01", published.boards[0]["ranked"][-1]["submission"])
+    names = [line[0] for line in newest]
     assert len(set(names)) == len(names)
 
 
