@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.protocol.params import shown
 from harness.tracking.record import Record
 
 
@@ -52,6 +53,7 @@ class Row:
     dirty: bool | None
     record_sha256: str
     curve: tuple[tuple[float, float], ...] | None
+    params: str = ""  # keyword arguments of the submission's function, as people read them
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def row(
         dirty=record.dirty,
         record_sha256=digest,
         curve=record.curve,
+        params=shown(record.params),
     )
 
 
