@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from harness import __version__
-from harness.cli import dataset, organiser, rounds
+from harness.cli import completion, config, dataset, organiser, rounds
 from harness.cli.annotations import add as add_annotations
 from harness.errors import BenchmarkError, ProtocolError
 
@@ -69,9 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says; ends the process with status 2 where it cannot be understood."""
     parser = _parser()
+    completion.complete(parser)
     args, extra = parser.parse_known_args(argv)
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
     unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
+    if unknown and (instead := config.OPTIONS.get(unknown[0].partition("=")[0])) and args.command == "run":
+        parser.error(f"run does not know Hydra's {unknown[0].partition('=')[0]}: {instead}")
     if unknown:
         parser.error(
             f"{args.command} does not know {' '.join(unknown)}; `harness {args.command} --help` lists its options"
@@ -100,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Start with `harness run`: the default challenge with its default baseline.",
     )
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    parser.add_argument(
+        "--completion",
+        action=completion.Print,
+        choices=completion.SHELLS,
+        help="print what lets a shell complete words",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, handler: str, help: str) -> argparse.ArgumentParser:
@@ -119,13 +128,18 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY=VALUE",
-        help="challenge=NAME submission=NAME_OR_PATH team=ID device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
-        "launcher.workers=N (cells side by side; default: one per core), any Hydra override (seeds=3, model.C=10)",
+        help="challenge=NAME (or all, or a pattern) submission=NAME_OR_PATH (or all) team=ID device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
+        "launcher.workers=N (cells side by side; default: one per core), submission.params.k=5, any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
+    run.add_argument("--seeds", metavar="S", help="a look at some seeds, as 0-2 or 0,3,5-7: kept for the whole run")
     run.add_argument("--force", action="store_true", help="run finished cells again")
     run.add_argument(
         "--replaces", metavar="RUN_ID", help="take the place of an earlier run on a board without a roster"
+    )
+    run.add_argument("--cfg", "-c", metavar="job", help="print the composed config and run nothing")
+    run.add_argument(
+        "--info", "-i", nargs="?", const="all", metavar="WHAT", help="config, defaults-tree or searchpath; runs nothing"
     )
     config_dir(run)
     json(run)

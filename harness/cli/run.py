@@ -5,45 +5,46 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.cli.config import refuse_words, show
+from harness.cli.look import facts, remark
+from harness.cli.plan import outcome, planned
 from harness.competition.deeds import replaceable
 from harness.competition.intake.entering import Desk, check_team
-from harness.errors import ProtocolError, Status, SubmissionError
-from harness.evaluation.admission import find_entry, load_entry
+from harness.errors import ProtocolError, Status
+from harness.evaluation.admission import Refusal, find_entry, load_entry
 from harness.evaluation.entrants import Entrant
 from harness.evaluation.run import sweep
 from harness.evaluation.session import OnCell, Session
 from harness.evaluation.sweep import Wanted
 from harness.protocol.catalogue import baseline_names
-from harness.protocol.compose import RunConfig, combinations, compose
-from harness.protocol.folder import keep_apart
+from harness.protocol.compose import RunConfig
 from harness.protocol.launch import Launch
+from harness.protocol.params import shown
 from harness.sandbox.log import last_lines
 from harness.tracking.ledger import Ledger
 from harness.tracking.record import Record
-from harness.tracking.runs import RunsDir, StoredCell
+from harness.tracking.runs import StoredCell
 from harness.tracking.signature import load_key
 
 
 def run(args: Namespace) -> int:
     """Exit 0 only if every cell of every run is ``ok``. Everything asked for is looked at before the first cell runs."""
-    asked = combinations(args.overrides) if args.multirun else [args.overrides]
-    configs = [config for overrides in asked for config in _each(compose(overrides, args.config_dir), args)]
-    found = [find_entry(config.challenge, config.submission) for config in configs]
-    for config, folder in zip(configs, found, strict=True):
-        keep_apart(folder, RunsDir(config.runs_dir).path)
-        with suppress(SubmissionError):  # a broken folder is a row; one that is not there, or does not fit, a mistake
-            load_entry(config.challenge, folder)
-    wanted = _wanted(configs, found)
+    if args.cfg or args.info:
+        return show(args)
+    refuse_words(args.overrides)
+    plan = planned(args)
+    configs, wanted = plan.configs, plan.wanted
     desks = _entered(wanted, args.replaces)
+    before = len(_kept(wanted[0], args)) if len(wanted) == 1 else 0
     records: dict[Wanted, Record] = {}
     for (launch, tracking_uri), runs in _together(configs, wanted):
         with progress(runs) as on_cell:
@@ -52,19 +53,39 @@ def run(args: Namespace) -> int:
                 if args.replaces:
                     Ledger(one.session.runs.path).append("replace", record.run_id, note=args.replaces, key=load_key())
                 if not args.json:
-                    _print_line(record) if len(configs) > 1 else _print(record, one.session)
-                    for line in desks[id(one.session)].announced(record) if not args.replaces else ():
+                    _print_line(record) if len(configs) > 1 else _print(record, one, before)
+                    announce = not args.replaces and one.only is None
+                    for line in desks[id(one.session)].announced(record) if announce else ():
                         print(line)
         if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
     if not records:
         raise KeyboardInterrupt
     if args.json:
-        contents = [records[one].model_dump(mode="json") for one in wanted if one in records]
+        contents = [_plain(one, records[one]) for one in wanted if one in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
-        print(f"records  {wanted[0].session.runs.path}")
-    return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records.values()) else 1
+        print(_where(records))
+    return outcome(plan, [record.status is Status.OK for record in records.values()])
+
+
+def _plain(one: Wanted, record: Record) -> dict[str, Any]:
+    return record.model_dump(mode="json") if one.only is None else facts(record, one.session.challenge.seeds)
+
+
+def _where(records: Mapping[Wanted, Record]) -> str:
+    """The last line of a sweep."""
+    one, record = next(iter(records.items()))
+    runs = one.session.runs.path
+    return f"records  {runs}" if one.only is None else remark(record, one.session.challenge.seeds)
+
+
+def _kept(one: Wanted, args: Namespace) -> set[int]:
+    """The seeds of a run whose cells are there already."""
+    entrant, whose = one.admitted
+    if args.force or isinstance(whose, Refusal):
+        return set()
+    return set(one.session.known(entrant)) & set(one.seeds)
 
 
 def _entered(wanted: Sequence[Wanted], replaces: str | None) -> dict[int, Desk]:
@@ -87,36 +108,6 @@ def _entered(wanted: Sequence[Wanted], replaces: str | None) -> dict[int, Desk]:
     return desks
 
 
-def _each(config: RunConfig, args: Namespace) -> list[RunConfig]:
-    """``submission=all`` stands for every baseline that fits the challenge; it makes a run a sweep."""
-    if config.submission != "all":
-        return [config]
-    if config.team:
-        raise ProtocolError("submission=all runs the baselines, which are no team's: leave team= out.")
-    args.multirun = True
-    challenge = config.challenge
-    names = baseline_names(challenge.track_type.task.kind, challenge.left_out())
-    return [replace(config, submission=name) for name in names]
-
-
-def _wanted(configs: Sequence[RunConfig], folders: Sequence[Path]) -> list[Wanted]:
-    """The runs asked for; a sweep over submissions loads data and model of a challenge once."""
-    sessions: dict[str, Session] = {}
-    wanted = []
-    for config, folder in zip(configs, folders, strict=True):
-        key = f"{config.challenge.model_dump_json()}|{config.device}|{config.tier}|{config.runs_dir}|{config.launch.elsewhere}"
-        if key not in sessions:
-            sessions[key] = Session.open(
-                config.challenge,
-                runs_dir=config.runs_dir,
-                device=config.device,
-                tier=config.tier,
-                elsewhere=config.launch.elsewhere,
-            )
-        wanted.append(Wanted(sessions[key], folder, config.team or ""))
-    return wanted
-
-
 def _together(
     configs: Sequence[RunConfig], wanted: Sequence[Wanted]
 ) -> Iterator[tuple[tuple[Launch, str | None], list[Wanted]]]:
@@ -135,8 +126,8 @@ def progress(runs: Sequence[Wanted]) -> Iterator[OnCell]:
         TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        sessions = {id(one.session): one.session for one in runs}.values()
-        cells = sum(one.session.challenge.seeds for one in runs) + sum(2 * one.challenge.seeds for one in sessions)
+        whole = {id(one.session): one for one in runs}.values()  # with floor and skyline, on the same seeds
+        cells = sum(len(one.seeds) for one in runs) + sum(2 * len(one.seeds) for one in whole)
         bar = progress.add_task("", total=cells)
 
         def on_cell(name: str, stored: StoredCell) -> None:
@@ -145,7 +136,9 @@ def progress(runs: Sequence[Wanted]) -> Iterator[OnCell]:
         yield on_cell
 
 
-def _print(record: Record, session: Session) -> None:
+def _print(record: Record, one: Wanted, before: int) -> None:
+    """A table of the cells, ``before`` of which were there before this command, what they come to, and what to do next."""
+    session = one.session
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     for name in ("seed", "status", record.metric, "submission s", "scoring s", "fits", "memory MB"):
@@ -160,7 +153,7 @@ def _print(record: Record, session: Session) -> None:
             "-" if cell.fits is None else str(cell.fits),
             "-" if cell.peak_memory_mb is None else f"{cell.peak_memory_mb:.0f}",
         )
-    console.print(f"[bold]{record.challenge}[/bold]  {record.submission}  ({record.isolation}, {record.device})")
+    console.print(f"[bold]{record.challenge}[/bold]  {escape(_called(record))}  ({record.isolation}, {record.device})")
     console.print(table)
     if record.score is not None:
         interval = f"[{_number(record.ci95[0])}, {_number(record.ci95[1])}]" if record.ci95 else "-"
@@ -178,6 +171,12 @@ def _print(record: Record, session: Session) -> None:
         console.print("modified: pinned settings were overridden, so this run joins no official board.", soft_wrap=True)
     if not session.challenge.dataset.pinned:
         console.print(session.track.dataset.notes[0], soft_wrap=True, markup=False)
+    if before:
+        kept = f"{before} of {len(record.cells)} cells were kept from before, {len(record.cells) - before} computed."
+        console.print(kept, soft_wrap=True)
+    if one.only is not None:
+        console.print(remark(record, session.challenge.seeds), soft_wrap=True, markup=False)
+        return
     console.print(f"record  {session.runs.run_dir(record.run_id) / 'record.json'}", soft_wrap=True, markup=False)
     if not record.modified and (missing := _not_run(session)):
         name = record.challenge
@@ -214,7 +213,12 @@ def _print_line(record: Record) -> None:
         said += f"  [{_number(record.ci95[0])}, {_number(record.ci95[1])}]  normalised {_number(record.normalised)}"
     if record.status is not Status.OK:
         said = f"{record.status}: {record.reason}"
-    print(f"{record.challenge:<22} {record.submission:<22} {said}", flush=True)
+    print(f"{record.challenge:<22} {_called(record):<22} {said}", flush=True)
+
+
+def _called(record: Record) -> str:
+    """The submission, and the parameters it ran with."""
+    return record.submission + (f" ({shown(record.params)})" if record.params else "")
 
 
 def _number(value: float | None) -> str:

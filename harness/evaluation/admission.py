@@ -16,6 +16,7 @@ from harness.protocol import names
 from harness.protocol import submission as submissions
 from harness.protocol.challenge import Challenge
 from harness.protocol.manifest import MANIFEST, missing
+from harness.protocol.params import NONE, Params
 from harness.protocol.submission import Submission
 
 
@@ -40,8 +41,11 @@ def find_entry(challenge: Challenge, name: str | Path) -> Path:
     return folder
 
 
-def load_entry(challenge: Challenge, folder: Path) -> Submission:
-    """The submission in a folder. Raises SubmissionError if it is broken, ProtocolError if it does not fit the challenge."""
+def load_entry(challenge: Challenge, folder: Path, params: Params = NONE) -> Submission:
+    """The submission in a folder, some of its parameters at other values.
+
+    Raises SubmissionError if it is broken, ProtocolError if it does not fit the challenge.
+    """
     kind = challenge.track_type.task
     entry = submissions.load(folder, kind=kind)
     if entry.track != kind.kind:
@@ -55,27 +59,29 @@ def load_entry(challenge: Challenge, folder: Path) -> Submission:
             f"{entry.name} needs {' and '.join(f'task.{field}' for field in unmet)}, which {challenge.name} leaves out.",
             "submission=all runs the baselines that fit.",
         )
-    return entry
+    return entry.with_params(params)
 
 
 def _refuse_impostor(entry: Submission) -> None:
     """Raise SubmissionError where a submission could be taken for a row of the harness's own."""
     for what, word in (("name", entry.name), *(("author", author) for author in entry.authors)):
-        if names.reserved(word, entry.track) and entry.digest not in submissions.shipped_digests():
+        if names.reserved(word, entry.track) and not submissions.is_shipped(entry.digest, entry.name, entry.params):
             raise folders.invalid(
                 f"{what} {word!r:.80} is, or could be read as, that of the harness's own rows, and these are other files.",
                 f"Write another {what} into {MANIFEST}.",
             )
 
 
-def admit(session: Session, folder: Path, team: str = "") -> tuple[Entrant, Submission | Refusal]:
+def admit(
+    session: Session, folder: Path, team: str = "", params: Params = NONE
+) -> tuple[Entrant, Submission | Refusal]:
     """Whose row a folder is (it may have gone since it was found), and the kept copy that its cells run from.
 
     Raises ProtocolError if it does not fit the challenge, HarnessError where the disk refuses.
     """
     folders.keep_apart(folder, session.runs.path)
     try:
-        entry = load_entry(session.challenge, folder)
+        entry = load_entry(session.challenge, folder, params)
     except SubmissionError as error:
         reason = str(error).replace(f"{folder}/", "").replace(str(folder), folder.name)  # no paths of this machine
         return Entrant.broken(folder, team), Refusal(error.status, reason)

@@ -19,6 +19,7 @@ from harness.packages.provide import provide
 from harness.protocol import submission
 from harness.protocol.catalogue import quick_challenge
 from harness.protocol.compose import compose
+from harness.protocol.params import of_overrides, shown
 from harness.protocol.submission import Submission
 from harness.sandbox.cell import Cell
 from harness.sandbox.log import last_lines
@@ -52,18 +53,20 @@ def check(path: str, overrides: Sequence[str] = (), config_dir: str | None = Non
 
 def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: RunsDir) -> Iterator[Finding]:
     named = any(word.startswith("challenge=") for word in overrides)
-    kind = compose(overrides, config_dir).challenge.track_type.task if named else None
+    given = of_overrides(overrides)[0]
+    kind = compose(overrides, config_dir, with_params=True).challenge.track_type.task if named else None
     folder = submission.find(path, kind.kind if kind else "")
     try:
-        entry = submission.load(folder, kind=kind)
+        entry = submission.load(folder, kind=kind).with_params(given)
     except SubmissionError as error:
         yield Finding("manifest", False, str(error))
         return
-    yield Finding("manifest", True, f"{entry.name}, {entry.track}, entry {entry.module}:{entry.function}")
+    called = f"{entry.name}, {entry.track}, entry {entry.module}:{entry.function}"
+    yield Finding("manifest", True, called + (f", called with {shown(entry.params)}" if entry.params else ""))
 
     if not named:
         overrides = [f"challenge={quick_challenge(entry.track)}", *overrides]
-    config = compose(overrides, config_dir)
+    config = compose(overrides, config_dir, with_params=True)
     once = config.challenge.model_copy(update={"draws": 1})  # form is checked, not luck: no second draw is needed
     if config.challenge.track_type.task.kind != entry.track:
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task.kind} challenge"

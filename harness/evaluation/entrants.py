@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import SubmissionError
 from harness.packages.lock import Lock
 from harness.protocol import folder as folders
+from harness.protocol.params import Params
 from harness.protocol.submission import Submission
 from harness.tracking.record import identity
 from harness.tracks.base import Reference
@@ -27,11 +28,12 @@ class Entrant:
     is_reference: bool = False
     packages: Lock | None = None  # the wheels it runs with beside the harness's own; None where it asks for none
     team: str = ""
+    params: Params = field(default_factory=dict)  # keyword arguments of its function; part of its files
 
     @classmethod
     def of(cls, entry: Submission, team: str = "") -> Entrant:
         labels = (entry.authors, entry.description, entry.license)
-        return cls(entry.name, entry.digest, *labels, packages=entry.lock, team=team)
+        return cls(entry.name, entry.digest, *labels, packages=entry.lock, team=team, params=entry.params)
 
     @property
     def identity(self) -> str:

@@ -22,6 +22,7 @@ from harness.evaluation.tally import References
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.launch import LOCAL, Launch, LocalLaunch
+from harness.protocol.params import NONE, Params, checked
 from harness.tracking.record import Record
 
 
@@ -36,6 +37,7 @@ def evaluate(
     tracking_uri: str | None = None,
     force: bool = False,
     on_cell: OnCell | None = None,
+    params: Params = NONE,
 ) -> Record:
     """Run a submission on all seeds of a challenge and record it; what ``harness run`` calls.
 
@@ -48,6 +50,7 @@ def evaluate(
     tier: isolation, ``auto`` or the name of a tier.
     workers: processes of this machine that compute cells side by side; None: one per core.
     force: run finished cells again.
+    params: keyword arguments of the submission's function, in the place of those in its manifest.
 
     Raises
     ------
@@ -62,7 +65,9 @@ def evaluate(
             "Pass its name, or what harness.load_challenge(name, overrides, config_dir) returns.",
         )
     session = Session.open(challenge, runs_dir=runs_dir, device=device, tier=tier)
-    return run_submission(session, submission, workers=workers, tracking_uri=tracking_uri, force=force, on_cell=on_cell)
+    return run_submission(
+        session, submission, workers=workers, tracking_uri=tracking_uri, force=force, on_cell=on_cell, params=params
+    )
 
 
 def run_submission(
@@ -73,9 +78,10 @@ def run_submission(
     tracking_uri: str | None = None,
     force: bool = False,
     on_cell: OnCell | None = None,
+    params: Params = NONE,
 ) -> Record:
     """One submission on an open session; parameters as for :func:`evaluate`. KeyboardInterrupt: stopped before it began."""
-    wanted = Wanted(session, find_entry(session.challenge, name))
+    wanted = Wanted(session, find_entry(session.challenge, name), params=checked(params))
     for _, record in sweep(
         [wanted], LocalLaunch(workers=workers), tracking_uri=tracking_uri, force=force, on_cell=on_cell
     ):

@@ -81,6 +81,7 @@ def summarise(session: Session, entrant: Entrant, cells: list[StoredCell], refer
         authors=entrant.authors,
         description=entrant.description,
         license=entrant.license,
+        params=dict(entrant.params),
         team=entrant.team,
         settings=challenge.published(),
         packages=None if entrant.packages is None else entrant.packages.packages,

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -23,9 +23,10 @@ from harness.evaluation.cell import failed
 from harness.evaluation.entrants import Entrant
 from harness.evaluation.launchers.base import Pool, not_begun
 from harness.evaluation.session import OnCell, Session
-from harness.evaluation.summary import record
+from harness.evaluation.summary import record, summarise
 from harness.evaluation.tally import References
 from harness.evaluation.work import Work
+from harness.protocol.params import Params
 from harness.protocol.submission import Submission
 from harness.tracking.record import Record
 from harness.tracking.runs import Held, StoredCell
@@ -41,12 +42,19 @@ class Wanted:
     session: Session
     whose: Path | Reference
     team: str = ""  # an id of the challenge's roster
+    params: Params = field(default_factory=dict)  # of the submission, in the place of those in its manifest
+    only: tuple[int, ...] | None = None  # a look at these seeds: their cells are kept, and no run is recorded
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds whose cells are asked for."""
+        return range(self.session.challenge.seeds) if self.only is None else self.only
 
     @cached_property
     def admitted(self) -> tuple[Entrant, Submission | Reference | Refusal]:
         """Whose row it is, and what its cells run; read once."""
         return (
-            admit(self.session, self.whose, self.team)
+            admit(self.session, self.whose, self.team, self.params)
             if isinstance(self.whose, Path)
             else (Entrant.reference(self.whose), self.whose)
         )
@@ -96,7 +104,7 @@ class _Run:
     @property
     def whole(self) -> bool:
         """Whether all its cells are there, whatever came of them."""
-        return len(self.cells) == self.session.challenge.seeds
+        return len(self.cells) == len(self.wanted.seeds)
 
     @property
     def cancelled(self) -> bool:
@@ -168,15 +176,28 @@ class Sweep:
                 continue
             with lock:
                 if isinstance(whose, Refusal):
-                    cells = [failed(seed, whose.status, whose.reason) for seed in range(session.challenge.seeds)]
-                    yield wanted, record(session, entrant, cells, None, self._uri)
-                elif (found := None if self._forced(wanted) else session.finished(entrant)) is not None:
+                    cells = [failed(seed, whose.status, whose.reason) for seed in wanted.seeds]
+                    yield wanted, self._told(wanted, entrant, cells, None)
+                elif (found := self._finished(wanted, entrant)) is not None:
                     if entrant.is_reference:  # whose seeds without anything to measure are not tried again
-                        self._learn(session, str(wanted.whose), session.kept(found))
+                        kept = session.kept(found)
+                        self._learn(wanted, [stored for stored in kept if stored.cell.seed in wanted.seeds])
                     if wanted in self._asked:
                         yield wanted, found
                 else:
                     self._open(wanted, entrant, whose, lock.pop_all())
+
+    def _finished(self, wanted: Wanted, entrant: Entrant) -> Record | None:
+        """The record of a run of which nothing is left to do; a look at some of its seeds reads their cells."""
+        if self._forced(wanted) or (wanted.only is not None and not entrant.is_reference):
+            return None
+        return wanted.session.finished(entrant)
+
+    def _told(self, wanted: Wanted, entrant: Entrant, cells: list[StoredCell], references: References | None) -> Record:
+        """What the cells come to, recorded; of a look at some seeds it is told to whoever asked and to nobody else."""
+        if wanted.only is not None:
+            return summarise(wanted.session, entrant, cells, references)
+        return record(wanted.session, entrant, cells, references, self._uri, stopped=self.pool.stopped)
 
     def _forced(self, wanted: Wanted) -> bool:
         return self._force and isinstance(wanted.whose, Path)
@@ -184,17 +205,23 @@ class Sweep:
     def _open(self, wanted: Wanted, entrant: Entrant, whose: Submission | Reference, lock: ExitStack) -> None:
         session = wanted.session
         known = session.known(entrant, force=self._forced(wanted))
-        left = deque(Work(session, whose, seed) for seed in range(session.challenge.seeds) if seed not in known)
+        if wanted.only is not None and (
+            found := session.finished(entrant)
+        ):  # a look changes nothing of what is recorded
+            known |= {stored.cell.seed: stored for stored in session.kept(found)}
+        left = deque(Work(session, whose, seed) for seed in wanted.seeds if seed not in known)
         run = _Run(wanted, entrant, {}, left, lock)
         self._runs.append(run)
         if left:
             session.runs.mark_unfinished(session.run_id(entrant))
         for stored in known.values():
-            self._keep(run, stored)
+            if stored.cell.seed in wanted.seeds:
+                self._keep(run, stored)
         if isinstance(wanted.whose, Path) and id(session) not in self._references:
             self._references[id(session)] = {}
             if not session.references:
-                self._waiting.extendleft(Wanted(session, which) for which in get_args(Reference)[::-1])
+                beside = [Wanted(session, which, only=wanted.only) for which in get_args(Reference)]
+                self._waiting.extendleft(beside[::-1])
 
     def _submit(self) -> None:
         for run in self._runs:
@@ -228,14 +255,14 @@ class Sweep:
     def _recorded(self) -> Iterator[tuple[Wanted, Record]]:
         """Record the runs of which all cells are there; those of submissions once floor and skyline are known."""
         for run in sorted((run for run in self._runs if run.whole), key=lambda run: not run.is_reference):
-            cells = [run.cells[seed] for seed in range(run.session.challenge.seeds)]
+            cells = [run.cells[seed] for seed in run.wanted.seeds]
             references = None
             if not run.is_reference and not run.cancelled and (references := self._reference_cells(run)) is None:
                 continue
-            told = record(run.session, run.entrant, cells, references, self._uri, stopped=self.pool.stopped)
+            told = self._told(run.wanted, run.entrant, cells, references)
             self._close(run)
             if run.is_reference:
-                self._learn(run.session, str(run.wanted.whose), cells)
+                self._learn(run.wanted, cells)
             if not run.is_reference or run.wanted in self._asked:
                 yield run.wanted, told
 
@@ -243,11 +270,12 @@ class Sweep:
         self._runs.remove(run)
         run.lock.close()
 
-    def _learn(self, session: Session, which: str, cells: list[StoredCell]) -> None:
+    def _learn(self, wanted: Wanted, cells: list[StoredCell]) -> None:
         """Floor or skyline of a session are known; both, where they are whole, for all its later sweeps."""
+        session = wanted.session
         known = self._references.setdefault(id(session), {})
-        known[which] = cells
-        if len(known) == len(get_args(Reference)):
+        known[str(wanted.whose)] = cells
+        if len(known) == len(get_args(Reference)) and wanted.only is None:
             references = References.of(known["random"], known["skyline"])
             if references.whole or not references.skyline:  # the second: no seed can be measured
                 session.references.append(references)

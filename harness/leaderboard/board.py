@@ -86,6 +86,11 @@ class Board:
             [*self.ranked, *self.references], key=lambda row: _place(row.score, row.submission, self.direction)
         )
 
+    @property
+    def has_params(self) -> bool:
+        """Whether a row has parameters, so that there is a column of them."""
+        return any(row.params for row in (*self.ranked, *self.unranked))
+
     def metric_names(self) -> list[str]:
         """Secondary metrics in the order in which the records give them."""
         return list(dict.fromkeys(name for row in self.scored() for name in row.metrics))
@@ -94,7 +99,10 @@ class Board:
         """The board as plain JSON values."""
         plain = asdict(self)
         for key in ("ranked", "references", "unranked"):
-            plain[key] = [{**row, "curve": thinned(row["curve"])} for row in plain[key]]
+            plain[key] = [
+                {**{k: v for k, v in row.items() if v or k != "params"}, "curve": thinned(row["curve"])}
+                for row in plain[key]
+            ]
         return plain
 
 
@@ -186,7 +194,7 @@ def build(
 
     if official:
         notes += one_seed(challenge) + lucky(ranked, references)
-        notes += missing(challenge, {one.record.submission for one in official})
+        notes += missing(challenge, {one.record.submission for one in official if not one.record.params})
     notes += public_data(challenge) + with_packages(ranked)
     ledger = Ledger(runs_dir)
     notes += ledger.remarks() if every else []

@@ -11,6 +11,7 @@ METRICS_SHOWN = 5
 
 CURVES_SHOWN = 6
 TEAM = ("team", "entries")
+PARAMS = ("params",)
 
 
 def in_order(board: Board) -> list[Row]:

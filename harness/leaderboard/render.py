@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.leaderboard.board import Board
 from harness.leaderboard.cells import METRICS_SHOWN as _METRICS_SHOWN
+from harness.leaderboard.cells import PARAMS as _PARAMS
 from harness.leaderboard.cells import TEAM as _TEAM
 from harness.leaderboard.cells import cost as _cost
 from harness.leaderboard.cells import has_teams as _has_teams
@@ -54,6 +55,7 @@ def as_csv(board: Board) -> str:
         "rank_high",
         *(["team", "team_name", "entries"] if _has_teams(board) else []),
         "submission",
+        *_PARAMS[: board.has_params],
         "authors",
         "score",
         "ci_low",
@@ -70,6 +72,7 @@ def as_csv(board: Board) -> str:
                 *(row.rank_ci95 or (None, None)),
                 *([row.team, row.team_name, row.attempts] if _has_teams(board) else []),
                 row.submission,
+                *([row.params] if board.has_params else []),
                 "; ".join(row.authors),
             ]
             values += [row.score, *(row.ci95 or (None, None)), row.normalised, *(row.normalised_ci95 or (None, None))]
@@ -82,13 +85,21 @@ def as_csv(board: Board) -> str:
 def markdown(board: Board) -> str:
     """The board as a GitHub-flavoured table."""
     names = board.metric_names()[:_METRICS_SHOWN]
-    head = ["rank", *_TEAM[: 2 * _has_teams(board)], "submission", "authors", board.metric, "95 % interval"]
-    head += ["normalised", *names]
+    head = [
+        "rank",
+        *_TEAM[: 2 * _has_teams(board)],
+        "submission",
+        *_PARAMS[: board.has_params],
+        "authors",
+        board.metric,
+    ]
+    head += ["95 % interval", "normalised", *names]
     head += ["s / seed", "fits / seed", "MB", "seeds", "isolation", "device", "date", "reproduced", "run"]
     lines = [f"# {_md(board.title)}", "", _md(board.description), "", *(f"- {fact}" for fact in facts(board)), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
-        cells = [_rank(row), *_team(row)[: 2 * _has_teams(board)], row.submission, ", ".join(row.authors)]
+        cells = [_rank(row), *_team(row)[: 2 * _has_teams(board)], row.submission]
+        cells += [*([row.params] if board.has_params else []), ", ".join(row.authors)]
         cells += [
             _number(row.score),
             _interval(row),
@@ -109,12 +120,15 @@ def markdown(board: Board) -> str:
     if not board.ranked:
         lines += ["", "Nothing is ranked yet."]
     if board.unranked:
-        below = [*_TEAM[:1], "submission", "authors", "status", "reason", "date", "run"][not _has_teams(board) :]
+        below = [*_TEAM[:1], "submission", *_PARAMS[: board.has_params], "authors", "status", "reason", "date", "run"][
+            not _has_teams(board) :
+        ]
         lines += ["", "## Not ranked", "", "| " + " | ".join(below) + " |", "|" + "---|" * len(below)]
         for row in board.unranked:
             cells = [
                 _team(row)[0],
                 row.submission,
+                *([row.params] if board.has_params else []),
                 ", ".join(row.authors),
                 row.status,
                 row.reason[:300],
@@ -150,6 +164,7 @@ def rich_table(board: Board) -> Table:
         "rank (95 %)",
         *(["team"] if _has_teams(board) else []),
         "submission",
+        *_PARAMS[: board.has_params],
         board.metric,
         "95 % interval",
         "norm.",
@@ -164,7 +179,7 @@ def rich_table(board: Board) -> Table:
         pad_edge=False,
     )
     for name in head:
-        left = name in ("rank (95 %)", "team", "submission", "note")
+        left = name in ("rank (95 %)", "team", "submission", *_PARAMS, "note")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
     for row, note in zip(rows, notes, strict=True):
         interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
@@ -172,6 +187,7 @@ def rich_table(board: Board) -> Table:
             _rank(row),
             *([_team(row)[0]] if _has_teams(board) else []),
             row.submission,
+            *([row.params] if board.has_params else []),
             _number(row.score),
             interval,
             _number(row.normalised, 2),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.protocol.params import shown
 from harness.tracking.record import Record
 
 Curve = tuple[tuple[float, float], ...]
@@ -55,6 +56,7 @@ class Row:
     dirty: bool | None
     record_sha256: str
     curve: Curve | None
+    params: str = ""  # keyword arguments of the submission's function, as people read them
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def row(
         dirty=record.dirty,
         record_sha256=digest,
         curve=record.curve,
+        params=shown(record.params),
     )
 
 

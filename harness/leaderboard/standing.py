@@ -54,9 +54,8 @@ class Standings:
         """Why the rules of the competition keep a run from ranking; None where they do not."""
         if mark := self._withdrawn.get(record.run_id):
             return f"withdrawn by {mark.who}: {mark.note}"
-        if (
-            names.reserved(record.submission, record.task)
-            and record.submission_digest not in submission.shipped_digests()
+        if names.reserved(record.submission, record.task) and not submission.is_shipped(
+            record.submission_digest or "", record.submission, record.params
         ):
             return "it has the name of one of the harness's own rows, and not its files"
         if self._roster is not None and not is_ours(record):
@@ -142,7 +141,7 @@ class Standings:
             seen.add(earlier)
         return (
             f"ours {record.submission}"
-            if names.reserved(record.submission, record.task)
+            if names.reserved(record.submission, record.task) and not record.params
             else f"files {record.identity}"
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness import registry
 from harness.errors import ProtocolError
 from harness.paths import CONF_DIR, expanded
-from harness.protocol import lock, secret, source, specifications
+from harness.protocol import lock, params, secret, source, specifications
 from harness.protocol.challenge import Challenge, Homes, invalid, validated
 from harness.protocol.launch import Launch
+from harness.protocol.params import Params
 
 DEFAULT_CHALLENGE = "debugging_digits"
 _FREE_TEXT = ("submission", "runs_dir", "tracking.uri", "team", "secret_file", "teams")
@@ -60,6 +61,7 @@ class RunConfig:
     tracking_uri: str | None
     launch: Launch
     team: str | None = None
+    params: Params = field(default_factory=dict)  # of the submission, in the place of those in its manifest
 
 
 def load_challenge(
@@ -80,8 +82,14 @@ def load_challenge(
     return compose([f"challenge={name}", *overrides], config_dir).challenge
 
 
-def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> RunConfig:
-    """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`."""
+def compose(overrides: Sequence[str], config_dir: Path | str | None = None, *, with_params: bool = False) -> RunConfig:
+    """Compose a ``harness run`` command line (Hydra overrides) into a validated :class:`RunConfig`.
+
+    ``with_params``: ``submission.params.k=5`` may be among them.
+    """
+    given, overrides = params.of_overrides(overrides)
+    if given and not with_params:
+        raise ProtocolError(f"{params.OVERRIDE}{next(iter(given))} is for `harness run` and `harness check` alone.")
     directory = Path(config_dir) if config_dir else None
     raw, homes = _hydra([_quoted(o) for o in overrides], directory)
     run, problems = _run_settings({key: raw.pop(key) for key in _RunSettings.model_fields})
@@ -104,6 +112,7 @@ def compose(overrides: Sequence[str], config_dir: Path | str | None = None) -> R
         tracking_uri=run.tracking.uri,
         launch=run.launcher,
         team=run.team,
+        params=given,
     )
 
 
@@ -114,29 +123,46 @@ def homes_of(name: str, config_dir: Path | str) -> Homes:
     return {group: source.home(group, choice, read, directory) for group, choice in read.groups.items()}
 
 
-def combinations(overrides: Sequence[str]) -> list[list[str]]:
-    """All combinations of comma-separated overrides: ``a=1,2 b=3`` gives ``[[a=1, b=3], [a=2, b=3]]``."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def combinations(overrides: Sequence[str], config_dir: Path | str | None = None) -> list[list[str]]:
+    """All combinations of the values that Hydra's grammar gives: ``a=1,2 b=range(0,3) c=choice(x,y) challenge=glob(*)``.
 
-    lists: list[list[str]] = []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if key in _FREE_TEXT:
-            lists.append([f"{key}={part}" for part in value.split(",")])
-            continue
-        try:
-            parsed = OverridesParser.create().parse_override(override)
-            values = (
-                itertools.islice(parsed.sweep_string_iterator(), _MAX_SWEEP + 1) if parsed.is_sweep_override() else ()
-            )
-            lists.append([f"{parsed.get_key_element()}={value}" for value in values] or [override])
-        except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
-            raise ProtocolError(
-                f"{override!r:.200} is not a Hydra override: {' '.join(str(error).split())[:300]}."
-            ) from error
+    ``config_dir``: where configs are looked for beside the shipped ones. Raises ProtocolError where one is no override, a
+    pattern matches nothing, or they are too many.
+    """
+    lists = [list(itertools.islice(_values(override, config_dir), _MAX_SWEEP + 1)) for override in overrides]
     if math.prod(map(len, lists)) > _MAX_SWEEP:
         raise ProtocolError(f"The sweep has more than {_MAX_SWEEP} combinations.", "Give fewer values at once.")
     return [list(combination) for combination in itertools.product(*lists)]
+
+
+def _values(override: str, config_dir: Path | str | None) -> Iterator[str]:
+    """An override once for every value that it sweeps over."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Glob
+
+    key, _, value = override.partition("=")
+    pattern = key == "challenge" and any(c in value for c in "*?[") and not value.startswith("glob(")
+    if pattern or (key in _FREE_TEXT and not re.match(r"(choice|range|sort|shuffle)\(", value)):
+        # A folder's name is nobody's grammar; glob() of submissions is of those that fit each challenge.
+        yield from [override] if value.startswith("glob(") else (f"{key}={part}" for part in value.split(","))
+        return
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        if not parsed.is_sweep_override():
+            yield override
+        elif isinstance(names := parsed.value(), Glob):
+            known = source.names(Path(config_dir) if config_dir else None, key)
+            if not (found := names.filter(known)):
+                listed = ", ".join(known[:12]) + (" and others" if len(known) > 12 else "")
+                raise ProtocolError(f"{override:.200}: no {key} has such a name.", f"There is {listed or 'none'}.")
+            yield from (f"{key}={name}" for name in found)
+        else:
+            yield from (f"{parsed.get_key_element()}={value}" for value in parsed.sweep_string_iterator())
+    except ProtocolError:
+        raise
+    except Exception as error:  # besides its own errors, Hydra lets through whatever its parser runs into
+        said = " ".join(str(error).split())[:300]
+        raise ProtocolError(f"{override!r:.200} is not a Hydra override: {said}.") from error
 
 
 def _quoted(override: str) -> str:
@@ -167,6 +193,15 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
 
     Hydra's own errors become one paragraph.
     """
+    values, groups, read = _composed(overrides, config_dir)
+    homes = {group: source.home(group, choice, read, config_dir) for group, choice in groups.items()}
+    place = specifications.find(groups["dataset"], config_dir)
+    told = {"specification": specifications.read(place)} if place else {}
+    return values | _beside(values, read.root) | told, homes
+
+
+def _composed(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any], dict[str, str], source.Source]:
+    """What Hydra makes of the files and a command line: values, the config of track, dataset and model, the challenge's file."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
@@ -175,7 +210,8 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     name = wanted[-1] if wanted else DEFAULT_CHALLENGE
     read = source.read(name, config_dir)
     groups = dict(read.groups) | dict(o.split("=", 1) for o in overrides if o.partition("=")[0] in source.GROUPS)
-    homes = {group: source.home(group, choice, read, config_dir) for group, choice in groups.items()}
+    for group, choice in groups.items():
+        source.find(group, choice, config_dir)
     # The group is mounted at the top, so that a challenge's file needs no package line; whoever writes one may.
     overrides = [f"challenge@_global_={name}", *(o for o in overrides if not o.startswith("challenge="))]
     paths = [_literal(f"file://{root}") for root in source.roots(config_dir)[1:]]
@@ -197,9 +233,34 @@ def _hydra(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, Any
     values = {str(key): value for key, value in plain.items()}
     if not any(o.lstrip("+").startswith("name=") for o in overrides):
         values["name"] = name  # a challenge has the name of its file
-    place = specifications.find(groups["dataset"], config_dir)
-    told = {"specification": specifications.read(place)} if place else {}
-    return values | _beside(values, read.root) | told, homes
+    return values, groups, read
+
+
+def composed(overrides: Sequence[str], config_dir: Path | str | None = None) -> dict[str, Any]:
+    """The config of a ``harness run`` command line as plain nested values, before anything of it is validated.
+
+    ``secret`` is what stands in the files: one that is kept elsewhere is not read. Raises ProtocolError.
+    """
+    given, others = params.of_overrides(overrides)
+    values, _, _ = _composed([_quoted(o) for o in others], Path(config_dir) if config_dir else None)
+    return values | ({"submission.params": given} if given else {})
+
+
+def choices(overrides: Sequence[str], config_dir: Path | str | None = None) -> dict[str, str]:
+    """The config that a command line chooses in every group, the challenge first."""
+    directory = Path(config_dir) if config_dir else None
+    _, groups, read = _composed([_quoted(o) for o in params.of_overrides(overrides)[1]], directory)
+    usual = {
+        k: v
+        for entry in source.load(CONF_DIR / "config.yaml")["defaults"]
+        if isinstance(entry, dict)
+        for k, v in entry.items()
+    }
+    said = dict(o.split("=", 1) for o in overrides if o.partition("=")[0] in usual)
+    beside = {
+        group: said.get(group, choice) for group, choice in usual.items() if "@" not in group and group not in groups
+    }
+    return {"challenge": read.name, **groups, **beside}
 
 
 def _beside(values: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -46,11 +46,16 @@ def read(folder: Path, *, everything: bool = False, called: str = "") -> Files:
     with reader.opened(".", folder, os.O_DIRECTORY) as top:
         reader.walk(top, "", 0)
     contents = dict(sorted(reader.contents.items()))
+    return Files(contents, digest_of(contents))
+
+
+def digest_of(contents: Mapping[str, bytes]) -> str:
+    """SHA-256 over relative paths and contents, in the order of the paths."""
     sha = hashlib.sha256()
-    for relative, content in contents.items():
+    for relative, content in sorted(contents.items()):
         sha.update(f"{relative}\0{len(content)}\0".encode())
         sha.update(content)
-    return Files(contents, sha.hexdigest())
+    return sha.hexdigest()
 
 
 def write(contents: Mapping[str, bytes], into: Path) -> None:

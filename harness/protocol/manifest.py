@@ -7,21 +7,16 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from harness import api
 from harness.errors import SubmissionError
 from harness.protocol import plain_yaml
 from harness.protocol.folder import invalid
+from harness.protocol.params import typed, valid
 from harness.registry import problems
 
 MANIFEST = "submission.yaml"
-# Controls, marks that reverse direction, halves of characters, and what takes no room: soft hyphen, zero-width space,
-# invisible operators, byte order mark, the fillers of Hangul and Braille. Joiners stay: names in Persian need them.
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ud800-\udfff\ufeff\uffa0\U000e0000-\U000e0fff]"
-)
 _ASIDE = re.compile(r"submission\.ya?ml(\.txt)?", re.IGNORECASE)
 
 
@@ -47,8 +42,8 @@ def _function(text: str, info: ValidationInfo[dict[str, Any]]) -> str:
 
 
 def _readable(text: str) -> str:
-    _must(text, any(map(str.isalnum, _UNSEEN.sub("", text))), "has no letter or digit")
-    return _must(text, not _UNSEEN.search(text), "has characters that cannot be seen")
+    _must(text, any(map(str.isalnum, plain_yaml.UNSEEN.sub("", text))), "has no letter or digit")
+    return _must(text, not plain_yaml.UNSEEN.search(text), "has characters that cannot be seen")
 
 
 def _field(text: str, info: ValidationInfo[dict[str, Any]]) -> str:
@@ -73,6 +68,7 @@ class Manifest(BaseModel):
     license: _Text = Field(max_length=200)  # an SPDX identifier, as MIT
     needs: tuple[Annotated[str, AfterValidator(_field)], ...] = ()
     requires: tuple[str, ...] = ()  # packages beside the harness's own: requirements.py
+    params: Annotated[dict[str, Any], BeforeValidator(valid)] = {}  # keyword arguments of the function
 
 
 def parse(
@@ -87,6 +83,7 @@ def parse(
         raise invalid(f"{where} is larger than 64 kB.")
     try:
         values = plain_yaml.read(content, plain_yaml.Texts)
+        values |= {"params": typed(content)} if "params" in values else {}
         return Manifest.model_validate(values, context={"files": files, "kinds": kinds})
     except plain_yaml.NotPlain as error:
         raise invalid(f"{where} {error}.", error.hint) from error

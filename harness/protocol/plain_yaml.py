@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
+
+# Controls, marks that reverse direction, halves of characters, and what takes no room: soft hyphen, zero-width space,
+# invisible operators, byte order mark, the fillers of Hangul and Braille. Joiners stay: names in Persian need them.
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ud800-\udfff\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 
 
 class NotPlain(ValueError):

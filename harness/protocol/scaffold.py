@@ -25,6 +25,7 @@ _HEADER = '''"""{name}: describe the idea here, with the paper it comes from.
 {model}
 """
 '''
+_PARAMS = "# params: {k: 10}  # keyword arguments of the function: `def f(task, *, k)`, then submission.params.k=5 overrides\n"
 _OF_ROWS = "``task.model.fit(X, y).predict_proba(X)``, and ``task.model.fit_many(X, y, weights=W)`` fits W.shape[0] of them at once."
 _OF_DOCUMENTS = (
     "``task.model.fit(documents).bits(documents)``, and ``task.model.fit_many(documents, subsets=rows)`` fits a model for each\n"
@@ -54,7 +55,8 @@ def scaffold(task: str, path: Path) -> Path:
     building = path.with_name(f".{path.name}.new")
     try:
         building.mkdir(parents=True)
-        (building / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        text = yaml.safe_dump(manifest, sort_keys=False) + _PARAMS
+        (building / MANIFEST).write_text(text, encoding="utf-8")
         module = manifest["entry"].split(":")[0]
         (building / f"{module}.py").write_text(
             _algorithm(name, kinds[task], template / f"{module}.py"), encoding="utf-8"

@@ -139,6 +139,20 @@ def in_order(path: Path, config_dir: Path | None, group: str) -> Iterator[dict[s
     return _in_order(path, load(path), config_dir, group)
 
 
+def family(group: str, name: str, config_dir: Path | None, depth: int = 0) -> Iterator[tuple[int, Path]]:
+    """The file of a config and those of its group that it builds on, each with how deep it lies below the first.
+
+    Raises ProtocolError where one is missing or cannot be read.
+    """
+    if depth > _DEPTH:
+        raise ProtocolError(f"{group} {name} builds on itself in the end.", "Take one of its defaults out.")
+    path = find(group, name, config_dir)
+    yield depth, path
+    for entry in load(path).get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_" and not entry.startswith("override "):
+            yield from family(group, entry.removeprefix(f"/{group}/"), config_dir, depth + 1)
+
+
 def check_name(name: str, path: Path, group: str = "challenge") -> None:
     """Raises ProtocolError where a name cannot be that of a challenge (or suite) and its file."""
     if not _NAME.fullmatch(name):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import functools
+import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import plugins
@@ -17,6 +18,7 @@ from harness.packages.lock import Lock
 from harness.paths import SUBMISSIONS_DIR
 from harness.protocol import folder as folders
 from harness.protocol.manifest import MANIFEST, missing, parse
+from harness.protocol.params import NONE, Params, written
 from harness.protocol.requirements import requirements
 from harness.tracks import task_kinds
 
@@ -39,6 +41,20 @@ class Submission:
     requires: tuple[str, ...] = ()  # packages beside the harness's own, PEP 508
     lock: Lock | None = None  # what these came to, once they are resolved
     packages: Path | None = None  # where those wheels are unpacked, once they are
+    params: Params = field(default_factory=dict)  # keyword arguments of the function
+
+    def with_params(self, params: Params) -> Submission:
+        """The submission with some of its parameters at other values: other files, known by another digest."""
+        changed = {**self.params, **params}
+        if not params or (changed == self.params and str(changed) == str(self.params)):  # 1, 1.0 and true are equal
+            return self
+        contents = {**self.contents, MANIFEST: written(self.contents[MANIFEST], changed)}
+        return replace(self, params=changed, contents=contents, digest=folders.digest_of(contents))
+
+    @property
+    def called(self) -> str:
+        """The function's name and, where there are any, its keyword arguments behind it as JSON: what a cell is told."""
+        return f"{self.function} {json.dumps(dict(self.params))}" if self.params else self.function
 
 
 def places() -> list[Path]:
@@ -58,6 +74,13 @@ def shipped() -> dict[str, list[Path]]:
 def shipped_digests() -> frozenset[str]:
     """Digests of all baselines that are shipped or come with plug-ins."""
     return frozenset(load(folder).digest for paths in shipped().values() for folder in paths)
+
+
+def is_shipped(digest: str, name: str = "", params: Params = NONE) -> bool:
+    """Whether files are those of a baseline, if need be of the one of this name with these parameters."""
+    if digest in shipped_digests():
+        return True
+    return bool(params) and any(load(folder).with_params(params).digest == digest for folder in shipped().get(name, ()))
 
 
 def find(name_or_path: str, task: str) -> Path:

@@ -51,7 +51,7 @@ class Job:
     entropy: tuple[int, ...]  # seeds task.rng; derived from the secret, cannot be turned back
     folder: Path  # the submission, mounted read-only
     module: str  # "algorithm" of entry "algorithm:rank"
-    function: str  # "rank"
+    function: str  # "rank"; behind a space the keyword arguments that it is called with, as JSON, where there are any
     limits: Limits
     foreign: ForeignModel | None = None  # where the fixed model is a plug-in's
     quiet: bool = False  # the challenge keeps its secret: no words of the submission's own in a reason

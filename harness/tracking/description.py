@@ -81,10 +81,11 @@ def experiment_tags(record: Record) -> dict[str, str]:
 
 
 def params(record: Record) -> list[Param]:
-    """The challenge's settings, flat: ``model.C``, ``track.noise``; at most MAX_PARAMS, those of the model first."""
+    """The submission's parameters (``param.k``) and the challenge's settings (``model.C``), flat; at most MAX_PARAMS."""
     from mlflow.entities import Param
 
     flat = {"metric": record.metric, "direction": record.direction, "seeds_measured": str(len(record.measured))}
+    flat |= {_key(f"param.{name}"): str(value)[:_PARAM] for name, value in record.params.items()}
     prose = {key: value for key, value in record.settings.items() if key not in ("title", "description")}
     settings = {key: prose[key] for key in _FIRST if key in prose} | prose
     flat |= {_key(key): str(value)[:_PARAM] for key, value in _flatten(_open(settings))}

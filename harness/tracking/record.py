@@ -123,6 +123,9 @@ class Record(_Model):
     dirty: bool | None = None  # whether that checkout had changes
     dataset: dict[str, str] = Field(default_factory=dict)  # its specification's name, title, version, license
     team: str = ""  # whose entry it is: an id of the organiser's roster
+    params: dict[str, Any] = Field(
+        default_factory=dict
+    )  # keyword arguments of the submission's function, from its manifest
 
     @property
     def identity(self) -> str:

@@ -85,6 +85,7 @@ def _entrant(record: Record, judge: Judge) -> Iterator[str]:
         ("authors", entry.authors),
         ("description", entry.description),
         ("license", entry.license),
+        ("params", dict(entry.params)),
     ):
         if getattr(record, name) != said:
             yield f"{name} is {getattr(record, name)!r:.100}, the manifest kept with it says {said!r:.100}"

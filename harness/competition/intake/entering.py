@@ -87,6 +87,7 @@ class Desk:
         if record.team:
             return self._of_team(record, [one for one in earlier if one.team == record.team])
         same = [one for one in earlier if not one.team and not one.reference and one.submission == record.submission]
+        same = [one for one in same if one.params == record.params]  # other parameters are a row of their own
         if not same:
             return []
         listed = ", ".join(one.run_id for one in same[-3:])

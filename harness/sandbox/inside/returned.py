@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -39,6 +40,34 @@ def call(function: Callable[[Any], object], task: Any, names: tuple[str, ...]) -
             f"The function returned {count}; it must return {len(names)}: {asked}.", f"Return {_example(names)}."
         )
     return {name: as_array(part, name) for name, part in zip(names, parts, strict=True)}
+
+
+def with_params(function: Callable[..., object], params: Mapping[str, Any]) -> Callable[[Any], object]:
+    """The function with keyword arguments given. Raises SubmissionError (``invalid_submission``) where it takes no such ones."""
+    if not params:
+        return function
+    called = getattr(function, "__name__", "the function")
+    try:
+        takes = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # not written in Python: it says itself what it does not take
+        takes = ()
+    named = [one.name for one in takes if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    first = next(iter(takes), None)
+    if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD:
+        named.remove(first.name)  # the task, whatever it is called
+    anything = not takes or any(one.kind is one.VAR_KEYWORD for one in takes)
+    if unknown := [name for name in params if name not in named and not anything]:
+        raise SubmissionError(
+            f"{called} does not take {_listed(tuple(unknown))}, which params of submission.yaml or of the command line give it.",
+            f"It takes {_listed(tuple(named))}." if named else f"Write `def {called}(task, *, {unknown[0]}=...)`.",
+            Status.INVALID_SUBMISSION,
+        )
+
+    @functools.wraps(function)
+    def given(task: Any) -> object:
+        return function(task, **params)
+
+    return given
 
 
 def as_array(value: Any, name: str) -> wire.Array:

@@ -29,7 +29,7 @@ import numpy as np
 from harness import api
 from harness.errors import Status, SubmissionError
 from harness.sandbox.inside import advice, semaphores, wire
-from harness.sandbox.inside.returned import call
+from harness.sandbox.inside.returned import call, with_params
 
 T = TypeVar("T")
 
@@ -61,6 +61,7 @@ def main(job: dict[str, Any]) -> NoReturn:
     report: dict[str, Any] = {"status": str(Status.OK), "reason": ""}
     try:
         function = load_function(folder, job["module"], job["function"], landlock=landlock)
+        function = with_params(function, job["params"])
         arrays = call(function, task, names)
         if job["rounds"]:
             arrays = play(channel, function, task, names, arrays)
