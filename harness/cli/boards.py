@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.cli import terminal
 
+_REASON = 400  # characters
+
 if TYPE_CHECKING:
     from harness.leaderboard.board import Board
     from harness.leaderboard.suite import SuiteBoard
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 def show(board: Board) -> None:
     """Print the ranked rows and the references, then why other rows do not rank, then the notes."""
     from harness.leaderboard.render import rich_table
+    from harness.leaderboard.text import clean
 
     print(f"{board.challenge}  {board.fingerprint[:12]}")
     if board.ranked or board.references:
@@ -26,7 +29,8 @@ def show(board: Board) -> None:
         print("\nnot ranked")
     for row in board.unranked:
         whose = f"{row.submission} (team {row.team})" if row.team else row.submission
-        terminal.say(f"{row.status}: {row.reason}" if row.reason else row.status, label=f"  {whose}: ")
+        why = row.reason[:_REASON] if row.reason and row.status == "ok" else f"{row.status}: {row.reason[:_REASON]}"
+        terminal.say(clean(why), label=f"  {clean(whose)}: ")
     _notes(board.notes)
 
 

@@ -33,7 +33,10 @@ class Where:
 
 
 def report(record: Record, session: Session, where: Where) -> None:
-    """Print all of one run."""
+    """Print all of one run; of one that was stopped, what is kept of it."""
+    if stopped(record):
+        terminal.say(_kept(record))
+        return
     print(terminal.cut(f"{record.challenge}  {record.submission}  ({record.isolation}, {record.device})"))
     print()
     _table(record)
@@ -63,6 +66,9 @@ def line(record: Record, names: Sequence[int]) -> None:
     parts = [f"{record.metric} {_number(record.score)}"]
     if record.ci95:
         parts += [f"[{_number(record.ci95[0])}, {_number(record.ci95[1])}]", f"normalised {_number(record.normalised)}"]
+    if stopped(record):
+        terminal.say(_kept(record), label=f"{begins}  ")
+        return
     if record.status is not Status.OK:
         terminal.say(f"{begins}  {record.status}")
         terminal.say(record.reason, label="    ")
@@ -70,6 +76,16 @@ def line(record: Record, names: Sequence[int]) -> None:
     while len(parts) > 1 and len("  ".join([begins, *parts])) > terminal.width():
         parts.pop()
     print(terminal.cut("  ".join([begins, *parts])), flush=True)
+
+
+def stopped(record: Record) -> bool:
+    """Whether Ctrl-C came before all its cells had ended."""
+    return any(cell.status is Status.CANCELLED for cell in record.cells)
+
+
+def _kept(record: Record) -> str:
+    done = sum(cell.status is not Status.CANCELLED for cell in record.cells)
+    return f"cancelled: {done} of {len(record.cells)} seeds had ended and are kept; the same command goes on from there"
 
 
 def _table(record: Record) -> None:

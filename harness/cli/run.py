@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.cli.calling import CANCELLED
 from harness.cli.progress import Shown, progress
-from harness.cli.report import Where, line, report
+from harness.cli.report import Where, line, report, stopped
 from harness.cli.terminal import say
 from harness.competition.deeds import replaceable
 from harness.competition.intake.entering import Desk, check_team
@@ -61,10 +61,9 @@ def run(args: Namespace) -> int:
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
         say(wanted[0].session.runs.path, label="records  ")
-    statuses = {record.status for record in records.values()}
-    if Status.CANCELLED in statuses:
+    if any(map(stopped, records.values())):
         return CANCELLED
-    return 0 if len(records) == len(wanted) and statuses == {Status.OK} else 1
+    return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records.values()) else 1
 
 
 def _print(
