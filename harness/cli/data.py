@@ -105,7 +105,7 @@ def card(args: Namespace) -> int:
         own = settings if isinstance(settings, OwnSettings) else None
     text = made(spec, counted(own.load()) if own else None)
     if not args.write:
-        print(text, end="")
+        say(text.rstrip("\n"))
         return _FINE
     if config_dir is None:
         raise ProtocolError("--write needs --config-dir: the card goes into cards/ of that directory.")

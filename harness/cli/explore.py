@@ -161,7 +161,7 @@ def fetch(args: Namespace) -> int:
             "docs/datasets/own.md says how.",
         )
     paths = fetch_dataset(args.dataset)
-    print("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
+    say("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
     return 0
 
 

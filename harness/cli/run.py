@@ -61,9 +61,9 @@ def run(args: Namespace) -> int:
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
         say(wanted[0].session.runs.path, label="records  ")
-    if any(map(stopped, records.values())):
+    if len(records) < len(wanted) or any(map(stopped, records.values())):
         return CANCELLED
-    return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records.values()) else 1
+    return 0 if all(record.status is Status.OK for record in records.values()) else 1
 
 
 def _print(
