@@ -3,67 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
+from contextlib import suppress
+from typing import NoReturn
 
 from harness import __version__
-from harness.cli import completion, config, dataset, organiser, rounds
+from harness.cli import completion, config, dataset, organiser, rounds, terminal
 from harness.cli.annotations import add as add_annotations
-from harness.errors import BenchmarkError, ProtocolError
+from harness.cli.calling import NOT_OK, USAGE, call, warned
 
-_FINE, _NOT_OK, _USAGE = 0, 1, 2
+
+class _Parser(argparse.ArgumentParser):
+    """Its mistakes are paragraphs, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        terminal.say(f"{self.prog}: error: {message}", stderr=True)
+        sys.exit(USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config."""
-    warnings.showwarning = _one_paragraph
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
-            stream.reconfigure(errors="backslashreplace")
-    args = _arguments(argv)
-    module, _, function = args.handler.partition(":")
-    _terminate_like_ctrl_c()
+    """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config; 130 Ctrl-C."""
+    terminal.prepare()
+    warnings.showwarning = warned
     try:
-        return int(getattr(import_module(f"harness.cli.{module}"), function)(args))
-    except BenchmarkError as error:
-        print(f"harness {args.command}: {error}", file=sys.stderr)
-        return _USAGE if isinstance(error, ProtocolError) else _NOT_OK
-    except KeyboardInterrupt:
-        print(f"harness {args.command}: cancelled.", file=sys.stderr)
-        if threading.active_count() > 1:  # the second Ctrl-C: a cell is still being scored and will not be waited for
-            sys.stdout.flush()
-            os._exit(_NOT_OK)
-        return _NOT_OK
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
-        return _NOT_OK
-    except OSError as error:  # a full or read-only temporary directory, too many open files, no memory for a process
-        if os.environ.get("HARNESS_DEBUG"):
-            raise
-        where = f" ({error.filename})" if error.filename else ""
-        print(
-            f"harness {args.command}: this machine does not allow it: {error.strerror or error}{where}. Make room there, "
-            "or choose a directory that can be written (TMPDIR names the one for temporary files, XDG_CACHE_HOME the "
-            "one above the cache); finished cells are kept.",
-            file=sys.stderr,
-        )
-        return _NOT_OK
-    except Exception as error:
-        if os.environ.get("HARNESS_DEBUG"):
-            raise
-        print(
-            f"harness {args.command}: internal error, {type(error).__name__}: {error}. This is a fault of the harness, "
-            "not of a submission; finished cells are kept. HARNESS_DEBUG=1 shows where; please report it.",
-            file=sys.stderr,
-        )
-        return _NOT_OK
+        try:
+            return call(_arguments(argv))
+        finally:
+            sys.stdout.flush()  # here, where what becomes of it can still be said
+    except OSError as error:
+        with suppress(OSError, ValueError):  # nothing is left to be written when the process ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # the reader of our output has gone: nobody to tell
+            terminal.say(f"harness: the output could not be written: {error.strerror or error}.", stderr=True)
+        return NOT_OK
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -84,20 +60,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _terminate_like_ctrl_c() -> None:
-    """SIGTERM and a closed terminal clean up as Ctrl-C does, unless this process was told to ignore them."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
-            signal.signal(number, signal.default_int_handler)
-
-
-def _one_paragraph(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Warnings as users read them: no file names, no source lines."""
-    print(f"warning: {message}", file=sys.stderr)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="harness",
         description="Benchmark harness for data-centric AI: the model is pinned, algorithms compete on data.",
         epilog="Start with `harness run`: the default challenge with its default baseline.",
@@ -232,7 +196,9 @@ def _parser() -> argparse.ArgumentParser:
         "results", "explore:results", "one row for every cell of the recorded runs, for scripts and tables"
     )
     results.add_argument("challenges", nargs="*", default=[], metavar="CHALLENGE", help="default: every challenge")
-    results.add_argument("--format", choices=["csv", "json"], default="csv", help="default: csv")
+    results.add_argument("--format", choices=["csv", "json", "latex"], default="csv",
+        help="csv, json: a row for every cell; latex: a table of runs for booktabs (default: csv)",
+    )  # fmt: skip
     runs_dir(results)
 
     verify = command(

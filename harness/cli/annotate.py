@@ -6,13 +6,12 @@ import json
 from argparse import Namespace
 from typing import Any
 
+from harness.cli.terminal import console, say
 from harness.paths import expanded
 
 
 def report(args: Namespace) -> int:
     """Measure the agreement of a file of votes and show it."""
-    from rich.console import Console
-
     from harness.pipeline.annotations import reading, showing
     from harness.pipeline.annotations.report import report as measured
     from harness.tracking.files import write_bytes_atomic
@@ -26,12 +25,13 @@ def report(args: Namespace) -> int:
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0
-    console = Console(highlight=False)
-    for table in showing.tables(facts):
-        console.print(table)
-        console.print()
+    for title, table in showing.tables(facts):
+        if title:
+            say(title)
+        console().print(table)
+        print()
     for note in [*facts["notes"], *(f"undefined, {what}: {why}." for what, why in facts["undefined"].items())]:
-        console.print(f"note: {note}", soft_wrap=True, markup=False)
+        say(note, label="note: ")
     return 0
 
 
@@ -51,13 +51,13 @@ def take(args: Namespace) -> int:
         print(json.dumps(facts | {"files": [str(path) for path in made.files]}, indent=2))
         return 0
     people = "annotators that are not known" if made.annotators is None else f"{made.annotators} annotators"
-    print(f"{len(made.dataset.y)} rows, {made.votes} votes of {people}, classes: {', '.join(made.dataset.class_names)}")
+    say(f"{len(made.dataset.y)} rows, {made.votes} votes of {people}, classes: {', '.join(made.dataset.class_names)}")
     for name, count in sorted(made.sources.items()):
         print(f"  label from {name}: {count} rows")
     for note in made.notes:
-        print(f"  note: {note}")
+        say(note, label="  note: ")
     for path in made.files:
-        print(f"written  {path}")
+        say(path, label="written  ")
     print(f"A challenge on it says `override /dataset: {args.to}`.")
     return 0
 
@@ -72,11 +72,13 @@ def ask(args: Namespace) -> int:
         facts = {"challenge": args.challenge, "tasks": made.tasks, "labelled": made.labelled, "rule": made.rule}
         print(json.dumps(facts | {"files": [str(path) for path in made.files]}, indent=2))
         return 0
-    print(f"{made.tasks} rows to label, by a model of {made.labelled} rows; {made.rule}.")
+    say(f"{made.tasks} rows to label, by a model of {made.labelled} rows; {made.rule}.")
     for path in made.files:
-        print(f"written  {path}")
-    print("In Label Studio: a new project, label_config.xml as its labelling interface, tasks.json imported;")
-    print("then export as JSON and take it in with `harness annotations import`.")
+        say(path, label="written  ")
+    say(
+        "In Label Studio: a new project, label_config.xml as its labelling interface, tasks.json imported; then export as "
+        "JSON and take it in with `harness annotations import`."
+    )
     return 0
 
 

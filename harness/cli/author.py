@@ -6,8 +6,7 @@ import json
 import shlex
 from argparse import Namespace
 
-from rich.console import Console
-
+from harness.cli.terminal import command, quote, say
 from harness.errors import ProtocolError
 
 
@@ -19,9 +18,9 @@ def new(args: Namespace) -> int:
     from harness.protocol.scaffold import scaffold
 
     written = scaffold(args.track, Path(args.path))
-    print(f"{written} is a working submission. Next:")
-    print(f"  harness check {shlex.quote(str(written))}")
-    print(f"  harness run challenge={quick_challenge(args.track)} {shlex.quote(f'submission={written}')}")
+    say(f"{written} is a working submission. Next:")
+    command(f"harness check {shlex.quote(str(written))}")
+    command(f"harness run challenge={quick_challenge(args.track)} {shlex.quote(f'submission={written}')}")
     return 0
 
 
@@ -37,12 +36,12 @@ def check(args: Namespace) -> int:
     if args.json:
         print(json.dumps({"passed": passed, "checks": [finding.as_dict() for finding in findings]}, indent=2))
         return 0 if passed else 1
-    console = Console(highlight=False)
     for finding in findings:
-        mark = "[green]pass[/green]" if finding.passed else "[red]FAIL[/red]"
-        console.print(f"{mark}  {finding.name}: ", end="")
-        console.print(finding.found, markup=False, soft_wrap=True)
-    console.print("All checks passed." if passed else "Change what FAIL says and check again.")
+        first, _, printed = finding.found.partition("\n")
+        say(first, label=f"{'pass' if finding.passed else 'FAIL'}  {finding.name}: ")
+        if printed:
+            quote(printed, indent="      ")
+    print("All checks passed." if passed else "Change what FAIL says and check again.")
     return 0 if passed else 1
 
 
@@ -64,7 +63,7 @@ def env(args: Namespace) -> int:
         print("Nothing is needed beside the harness's own packages.")
     else:
         for package in lock.packages:
-            print(f"{package.name} {package.version}  {package.wheel}  sha256:{package.sha256}")
-        print(f"lock     {lock.digest}")
-        print(f"overlay  {folder}")
+            say(f"{package.name} {package.version} {package.wheel} sha256:{package.sha256}")
+        say(lock.digest, label="lock     ")
+        say(folder, label="overlay  ")
     return 0

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.terminal import say
 from harness.errors import ProtocolError, Status
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def intake(args: Namespace) -> int:
     """Exit 0 if every entry was run or refused for a reason of its own; 1 if one is to be tried again."""
-    from harness.cli.run import progress
+    from harness.cli.progress import progress
     from harness.competition.intake.intake import Intake
     from harness.evaluation.sweep import Wanted
     from harness.protocol.compose import compose
@@ -32,20 +33,22 @@ def intake(args: Namespace) -> int:
     where = Path(args.config_dir) if args.config_dir else None
     taken = Intake(session, Path(args.inbox), received=received, key=load_key(), config_dir=where)
     told, unsettled = [], 0
-    with progress([Wanted(session, Path())] * max(1, len(taken))) as on_cell:
-        found = taken.reports(Path(args.reports), config.launch, tracking_uri=config.tracking_uri, on_cell=on_cell)
+    with progress([Wanted(session, Path())] * max(1, len(taken)), config.launch) as shown:
+        found = taken.reports(
+            Path(args.reports), config.launch, tracking_uri=config.tracking_uri, on_cell=shown.on_cell
+        )
         for report, new in found:
             told.append({**report.plain(), "new": new})
             unsettled += report.status in (Status.HARNESS_ERROR, Status.CANCELLED)
             if not args.json:
                 score = f"  {report.score:.4f}" if report.score is not None else ""
                 why = f"  {report.reason}" if report.reason else ""
-                print(f"{report.team or '-':<8} {report.entry:<28} {report.status}{score}{why}"[:400], flush=True)
+                say(f"{report.status}{score}{why}"[:360], label=f"{report.team or '-':<8} {report.entry:<28} ")
     if args.json:
         print(json.dumps(told, indent=2))
     else:
         news = sum(one["new"] for one in told)
-        print(f"{len(told)} entries, {news} with news; reports are in {args.reports}, records in {session.runs.path}")
+        say(f"{len(told)} entries, {news} with news; reports are in {args.reports}, records in {session.runs.path}")
     return 1 if unsettled or len(told) < len(taken) else 0
 
 
@@ -88,7 +91,7 @@ def _has_roster(folder: Path | None, name: str) -> bool:
 
 def rerun(args: Namespace) -> int:
     """Exit 0 if every entry that counted before came to a score under the new version."""
-    from harness.cli.run import progress
+    from harness.cli.progress import progress
     from harness.competition.rerun import counted_before
     from harness.evaluation.run import sweep
     from harness.protocol.compose import compose
@@ -98,12 +101,13 @@ def rerun(args: Namespace) -> int:
     session = _opened(config)
     wanted = counted_before(session)
     records = []
-    with progress(wanted) as on_cell:
-        for one, record in sweep(wanted, config.launch, tracking_uri=config.tracking_uri, on_cell=on_cell):
+    with progress(wanted, config.launch) as shown:
+        for one, record in sweep(wanted, config.launch, tracking_uri=config.tracking_uri, on_cell=shown.on_cell):
+            shown.recorded(record)
             records.append(record)
             if not args.json:
                 said = record.reason or f"{record.metric} {record.score:.4f}"
-                print(f"{one.team or '-':<8} {record.submission:<28} {record.status}  {said}"[:400], flush=True)
+                say(f"{record.status}  {said}"[:360], label=f"{one.team or '-':<8} {record.submission:<28} ")
     if args.json:
         print(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
     return 0 if len(records) == len(wanted) and all(record.status is Status.OK for record in records) else 1
@@ -164,7 +168,10 @@ def winners(args: Namespace) -> int:
         hidden=args.hidden,
     )
     announcement = announce(board)
-    print(json.dumps(announcement.plain(), indent=2) if args.json else "\n\n".join(announcement.lines))
+    if args.json:
+        print(json.dumps(announcement.plain(), indent=2))
+    else:
+        say("\n\n".join(announcement.lines))
     return 0
 
 
@@ -178,11 +185,11 @@ def merge(args: Namespace) -> int:
         facts = {"brought": done.brought, "known": done.known, "refused": dict(done.refused), "said": done.said}
         print(json.dumps(facts, indent=2))
     else:
-        print(
+        say(
             f"{len(done.brought)} brought, {len(done.known)} were here, {len(done.refused)} refused; {done.said} lines of people"
         )
         for run_id, why in done.refused.items():
-            print(f"  {run_id}: {why}")
+            say(why, label=f"  {run_id}: ")
         if done.brought:
             print("The next board, or `harness sync`, delivers them to MLflow.")
     return 1 if done.refused else 0
@@ -193,6 +200,6 @@ def new_team(args: Namespace) -> int:
     from harness.protocol.roster import added
 
     token = added(Path(args.roster), args.id, args.name, args.contact)
-    print(f"team   {args.id}, {args.name}, in {args.roster}")
-    print(f"token  {token} (kept nowhere: give it to the team now; its digest is in the roster)")
+    say(f"{args.id}, {args.name}, in {args.roster}", label="team   ")
+    say(f"{token} (kept nowhere: give it to the team now; its digest is in the roster)", label="token  ")
     return 0

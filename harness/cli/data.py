@@ -7,6 +7,7 @@ import shlex
 from argparse import Namespace
 from pathlib import Path
 
+from harness.cli.terminal import command, say
 from harness.errors import ProtocolError
 from harness.paths import expanded
 
@@ -25,14 +26,15 @@ def release(args: Namespace) -> int:
         facts |= {"archive": str(done.archive) if done.archive else None, "files": done.files, "bytes": done.size}
         print(json.dumps(facts | {"remarks": list(done.remarks), "next": [check]}, indent=2))
         return _FINE
-    print(
+    say(
         f"released {done.name} {done.version}: {done.rows} rows in {done.folder} ({done.files} files, {done.size:,} bytes)"
     )
     if done.archive:
-        print(f"archive  {done.archive}")
+        say(done.archive, label="archive  ")
     for remark in done.remarks:
-        print(f"  note: {remark}")
-    print(f"Next: read back as others will read it:\n  {check}")
+        say(remark, label="  note: ")
+    print("Next: read back as others will read it:")
+    command(check)
     return _FINE
 
 
@@ -45,14 +47,14 @@ def validate(args: Namespace) -> int:
         print(json.dumps(done.as_dict(), indent=2))
         return _FINE if done.ok else _NOT_OK
     for finding in done.findings:
-        print(finding)
+        say(finding)
     for remark in done.remarks:
-        print(f"  note: {remark}")
+        say(remark, label="  note: ")
     for reader, said in done.asked.items():
-        print(f"  {reader}: {said}")
+        say(said, label=f"  {reader}: ")
     count = len(done.findings)
     verdict = "nothing is wrong" if done.ok else f"{count} {'thing is' if count == 1 else 'things are'} wrong"
-    print(f"{done.place}: {done.rows} rows, {verdict}")
+    say(f"{done.place}: {done.rows} rows, {verdict}")
     return _FINE if done.ok else _NOT_OK
 
 
@@ -68,10 +70,10 @@ def diff(args: Namespace) -> int:
     for kind in done.kinds if done.by_id else ("added", "removed"):
         rows = getattr(done, kind)
         named = f": {', '.join(rows.first)}{' ...' if rows.count > len(rows.first) else ''}" if rows.count else ""
-        print(f"{kind:<11} {rows.count} rows{named}")
+        say(f"{rows.count} rows{named}", label=f"{kind:<11} ")
     for what, names in (("columns +", done.columns_added), ("columns -", done.columns_removed)):
         if names:
-            print(f"{what:<11} {', '.join(names)}")
+            say(", ".join(names), label=f"{what:<11} ")
     if done.votes_added or done.votes_removed:
         print(f"votes       {done.votes_added} added, {done.votes_removed} removed")
     if done.described:
@@ -79,12 +81,12 @@ def diff(args: Namespace) -> int:
     if done.packaged and done.asks == "patch":
         print("packaged    the same rows, written in another way")
     if not done.by_id:
-        print(
+        say(
             "Rows have no ids, so they were compared by content, as a multiset: a changed row is one removed and one added."
         )
     print(f"asks for    {'no new version' if done.asks == 'none' else f'a {done.asks} version'}")
     if done.problem:
-        print(done.problem)
+        say(done.problem)
     return _FINE if done.ok else _NOT_OK
 
 
@@ -103,14 +105,14 @@ def card(args: Namespace) -> int:
         own = settings if isinstance(settings, OwnSettings) else None
     text = made(spec, counted(own.load()) if own else None)
     if not args.write:
-        print(text, end="")
+        say(text.rstrip("\n"))
         return _FINE
     if config_dir is None:
         raise ProtocolError("--write needs --config-dir: the card goes into cards/ of that directory.")
     path = config_dir / "cards" / f"{args.name}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    print(f"written  {path}")
+    say(path, label="written  ")
     return _FINE
 
 

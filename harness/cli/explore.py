@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from argparse import Namespace
+from itertools import groupby
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from harness.cli.terminal import cut, is_terminal, pairs, say
 from harness.errors import ProtocolError
 from harness.protocol import catalogue
 
@@ -35,8 +31,14 @@ def listing(args: Namespace) -> int:
         print(json.dumps([entry.as_dict() for entry in entries], indent=2))
         return 0
     widths = [max(len(getattr(entry, key)) for entry in entries) for key in ("name", "track")]
-    for entry in entries:
-        print(f"{entry.name:<{widths[0]}}  {entry.track:<{widths[1]}}  {entry.title}")
+    if not is_terminal():
+        for entry in entries:
+            print(f"{entry.name:<{widths[0]}}  {entry.track:<{widths[1]}}  {entry.title}")
+        return 0
+    for track, group in groupby(sorted(entries, key=lambda entry: entry.track), lambda entry: entry.track):
+        print(track)
+        for entry in group:
+            print(cut(f"  {entry.name:<{widths[0]}}  {entry.title}"))
     return 0
 
 
@@ -56,25 +58,23 @@ def show(args: Namespace) -> int:
         print(json.dumps(facts, indent=2))
         return 0
     verdict = facts["power"].pop("verdict") if args.power else ""
-    console = Console(highlight=False)
-    console.print(f"[bold]{challenge.name}[/bold] (version {challenge.version}): {challenge.title}", soft_wrap=True)
+    say(f"{challenge.name} (version {challenge.version}): {challenge.title}")
     if challenge.description:
-        console.print(challenge.description, soft_wrap=True, markup=False)
+        say(challenge.description)
     for heading, values in facts.items():
         if not isinstance(values, dict):
             continue
-        table = Table(
-            title=heading.replace("_", " "), title_justify="left", show_header=False, box=None, pad_edge=False
-        )
+        rows = []
         for key, value in values.items():
             zero = _ZERO.get(key) if heading == "settings" and value == 0 else None
             shown = _rounded(value) if heading == "power" else str(value)
-            table.add_row(Text(str(key)), Text(f"{value} ({zero})" if zero else shown))
-        console.print()
-        console.print(table)
-    console.print(f"\nfingerprint  {facts['fingerprint']}", soft_wrap=True)
+            rows.append((key, f"{value} ({zero})" if zero else shown))
+        print(f"\n{heading.replace('_', ' ')}")
+        pairs(rows)
+    say(facts["fingerprint"], label="\nfingerprint  ")
     if args.power:
-        console.print(f"\n{verdict}", soft_wrap=True, markup=False)
+        print()
+        say(verdict)
     return 0
 
 
@@ -115,56 +115,39 @@ def view(args: Namespace) -> int:
         print(json.dumps({"challenge": challenge.name, "seed": args.seed, "out": args.out, "fields": shown}, indent=2))
         return 0
     for name, array in arrays_of(seen).items():
-        print(
-            f"task.{name:<14} {array.dtype}[{', '.join(map(str, array.shape))}]"
-            if array.ndim
-            else f"task.{name:<14} {array}"
-        )
+        shape = f"{array.dtype}[{', '.join(map(str, array.shape))}]" if array.ndim else str(array)
+        say(shape, label=f"task.{name:<14} ")
     for name, texts in seen.texts.items():
         if len(texts) and challenge.dataset.offensive:
-            print(
-                f"task.{name}: not printed, as texts of {challenge.dataset.name} may insult people; --out writes them"
-            )
+            why = f"not printed, as texts of {challenge.dataset.name} may insult people; --out writes them"
+            say(why, label=f"task.{name}: ")
         else:
-            print(f"task.{name}[0] = {texts[0]!r:.200}" if len(texts) else f"task.{name} is empty")
+            say(f"task.{name}[0] = {texts[0]!r:.200}" if len(texts) else f"task.{name} is empty")
     if args.out:
-        print(f"written  {args.out}: numpy.load({args.out!r}) reads it")
+        say(f"{args.out}: numpy.load({args.out!r}) reads it", label="written  ")
     return 0
 
 
 def results(args: Namespace) -> int:
-    """``harness results``: one row for every cell of every recorded run, as kept and not checked."""
+    """``harness results``: one row for every cell of every recorded run, or a table of runs, as kept and not checked."""
+    from harness.leaderboard import tables
     from harness.tracking.runs import RunsDir
 
     runs = RunsDir(args.runs_dir)
-    rows = [
-        {
-            "challenge": record.challenge,
-            "submission": record.submission,
-            "run_id": record.run_id,
-            "seed": cell.seed,
-            "status": cell.status.value,
-            "score": cell.score,
-            "output_digest": cell.output_digest,
-            "reason": cell.reason,
-            "team": record.team,
-        }
-        for record in map(runs.load_record, runs.run_ids())
-        if not args.challenges or record.challenge in args.challenges
-        for cell in record.cells
-    ]
-    if not rows:
+    every = map(runs.load_record, runs.run_ids())
+    records = [record for record in every if not args.challenges or record.challenge in args.challenges]
+    if not records:
         of = f" of {' or '.join(args.challenges)}" if args.challenges else ""
         raise ProtocolError(
             f"There are no recorded runs{of} in {runs.path}.",
             "`harness run` makes some; --runs-dir names another place.",
         )
-    if args.format == "json":
-        print(json.dumps(rows, indent=2))
-        return 0
-    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    if args.format == "latex":
+        print(tables.latex(records), end="")
+    elif args.format == "json":
+        print(json.dumps(tables.cells(records), indent=2))
+    else:
+        print(tables.as_csv(tables.cells(records)), end="")
     return 0
 
 
@@ -178,7 +161,7 @@ def fetch(args: Namespace) -> int:
             "docs/datasets/own.md says how.",
         )
     paths = fetch_dataset(args.dataset)
-    print("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
+    say("\n".join(map(str, paths)) or f"{args.dataset} needs no files: it is bundled with scikit-learn.")
     return 0
 
 
@@ -190,11 +173,8 @@ def doctor(args: Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
     else:
-        console = Console(highlight=False)
         for heading, rows in report.items():
-            table = Table(title=heading, title_justify="left", show_header=False, box=None, pad_edge=False)
-            for name, value in rows.items():
-                table.add_row(f"  {name}", Text(value))
-            console.print(table)
+            print(heading)
+            pairs([*rows.items()], indent="  ")
     ranks = ("works" in value for name, value in report["isolation"].items() if name != "none")
     return 0 if any(value for value in ranks) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from harness.cli.terminal import say
 from harness.errors import ProtocolError, Status
 from harness.tracking.runs import RunsDir
 
@@ -30,7 +31,7 @@ def release(args: Namespace) -> int:
         )
     key = load_key()
     ledger.append(args.runs_dir, "release", args.run_id, record_sha256=digest, who=args.who, note=args.why, key=key)
-    print(f"released {args.run_id}; the next `harness leaderboard` ranks it.")
+    say(f"released {args.run_id}; the next `harness leaderboard` ranks it.")
     return 0
 
 
@@ -42,7 +43,5 @@ def decide(args: Namespace) -> int:
     done = {"withdraw": "withdrawn", "disqualify": "disqualified", "reinstate": "reinstated", "select": "selected"}
     record = write(args.runs_dir, args.command, args.run_id, who=args.who, why=args.why, key=load_key())
     whose = f", team {record.team}" if record.team else ""
-    print(
-        f"{done[args.command]} {args.run_id} ({record.submission}{whose}); the next `harness leaderboard` shows it so."
-    )
+    say(f"{done[args.command]} {args.run_id} ({record.submission}{whose}); the next `harness leaderboard` shows it so.")
     return 0

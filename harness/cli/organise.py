@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from harness.cli.terminal import command, say
 from harness.errors import ProtocolError
 from harness.paths import expanded
 
@@ -45,14 +46,14 @@ def new(args: Namespace) -> int:
         print(json.dumps(facts, indent=2))
         return 0
     shape = ", ".join(map(str, made.dataset.X.shape))
-    print(f"{len(made.dataset.y)} rows, X [{shape}], {len(classes)} classes: {_listed(classes)}")
+    say(f"{len(made.dataset.y)} rows, X [{shape}], {len(classes)} classes: {_listed(classes)}")
     for finding in made.findings:
-        print(f"  note: {finding}")
+        say(finding, label="  note: ")
     for path in made.files:
-        print(f"written  {path}")
+        say(path, label="written  ")
     print("Next: can this board tell methods apart? and the first run:")
-    for command in commands:
-        print(f"  {command}")
+    for line in commands:
+        command(line)
     return 0
 
 
@@ -76,17 +77,17 @@ def freeze(args: Namespace) -> int:
     if done.new:
         print(f"frozen       {done.challenge} version {done.version}")
     else:
-        print(f"unchanged    {done.challenge} version {done.version} is what was frozen; nothing was written")
+        say(f"{done.challenge} version {done.version} is what was frozen; nothing was written", label="unchanged    ")
     for change in done.changes:
-        print(f"changed      {change}")
-    print(f"fingerprint  {done.fingerprint}")
-    print(f"secret       {done.secret_place or 'environment'} ({done.secret})")
+        say(change, label="changed      ")
+    say(done.fingerprint, label="fingerprint  ")
+    say(f"{done.secret_place or 'environment'} ({done.secret})", label="secret       ")
     if done.secret_place:
         print("             keep a copy elsewhere: without it no entry can be scored")
-    print(f"lock         {done.lock} ({done.lock_sha256})")
+    say(f"{done.lock} ({done.lock_sha256})", label="lock         ")
     print("Next: what participants get, and the baselines:")
-    for command in commands:
-        print(f"  {command}")
+    for line in commands:
+        command(line)
     return 0
 
 
@@ -101,10 +102,11 @@ def reveal(args: Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(done), indent=2, default=str))
         return 0
-    print(f"{'revealed' if done.new else 'was revealed before'}  {done.path}")
-    print(f"fingerprint  {done.fingerprint}")
-    print("The challenge's own file holds the secret again: whoever has the config directory can run every entry.")
-    print(f"Anybody can check it: harness verify {shlex.quote(str(done.path))}")
+    say(done.path, label=f"{'revealed' if done.new else 'was revealed before'}  ")
+    say(done.fingerprint, label="fingerprint  ")
+    say("The challenge's own file holds the secret again: whoever has the config directory can run every entry.")
+    print("Anybody can check it:")
+    command(f"harness verify {shlex.quote(str(done.path))}")
     return 0
 
 
@@ -116,8 +118,8 @@ def bundle(args: Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(done), indent=2, default=str))
         return 0
-    print(f"written  {done.path} ({len(done.files)} files)")
-    print(f"data     {done.data}")
+    say(f"{done.path} ({len(done.files)} files)", label="written  ")
+    say(done.data, label="data     ")
     print("Read its README.md before you send it: it is what participants are told.")
     return 0
 

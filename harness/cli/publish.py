@@ -8,8 +8,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from harness.cli import boards
+from harness.cli.terminal import say
 from harness.errors import BenchmarkError, ProtocolError
 from harness.tracking.runs import RunsDir
 
@@ -26,13 +26,15 @@ def new_key(args: Namespace) -> int:
     from harness.tracking import signature
 
     key, place = signature.new_key(args.path)
-    print(f"private key  {place} (keep a copy elsewhere: without it a ledger it has signed cannot be continued)")
-    print(f"public key   {key.public}")
+    say(
+        f"{place} (keep a copy elsewhere: without it a ledger it has signed cannot be continued)", label="private key  "
+    )
+    say(key.public, label="public key   ")
     if place == signature.default_place():
         print("From now on releases, verdicts and published boards are signed with it.")
     else:
-        print(f"With {signature.VARIABLE}={place} set, releases, verdicts and published boards are signed with it.")
-    print("Publish the public key where nobody else can write, so that readers of your boards can compare.")
+        say(f"With {signature.VARIABLE}={place} set, releases, verdicts and published boards are signed with it.")
+    say("Publish the public key where nobody else can write, so that readers of your boards can compare.")
     return 0
 
 
@@ -47,7 +49,7 @@ def trust_key(args: Namespace) -> int:
     if not RunsDir(args.runs_dir).path.is_dir():
         raise ProtocolError(f"There is no runs directory {args.runs_dir}.", "--runs-dir names another one.")
     entry = Ledger(args.runs_dir).trust(args.public_key, key=key, who=args.who, note=args.why)
-    print(f"line {entry.seq} of the ledger: from here on {args.public_key} signs, and {key.public} does so no more.")
+    say(f"line {entry.seq} of the ledger: from here on {args.public_key} signs, and {key.public} does so no more.")
     return 0
 
 
@@ -55,9 +57,7 @@ def leaderboard(args: Namespace) -> int:
     """Build the boards of the named challenges, of a suite's and its own, or of every challenge that has runs."""
     from harness.leaderboard import published
     from harness.leaderboard.index import write_index
-    from harness.leaderboard.render import rich_table
     from harness.leaderboard.suite import SuiteBoard, build_suite
-    from harness.leaderboard.suite_page import rich_table as suite_table
     from harness.protocol import suites
     from harness.protocol.compose import load_challenge
     from harness.tracking.files import one_writer
@@ -80,31 +80,30 @@ def leaderboard(args: Namespace) -> int:
         raise ProtocolError(
             f"There is no runs directory {runs.path}.", "`harness run` makes one; --runs-dir names another place."
         )
-    boards = [board for challenge in challenges for board in _built(challenge, runs, key, args)]
+    built = [board for challenge in challenges for board in _built(challenge, runs, key, args)]
     if args.hidden:
-        _show_hidden(boards, args.json)
+        _show_hidden(built, args.json)
         return 0
-    together: SuiteBoard | None = build_suite(suite, [b for b in boards if b.stem == b.challenge]) if suite else None
+    together: SuiteBoard | None = build_suite(suite, [b for b in built if b.stem == b.challenge]) if suite else None
     out, ledger = Path(args.out), Ledger(runs.path)
-    console = Console(highlight=False)
     with one_writer(out):
-        for board in boards if not args.replace else ():
+        for board in built if not args.replace else ():
             published.protect(board, out, ledger, key)
-        for board in boards:
+        for board in built:
             written = published.write_board(board, out, key)
             _announce(board, written[-1], ledger, key)
             if not (args.json or together):
-                console.print(rich_table(board))
+                boards.show(board)
             if not args.json:
-                console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
+                boards.written(written)
         if together:
             written = published.write_suite(together, out, key)
             if not args.json:
-                console.print(suite_table(together))
-                console.print(f"written  {', '.join(str(path) for path in written)}\n", soft_wrap=True, markup=False)
+                boards.show_suite(together)
+                boards.written(written)
         write_index(out)
     if args.json:
-        print(json.dumps(together.as_dict() if together else [board.as_dict() for board in boards], indent=2))
+        print(json.dumps(together.as_dict() if together else [board.as_dict() for board in built], indent=2))
     return 0
 
 
@@ -114,21 +113,19 @@ def _built(challenge: Challenge, runs: RunsDir, key: Key | None, args: Namespace
 
     data_digest = challenge.load_dataset().digest()
     where = (challenge, data_digest, runs.path, args.tracking_uri)
-    boards = [build(*where, config_dir=args.config_dir, key=key, phase=args.phase, hidden=args.hidden)]
-    if not args.hidden and args.phase is None and boards[0].phase and boards[0].phase["name"] == "final":
-        boards.append(build(*where, config_dir=args.config_dir, key=key, phase="public"))
-    return boards
+    found = [build(*where, config_dir=args.config_dir, key=key, phase=args.phase, hidden=args.hidden)]
+    if not args.hidden and args.phase is None and found[0].phase and found[0].phase["name"] == "final":
+        found.append(build(*where, config_dir=args.config_dir, key=key, phase="public"))
+    return found
 
 
-def _show_hidden(boards: list[Board], as_json: bool) -> None:
+def _show_hidden(built: list[Board], as_json: bool) -> None:
     """Boards for the organiser's eyes: nothing is written, nothing told to the ledger."""
-    from harness.leaderboard.render import rich_table
-
     if as_json:
-        print(json.dumps([board.as_dict() for board in boards], indent=2))
+        print(json.dumps([board.as_dict() for board in built], indent=2))
         return
-    for board in boards:
-        Console(highlight=False).print(rich_table(board))
+    for board in built:
+        boards.show(board)
         phase = f"{board.phase['name']} phase, " if board.phase else ""
         print(f"{phase}hidden: nothing was written.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
+from harness.cli.terminal import say
 from harness.errors import ProtocolError
 from harness.tracking.runs import RunsDir
 
@@ -29,7 +30,7 @@ def _rebuild(args: Namespace) -> int:
 
     rebuilt = rebuild(args.runs_dir, args.tracking_uri, who=args.who, key=load_key())
     for path in rebuilt.aside:
-        print(f"set aside  {path}")
+        say(path, label="set aside  ")
     print(f"{len(rebuilt.delivered)} delivered, {len(rebuilt.left)} left")
     _list(rebuilt.left)
     return 1 if rebuilt.left else 0
@@ -49,4 +50,4 @@ def bring(args: Namespace) -> int:
 def _list(why: Mapping[str, str]) -> None:
     """A line for each reason, with the runs that it holds for."""
     for reason in dict.fromkeys(why.values()):
-        print(f"  {', '.join(run_id for run_id in why if why[run_id] == reason)}: {reason}")
+        say(f"{', '.join(run_id for run_id in why if why[run_id] == reason)}: {reason}", label="  ")

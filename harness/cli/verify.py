@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
-
+from harness.cli import terminal
 from harness.errors import ProtocolError
 from harness.tracking.runs import RunsDir
 
@@ -28,13 +27,11 @@ def verify(args: Namespace) -> int:
         remarks = [{"run_id": run_id, "what": what} for run_id, what in notes]
         print(json.dumps({"ok": ok, "problems": facts, "notes": remarks}, indent=2))
         return 0 if ok else 1
-    console = Console(highlight=False)
-    for mark, found in (("[red]wrong[/red]", problems), ("note ", notes)):
+    for mark, found in (("wrong  ", problems), ("note   ", notes)):
         for run_id, what in found:
-            console.print(mark, end="  ")
-            text = f"{run_id}: {what}" if run_id and run_id not in what else what
-            console.print(Text(text), soft_wrap=True)
-    console.print("Everything agrees." if not problems else f"{len(problems)} things do not agree.")
+            terminal.say(f"{run_id}: {what}" if run_id and run_id not in what else what, label=mark)
+    things = "1 thing does" if len(problems) == 1 else f"{len(problems)} things do"
+    print("Everything agrees." if not problems else f"{things} not agree.")
     return 0 if ok else 1
 
 
@@ -99,7 +96,8 @@ def reproduce(args: Namespace) -> int:
         verdict = run_again(run_id, args.runs_dir, config_dir=args.config_dir)
         verdicts.append(verdict)
         if not args.json:
-            print(f"{verdict.verdict:<16} {verdict.run_id}: {verdict.detail}", flush=True)
+            terminal.say(f"{verdict.run_id}: {verdict.detail}", label=f"{verdict.verdict:<16} ")
+            sys.stdout.flush()
     if args.all and not verdicts and not args.json:
         print("Every run has a standing verdict that confirms it.")
     if args.json:
@@ -116,7 +114,9 @@ def compare(args: Namespace) -> int:
     if args.json:
         print(json.dumps(found.as_dict(), indent=2))
         return 0
-    console = Console(highlight=False)
-    for line in found.lines():
-        console.print(Text(line), soft_wrap=True)
+    head, *table, verdict = found.lines()
+    terminal.say(head)
+    for line in table:
+        print(terminal.cut(line))
+    terminal.say(verdict)
     return 0

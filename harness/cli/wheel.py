@@ -13,6 +13,8 @@ from typing import IO
 from pydantic import ValidationError
 
 from harness.cli.organise import further
+from harness.cli.terminal import command, say
+from harness.cli.terminal import table as grid
 from harness.errors import ProtocolError
 from harness.paths import expanded
 
@@ -48,7 +50,7 @@ def new(args: Namespace) -> int:
             )
         )
         return 0
-    print(
+    say(
         f"round 1 of {made.round.name}: "
         + ", ".join(f"{count} rows {_PARTS[part]}" for part, count in made.facts.items())
     )
@@ -64,7 +66,7 @@ def ask(args: Namespace) -> int:
     if args.out:
         with expanded(args.out).open("w", encoding="utf-8", newline="") as stream:
             _csv(rows, stream)
-        print(f"written  {args.out}: {len(rows)} rows of round {made.number}")
+        say(f"{args.out}: {len(rows)} rows of round {made.number}", label="written  ")
     elif args.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -86,12 +88,15 @@ def next(args: Namespace) -> int:
         print(json.dumps({**made.facts, "files": [str(file) for file in made.files]}, indent=2))
         return 0
     for kind, one in made.facts["runs"].items():
-        print(f"{kind:<7}  {one['submission']} ({one['run']})")
+        say(f"{one['submission']} ({one['run']})", label=f"{kind:<7}  ")
     for kind in made.facts["without"]:
-        print(f"{kind:<7}  no ranked run: nobody entered, or there was nothing to win")
-    print(tables.sentence(made.facts))
+        say("no ranked run: nobody entered, or there was nothing to win", label=f"{kind:<7}  ")
+    say(tables.sentence(made.facts))
     _print_table(tables.turns(root, args.name))
-    print(f"written  {made.round.stem}: version {made.round.number} of data set and challenges, and {made.files[-2]}")
+    say(
+        f"{made.round.stem}: version {made.round.number} of data set and challenges, and {made.files[-2]}",
+        label="written  ",
+    )
     _next(made.round.challenges, args)
     return 0
 
@@ -111,25 +116,24 @@ def table(args: Namespace) -> int:
 
 
 def _print_table(turns: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from harness.pipeline.rounds.tables import MEASURES, rows_of
 
-    shown = Table(box=None, pad_edge=False)
-    for name in ("to round", "measured", "rows", "before", "random questions", "after", "gain, 95 %"):
-        shown.add_column(name, justify="left" if name == "measured" else "right")
-    for row in rows_of(turns):
-        scores = [f"{row[key]:.3f}" for key in ("before", "random", "after")]
-        gain = f"{row['gain_low']:+.3f} to {row['gain_high']:+.3f}"
-        shown.add_row(str(row["round"]), MEASURES[row["measure"]], str(row["rows"]), *scores, gain)
-    Console(highlight=False).print(shown)
+    numbers = ("rows", "before", "random", "after", "gain, 95 %")
+    rows = [
+        (
+            row["round"], MEASURES[row["measure"]], row["rows"],
+            *(f"{row[key]:.3f}" for key in ("before", "random", "after")),
+            f"{row['gain_low']:+.3f} to {row['gain_high']:+.3f}",
+        )
+        for row in rows_of(turns)
+    ]  # fmt: skip
+    grid([("round", "right"), ("measured", "left"), *((name, "right") for name in numbers)], rows)
 
 
 def _next(challenges: dict[str, str], args: Namespace) -> None:
     print("Next:")
     for name in challenges.values():
-        print(f"  harness run challenge={name} submission=all --config-dir {args.config_dir}")
+        command(f"harness run challenge={name} submission=all --config-dir {args.config_dir}")
 
 
 def _csv(rows: list[dict[str, str]], stream: IO[str]) -> None:

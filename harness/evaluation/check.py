@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.errors import HarnessError, ProtocolError, Status, SubmissionError
+from harness.data.fetch import cache_dir
+from harness.errors import BenchmarkError, HarnessError, ProtocolError, Status, SubmissionError
 from harness.evaluation.launchers.base import compute
 from harness.evaluation.launchers.serial import Serial
 from harness.evaluation.session import Session
@@ -22,8 +23,9 @@ from harness.protocol.compose import compose
 from harness.protocol.params import of_overrides, shown
 from harness.protocol.submission import Submission
 from harness.sandbox.cell import Cell
-from harness.sandbox.log import last_lines
+from harness.sandbox.log import clean, last_lines
 from harness.sandbox.tiers import AUTO, resolve_tier
+from harness.tracking.files import write_text_atomic
 from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracks.base import Reference
 
@@ -90,7 +92,8 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
     if first.cell.status is Status.SKIPPED:
         yield Finding("measurable", False, f"the challenge has nothing to measure: {first.cell.reason}")
         return
-    yield from _ran(first, log_shown=once.practice)
+    yield from _ran(first)
+    yield _printed(first, entry, shown=once.practice)
     if first.cell.status is not Status.OK:
         return
     again = _cell(session, entry, first.cell.seed)
@@ -127,7 +130,7 @@ def _measurable_cell(session: Session, entry: Submission, seeds: Sequence[int]) 
     return stored
 
 
-def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:
+def _ran(stored: StoredCell) -> Iterator[Finding]:
     cell = stored.cell
     if cell.status is Status.CONTRACT_VIOLATION:
         yield Finding("runs", True, f"ended after {cell.seconds.submission:.2f} s")
@@ -137,8 +140,30 @@ def _ran(stored: StoredCell, *, log_shown: bool) -> Iterator[Finding]:
         shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in stored.output.items())
         yield Finding("output", True, shapes)
     else:
-        tail = last_lines(stored.log) if log_shown else ""
-        yield Finding("runs", False, f"{cell.status}: {cell.reason}" + (f"\nIts last output:\n{tail}" if tail else ""))
+        yield Finding("runs", False, f"{cell.status}: {cell.reason}")
+
+
+def _printed(stored: StoredCell, entry: Submission, *, shown: bool) -> Finding:
+    """Informative: the last lines of what it wrote to stdout and stderr, and the file that has all of it.
+
+    Not of a challenge that keeps its secret: they may hold it.
+    """
+    text = clean(stored.log).strip()
+    count = len(text.splitlines())
+    if not count:
+        return Finding("printed", True, "nothing")
+    lines = "1 line" if count == 1 else f"{count} lines"
+    if not shown:
+        return Finding("printed", True, f"{lines}, which are not shown where a challenge keeps its secret")
+    last = last_lines(text)
+    try:
+        path = cache_dir() / "checks" / f"{entry.name}.log"
+        write_text_atomic(path, text + "\n")
+        where = f"all of it, until the next check, in {path}"
+    except BenchmarkError as error:
+        where = f"all of it is kept nowhere: {error.reason}"
+    few = "" if len(last.splitlines()) == count else f", of which the last {len(last.splitlines())} are below"
+    return Finding("printed", True, f"{lines}{few}; {where}\n{last}")
 
 
 def _elsewhere(session: Session, entry: Submission, first: StoredCell) -> Iterator[Finding]:

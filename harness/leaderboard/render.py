@@ -154,46 +154,33 @@ def html(board: Board) -> str:
 
 
 def rich_table(board: Board) -> Table:
-    """The board for a terminal."""
+    """The rows with a score for a terminal, in less than 80 columns unless names are long.
+
+    Title, rows that do not rank and notes are sentences, which whoever prints the table writes around it.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    rows = [*_in_order(board), *board.unranked]
-    notes = [f"{r.status}: {r.reason[:60]}" if r in board.unranked else r.reproduced for r in rows]
-    head = [
-        "rank (95 %)",
-        *(["team"] if _has_teams(board) else []),
-        "submission",
-        *_PARAMS[: board.has_params],
-        board.metric,
-        "95 % interval",
-        "norm.",
-        "s/seed",
-        *(["note"] if any(notes) else []),
-    ]
-    table = Table(
-        title=f"{board.challenge}  {board.fingerprint[:12]}",
-        title_justify="left",
-        box=None,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    rows = _in_order(board)
+    interval = "95 % interval"
+    head = ["rank (95 %)", "team", "submission", "params", board.metric, interval, "norm.", "s/seed", "reproduced"]
+    left = {"rank (95 %)", "team", "submission", "params", "reproduced"}
+    without = {name for name, there in (("team", _has_teams(board)), ("params", board.has_params)) if not there}
+    if not any(row.reproduced for row in rows):
+        without.add("reproduced")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in head:
-        left = name in ("rank (95 %)", "team", "submission", *_PARAMS, "note")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "note")
-    for row, note in zip(rows, notes, strict=True):
-        interval = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
-        cells = [
-            _rank(row),
-            *([_team(row)[0]] if _has_teams(board) else []),
-            row.submission,
-            *([row.params] if board.has_params else []),
-            _number(row.score),
-            interval,
-            _number(row.normalised, 2),
-            _cost(row.seconds),
-        ]
-        shown = [*cells, note][: len(head)]
-        table.add_row(*(Text(_clean(cell)) for cell in shown), style="" if row.rank else "dim")
-    table.caption = " ".join(board.notes) or None
+        if name not in without:
+            table.add_column(
+                name,
+                justify="left" if name in left else "right",
+                no_wrap=name not in ("team", "submission", "params"),
+                overflow="fold",
+            )
+    for row in rows:
+        ends = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
+        numbers = [_number(row.score), ends, _number(row.normalised, 2), _cost(row.seconds)]
+        cells = [_rank(row), _team(row)[0], row.submission, row.params, *numbers, row.reproduced]
+        shown = [Text(_clean(cell)) for name, cell in zip(head, cells, strict=True) if name not in without]
+        table.add_row(*shown, style="" if row.rank else "dim")
     return table

@@ -95,32 +95,40 @@ def html(board: SuiteBoard) -> str:
     return page(f"{board.title} - suite", body, depth=0, description=board.description, alone=True)
 
 
-def rich_table(board: SuiteBoard) -> Table:
-    """The board for a terminal."""
-    from rich import box
+def rich_tables(board: SuiteBoard, width: int) -> list[Table]:
+    """The board for a terminal: one table, or where that is wider than ``width`` columns, one of ranks and one of challenges.
+
+    Challenges have numbers; :func:`legend` says which is which.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=f"suite {board.suite}: {board.title}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
     numbers = [str(i) for i in range(1, len(board.challenges) + 1)]
-    for name in ["rank", "submission", "score, 95 %", "wins", *numbers]:
-        table.add_column(name, justify="left" if name == "submission" else "right", no_wrap=True)
+    rows = []
     for row in board.ranked:
         half = f" ± {row.ci95[1] - row.score:.3f}" if row.ci95 else ""
         cells = [_rank(row), row.label, number(row.score, 3) + half, f"{row.beats_average:.0%}"]
         places = [row.places[part.challenge] for part in board.challenges]
-        table.add_row(*(Text(clean(c)) for c in cells), *("-" if p.missing else f"{p.normalised:.2f}" for p in places))
-    legend = ", ".join(f"{i} {part.challenge}" for i, part in enumerate(board.challenges, 1))
-    table.caption = " ".join(
-        [f"Wins against an average row. Normalised scores: {legend}; -: missing, counted as the floor.", *board.notes]
-    )
-    return table
+        rows.append([*map(clean, cells), *("-" if p.missing else f"{p.normalised:.2f}" for p in places)])
+    head = ["rank", "submission", "score, 95 %", "wins", *numbers]
+    wide = sum(max(map(len, column)) + 1 for column in zip(head, *rows, strict=True))
+    parts = [range(len(head))] if wide <= width else [range(4), [1, *range(4, len(head))]]
+    tables = []
+    for part in parts:
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        for column in part:
+            words = head[column] == "submission"
+            table.add_column(head[column], justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        for cells in rows:
+            table.add_row(*(Text(cells[column]) for column in part))
+        tables.append(table)
+    return tables
+
+
+def legend(board: SuiteBoard) -> str:
+    """What the columns of :func:`rich_tables` are."""
+    names = ", ".join(f"{i} {part.challenge}" for i, part in enumerate(board.challenges, 1))
+    return f"Wins against an average row. Normalised scores: {names}; -: missing, counted as the floor."
 
 
 def facts(board: SuiteBoard) -> str:

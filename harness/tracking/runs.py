@@ -71,6 +71,7 @@ class StoredCell:
     items: Arrays  # Score.items, first axis m
     curve: FloatArray | None  # [p, 2]
     log: str
+    kept: bool = False  # read from disk, and not just computed
 
     def files(self) -> list[str]:
         """Names of its files below its directory."""
@@ -190,7 +191,7 @@ class RunsDir:
                 curve = parse_array(data, path)
             elif kind:
                 {"output": output, "items": items}[kind][stem] = parse_array(data, path)
-        return StoredCell(cell, output, items, curve, log)
+        return StoredCell(cell, output, items, curve, log, kept=True)
 
     def cell_files(self, run_id: str, seed: int) -> dict[str, bytes]:
         """Contents of the kept cell by name below its directory. Raises HarnessError as :meth:`read_cell`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,32 +61,40 @@ class Comparison:
         ]
 
     def _verdict(self) -> str:
+        """What it comes to, in plain English."""
         d = self.difference
+        one, other = self.first.submission, self.second.submission
+        if d.mean == 0:
+            said = f"{one} and {other} score the same on average"
+        else:
+            ahead = (d.mean > 0) == (self.first.direction == "max")
+            better, worse = (one, other) if ahead else (other, one)
+            said = f"{better} is better than {worse} by {abs(d.mean):.4f} on average over {len(d.seeds)} seeds"
         if d.p is None:
-            return "One common seed tells nothing apart."
+            return (
+                said.replace(f"over {len(d.seeds)} seeds", "on the one common seed") + ": one seed tells nothing apart."
+            )
         if d.p >= 0.05:
-            return "They cannot be told apart."
-        ahead = (d.mean > 0) == (self.first.direction == "max")
-        better = self.first if ahead else self.second
-        return f"{better.submission} is better by more than chance, as long as no other pair was looked at."
+            return f"{said}, which may be chance: they cannot be told apart."
+        return f"{said}, by more than chance, as long as no other pair was looked at."
 
 
 def compare(first: str, second: str, runs_dir: Path | str, config_dir: Path | str | None = None) -> Comparison:
     """Compare two recorded runs, both verified from their cells first.
 
+    ``first``, ``second``: ids of runs, or how the id of one run alone begins (``debugging_digits-aum``).
+
     Raises
     ------
-    ProtocolError: no such run, one and the same, or of different protocols.
+    ProtocolError: no such run, several, one and the same, or of different protocols.
     HarnessError: a record that is not what was run, or without a score.
     """
     runs = RunsDir(runs_dir)
+    known = runs.run_ids()
+    if first != second:
+        first, second = (_meant(word, known, runs) for word in (first, second))
     if first == second:
         raise ProtocolError(f"{first} is compared with itself.", "Name two runs.")
-    known = set(runs.run_ids())
-    if unknown := [run_id for run_id in (first, second) if run_id not in known]:
-        raise ProtocolError(
-            f"There is no run {unknown[0]!r:.200} in {runs.path}.", "--runs-dir names another directory."
-        )
     judge = Judge(runs, Path(config_dir) if config_dir else None)
     one, other = (_verified(run_id, runs, judge) for run_id in (first, second))
     if one.fingerprint != other.fingerprint:
@@ -100,6 +109,24 @@ def compare(first: str, second: str, runs_dir: Path | str, config_dir: Path | st
     if not found.seeds:
         raise HarnessError(f"{first} and {second} have no seed in common that both measured.")
     return Comparison(one, other, found)
+
+
+def _meant(word: str, known: Sequence[str], runs: RunsDir) -> str:
+    """The run of an id or of how one begins."""
+    found = [run_id for run_id in known if run_id == word] or [
+        run_id for run_id in known if word and run_id.startswith(word)
+    ]
+    named = [run_id for run_id in found if run_id.rpartition("-")[0] == word] or found
+    if not named:
+        raise ProtocolError(
+            f"There is no run {word!r:.200} in {runs.path}.",
+            "`harness results` lists the runs there; --runs-dir names another directory.",
+        )
+    if len(named) > 1:
+        raise ProtocolError(
+            f"{word} may be any of {', '.join(named[:5])}{' ...' if len(named) > 5 else ''}.", "Name one."
+        )
+    return named[0]
 
 
 def _verified(run_id: str, runs: RunsDir, judge: Judge) -> Record:

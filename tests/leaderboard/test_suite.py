@@ -19,7 +19,7 @@ from harness.leaderboard.board import Board, build
 from harness.leaderboard.index import write_index
 from harness.leaderboard.published import write_board, write_suite
 from harness.leaderboard.suite import NOT_RUN, SuiteBoard, build_suite
-from harness.leaderboard.suite_page import as_csv, html, markdown, rich_table
+from harness.leaderboard.suite_page import as_csv, html, legend, markdown, rich_tables
 from harness.protocol.challenge import Challenge
 from harness.protocol.compose import load_challenge
 from harness.protocol.suites import Suite
@@ -200,11 +200,16 @@ def test_participants_text_is_text_everywhere(suite: SuiteBoard) -> None:
         ElementTree.fromstring("<svg" + svg.split("</svg>")[0] + "</svg>")
     from rich.console import Console
 
-    console = Console(width=100, record=True, file=io.StringIO())
-    console.print(rich_table(suite))
-    text = " ".join(console.export_text().split())
-    assert "late" in text
-    assert "1 one, 2 two" in text
+    for width, parts in ((200, 1), (40, 2)):
+        console = Console(width=200, record=True, file=io.StringIO())
+        tables = rich_tables(suite, width)
+        assert len(tables) == parts
+        console.print(*tables)
+        text = " ".join(console.export_text().split())
+        assert "late" in text
+        assert "rank submission score, 95 % wins" in text
+        assert ("wins 1 2" in text, "submission 1 2" in text) == (parts == 1, parts == 2)
+    assert "1 one, 2 two" in legend(suite)
 
 
 def test_pages_load_nothing_from_elsewhere_and_the_index_lists_both(

@@ -43,11 +43,13 @@ def test_what_is_printed_is_what_is_meant(runs: Path, capsys: pytest.CaptureFixt
     assert main(words) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "made, macro_f1 (higher is better): good less fair"
-    assert out[-1] == "good is better by more than chance, as long as no other pair was looked at."
+    by = f"{plain['difference']:.4f}"
+    said = f"good is better than fair by {by} on average over 4 seeds, by more than chance, as long as no other pair was looked at."
+    assert out[-1] == said
     assert [line.split()[0] for line in out[2:6]] == ["0", "1", "2", "3"]
     dots = {line.index("o", 36) for line in out[2:6]}
     assert min(dots) > out[2].index("|"), "all differences lie on the right of zero"
-    assert main(["compare", fair, good, "--runs-dir", str(runs)]) == 0
+    assert main(["compare", "made-fair", "made-good", "--runs-dir", str(runs)]) == 0, "how an id begins is enough"
     assert "good is better" in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -56,13 +58,14 @@ def test_equal_runs_cannot_be_told_apart(runs: Path) -> None:
     found = compare(good, rival, runs)
     assert found.difference.p is not None
     assert found.difference.p > 0.05
-    assert found.lines()[-1] == "They cannot be told apart."
+    assert found.lines()[-1].endswith(" on average over 4 seeds, which may be chance: they cannot be told apart.")
 
 
 @pytest.mark.parametrize(
     ("second", "kind", "says"),
     [
         ("good", ProtocolError, "is compared with itself"),
+        ("made-", ProtocolError, "made- may be any of "),
         ("nobody", ProtocolError, "There is no run 'nobody' in"),
         ("../runs", ProtocolError, "There is no run '../runs' in"),
         ("moved", ProtocolError, "are of different protocols"),
@@ -106,6 +109,6 @@ def test_seeds_that_could_not_be_measured_are_left_out(left_out: int, tmp_path: 
     assert plain["difference"] == pytest.approx(np.mean(ours - theirs))
     if left_out == 3:
         assert (plain["ci95"], plain["p"], plain["seeds"]) == (None, None, 1)
-        assert found.lines()[-1] == "One common seed tells nothing apart."
+        assert found.lines()[-1].endswith(" on the one common seed: one seed tells nothing apart.")
     else:
         assert plain["p"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)

@@ -18,23 +18,23 @@ _ENOUGH = 10  # shared items, before a low kappa is worth a look
 _Z = 1.959964
 
 
-def tables(facts: Facts) -> Iterator[Table]:
-    """The whole, then the annotators least like the others, the worst pairs, the classes, the rounds."""
-    yield _whole(facts)
+def tables(facts: Facts) -> Iterator[tuple[str, Table]]:
+    """Titles and tables: the whole, then the annotators least like the others, the worst pairs, the classes, the rounds."""
+    yield "", _whole(facts)
     people = sorted(facts["per_annotator"], key=_at_best)
     if people:
         title = "annotators" if len(people) <= _ROWS else f"annotators, the worst {_ROWS} of {len(people)}"
-        yield _table(title, people, ("annotator", "votes", "agreement", "accuracy", "gold", "labels_used"))
+        yield title, _table(people, ("annotator", "votes", "agreement", "accuracy", "gold", "labels_used"))
     pairs = [pair for pair in facts["pairs"] if pair["shared"] >= _ENOUGH] or facts["pairs"]
     if pairs:
         of = f" of the {MOST_PAIRS:,} that share most" if facts["pairs_total"] > MOST_PAIRS else ""
         worst = sorted(pairs, key=lambda pair: _last(pair["kappa"]))
         title = "pairs, Cohen's kappa" if len(pairs) <= _ROWS else f"pairs, the lowest {_ROWS} kappas{of}"
-        yield _table(title, worst, ("a", "b", "shared", "kappa"))
-    yield _table("classes", facts["per_class"], ("label", "votes", "share", "agreement", "alpha"), 50)
+        yield title, _table(worst, ("a", "b", "shared", "kappa"))
+    yield "classes", _table(facts["per_class"], ("label", "votes", "share", "agreement", "alpha"), 50)
     if facts["per_round"]:
         columns = ("round", "labels", "items", "annotators", "agreement", "alpha")
-        yield _table("rounds", facts["per_round"], columns, 50)
+        yield "rounds", _table(facts["per_round"], columns, 50)
 
 
 def plot(facts: Facts, name: str) -> str:
@@ -78,8 +78,8 @@ def _whole(facts: Facts) -> Table:
     return table
 
 
-def _table(title: str, rows: Sequence[Facts], columns: Sequence[str], most: int = _ROWS) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="")
+def _table(rows: Sequence[Facts], columns: Sequence[str], most: int = _ROWS) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         words = isinstance(rows[0][column], str)
         table.add_column(column.replace("_", " "), justify="left" if words else "right", overflow="fold")
