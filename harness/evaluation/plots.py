@@ -18,9 +18,9 @@ from harness.api import FloatArray
 WIDTH = 720
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe-Ito: safe for the colour-blind
 _DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 4", "1 4")
+_DARK = "@media(prefers-color-scheme:dark){svg.plot{color:#e6edf3}}"
 _STYLE = (
-    "<style>svg.plot{color:#1f2328;font:13px system-ui,sans-serif}svg.plot text{fill:currentColor}"
-    "@media(prefers-color-scheme:dark){svg.plot{color:#e6edf3}}</style>"
+    f"<style>svg.plot{{color:#1f2328;font:13px system-ui,sans-serif}}svg.plot text{{fill:currentColor}}{_DARK}</style>"
 )
 
 
@@ -95,6 +95,11 @@ def interval_svg(bars: Sequence[Bar], axis: str, title: str) -> str:
             f'<circle cx="{x(bar.score):.1f}" cy="{y:.1f}" r="4.5" fill="{fill}"/></g>'
         )
     return _svg(height, parts, f"{title}: {axis} with 95 % intervals for {len(bars)} rows")
+
+
+def on_paper(svg: str) -> str:
+    """A plot on white, for places whose ground is not the reader's own theme's: a notebook, a file in a viewer."""
+    return svg.replace(_DARK, "svg.plot{background:#fff}")
 
 
 def mean_curve(seeds: Sequence[FloatArray]) -> FloatArray:

@@ -45,7 +45,7 @@ def perform(work: Work, cores: int) -> Answer:
     workers or machine changes a score. A fault of ours in one cell is that cell's ``harness_error``.
     """
     try:
-        with _single_threaded(), granted(cores):
+        with single_threaded(), granted(cores):
             return work.compute()
     except NothingToMeasure as error:
         return failed(work.seed, Status.SKIPPED, str(error))
@@ -61,7 +61,7 @@ def perform(work: Work, cores: int) -> Answer:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """One thread for BLAS and OpenMP, in libraries that are loaded and in those that a cell loads."""
     from threadpoolctl import threadpool_limits
 

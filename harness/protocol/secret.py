@@ -77,7 +77,8 @@ def read(path: Path) -> str:
         raise ProtocolError(
             f"The secret file {path} is not there, so splits and noise cannot be drawn.",
             "Only the organiser has it; `harness challenge freeze` makes one. Whoever is to run a published challenge needs "
-            "the secret that its organiser has revealed, as `secret:` in its place.",
+            "the secret that its organiser has revealed, as `secret:` in its place; for practice there is the config directory of "
+            "its bundle.",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ProtocolError(
