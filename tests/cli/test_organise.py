@@ -1,4 +1,4 @@
-"""From an organiser's own data to a board: docs/organiser.md word for word, and what is said where something is wrong."""
+"""From an organiser's own data to a board: docs/challenges.md word for word, and what is said where something is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES
 from harness.tracks import track_class
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "challenges.md"
 RNG = np.random.default_rng(7)
 
 
