@@ -68,7 +68,9 @@ def walk(going: Journey, place: Path, repository: Path = ROOT, *, cold: bool = F
     home = place / "home"
     home.mkdir()
     cache = subprocess.run(["python3", "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL", "XDG"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL", "XDG"))
+    }
     environment |= {"HOME": str(home), "PIP_CACHE_DIR": str(place / "pip") if cold else cache.stdout.strip()}
     lines = ["set -e"]
     for command in going.commands:
@@ -103,7 +105,9 @@ def patients(path: Path) -> None:
         sick = draw.random() < 0.5
         pressure = "" if i % 11 == 0 else f"{draw.gauss(135 if sick else 110, 10):.1f}"
         smoker = draw.choices(("yes", "no", "former"), (6, 2, 2) if sick else (1, 7, 2))[0]
-        lines.append(f"{draw.gauss(55 if sick else 35, 8):.0f},{pressure},{smoker},c{i % 40},{'sick' if sick else 'well'}")
+        lines.append(
+            f"{draw.gauss(55 if sick else 35, 8):.0f},{pressure},{smoker},c{i % 40},{'sick' if sick else 'well'}"
+        )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
