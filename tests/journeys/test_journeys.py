@@ -1,0 +1,73 @@
+"""The commands of the entry pages, run as they stand: here in this process, by ``scripts/journeys`` from a clean clone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.protocol.compose import load_challenge
+from harness.tracking.provenance import versions
+from tests.journeys.walk import ENDS, ROOT, journey, patients, walk
+
+INSTALL = ("git clone REPOSITORY harness", "cd harness", "./scripts/setup", "source .venv/bin/activate")
+
+
+def commands(name: str) -> list[list[str]]:
+    """What is left once the harness is installed, which is the same for everybody."""
+    found = journey(name).commands
+    assert found[: len(INSTALL)] == INSTALL
+    return [shlex.split(command)[1:] for command in found[len(INSTALL) :] if command != "cd .."]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # where the secret goes
+    (tmp_path / "harness").mkdir()
+    return tmp_path
+
+
+def test_a_researcher_gets_a_row(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place / "harness")
+    for words in commands("researcher"):
+        if words[:2] == ["run", "-m"]:  # of the baselines the cheapest: all of them in scripts/journeys
+            words = [word.replace("random,margin,kmeans_medoids", "random") for word in words]
+        assert main(words) == 0, words
+    assert ENDS["researcher"](place) == ""
+
+
+def test_an_organiser_has_a_frozen_challenge(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    patients(place / "patients.csv")
+    for words in commands("organiser"):
+        if words[0] == "show":  # the verdict itself is of tests/cli/test_organise.py, which asks for it on three seeds
+            assert words[1:] == ["patients", "--config-dir", "conf", "--power", "--teams", "40"]
+            words = words[:4]
+        assert main(words) == 0, words
+    assert ENDS["organiser"](place) == ""
+    assert not load_challenge("patients", config_dir=place / "conf").practice
+
+
+def test_a_checker_gets_a_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    verify, reproduce = commands("checker")
+    assert main(verify) == 0
+    (row,) = (row for row in json.loads(Path(reproduce[2]).read_text())["ranked"] if row["submission"] == reproduce[3])
+    here = versions()
+    if other := [name for name in ("numpy", "scikit-learn", "torch") if here[name] != row["versions"][name]]:
+        pytest.skip(f"the row was made with another {', '.join(other)}, where k-means may differ in a last digit")
+    capsys.readouterr()
+    assert main(reproduce) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("reproduced ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDS)
+def test_the_whole_way_from_a_clean_clone(name: str, tmp_path: Path) -> None:
+    """What is committed; how long it takes is for scripts/journeys to say."""
+    walked = walk(journey(name), tmp_path)
+    assert walked.problem == ""
+    assert [step.command for step in walked.steps] == list(walked.journey.commands)
