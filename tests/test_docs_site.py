@@ -81,8 +81,9 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Pat
     site = sorted((tmp_path / "site").rglob("*.html"))
     assert len(site) > len(list(DOCS.rglob("*.md")))
     for page in site:
-        loaded = Loaded()
-        loaded.feed(page.read_text(encoding="utf-8"))
+        text, loaded = page.read_text(encoding="utf-8"), Loaded()
+        assert not re.search(r"^\|[-:| ]+\|$", text, re.MULTILINE), f"a table of {page.name} is no table"
+        loaded.feed(text)
         assert [address for address in loaded.found if re.match(r"(\w+:)?//", address)] == [], page.name
     assert "select" in (tmp_path / "site" / "api" / "what_an_algorithm_is_given.html").read_text(encoding="utf-8")
     assert 'id="harness.errors.ProtocolError"' in (tmp_path / "site" / "api" / "errors.html").read_text(

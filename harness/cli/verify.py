@@ -126,6 +126,10 @@ def _of_a_board(args: Namespace) -> int:
     if args.all and args.submission:
         raise ProtocolError("--submission is the folder of one row: name the row instead of --all.")
     board, folder = expanded(args.board), expanded(args.submission) if args.submission else None
+    if folder and not folder.is_dir():
+        raise ProtocolError(
+            f"There is no folder {folder}.", "--submission names the folder that the row's files are in."
+        )
     verdicts = []
     for run_id in rows(board, args.run_id):
         if not args.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def commands(name: str) -> list[list[str]]:
     return [shlex.split(command)[1:] for command in found[len(INSTALL) :] if command != "cd .."]
 
 
+ELSEWHERE = ("submission=all", "reproduce", "model.C=10")  # minutes; tests/verification and tests/evaluation run such
+
+
+def shown(page: str) -> list[list[str]]:
+    """The commands of another page, but for those that take long."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = [shlex.split(line, comments=True)[1:] for line in re.findall(r"^    (harness .*)$", text, re.MULTILINE)]
+    return [words for words in found if not any(word in ELSEWHERE for word in words)]
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # where the secret goes
@@ -37,6 +48,9 @@ def test_a_researcher_gets_a_row(place: Path, monkeypatch: pytest.MonkeyPatch) -
             words = [word.replace("random,margin,kmeans_medoids", "random") for word in words]
         assert main(words) == 0, words
     assert ENDS["researcher"](place) == ""
+    for page in ("submissions", "trust"):  # what else is said about a folder, a board and its runs
+        for words in shown(page):
+            assert main([word.replace("debugging_digits.json", "selection_digits.json") for word in words]) == 0, words
 
 
 def test_an_organiser_has_a_frozen_challenge(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

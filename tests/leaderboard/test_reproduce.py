@@ -150,6 +150,7 @@ def test_settings_that_are_not_the_board_s(place: Path, capsys: pytest.CaptureFi
         (["--board", "nowhere.json", "random"], "There is no board at nowhere.json"),
         (["--board", "boards/small.json", "--all", "--pending"], "--pending asks the ledger"),
         (["--board", "boards/small.json", "--all", "--submission", "mine"], "name the row instead"),
+        (["--board", "boards/small.json", "random", "--submission", "nowhere"], "There is no folder nowhere"),
         (["random", "--submission", "mine"], "--submission goes with --board"),
     ],
 )
