@@ -36,6 +36,7 @@ API = {
 }
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"\A```(\w+) (\S+)$", re.MULTILINE)  # a block of code with the name of its file
 _TABLE = re.compile(r"^(?![|\n])(.+)\n(?=\|.*\n\|[-:| ]+\|$)", re.MULTILINE)
 _INNER = re.compile(r"^  (?=[-*] )", re.MULTILINE)
 
@@ -68,12 +69,13 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links as the site needs them; tables and lists within lists as Python-Markdown reads them; blocks of code as they are."""
+    """Links as the site needs them; tables and lists within lists as Python-Markdown reads them; of a block of code the file's name."""
     path = page.file.src_uri
     source = next((source for source, site in TOP.items() if site == path), f"docs/{path}")
     parts, codes = _FENCED.split(markdown), _FENCED.findall(markdown)
     parts = [_LINK.sub(lambda link: _link(link, source, path), part) for part in parts]
     parts = [_INNER.sub("    ", _TABLE.sub(r"\1\n\n", part)) for part in parts]
+    codes = [_NAMED.sub(r'```\1 title="\2"', code) for code in codes]
     return "".join(part + code for part, code in zip(parts, [*codes, ""], strict=True))
 
 

@@ -83,6 +83,7 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Pat
     for page in site:
         text, loaded = page.read_text(encoding="utf-8"), Loaded()
         assert not re.search(r"^\|[-:| ]+\|$", text, re.MULTILINE), f"a table of {page.name} is no table"
+        assert "```" not in text, f"a block of code of {page.name} is none"
         loaded.feed(text)
         assert [address for address in loaded.found if re.match(r"(\w+:)?//", address)] == [], page.name
     assert "select" in (tmp_path / "site" / "api" / "what_an_algorithm_is_given.html").read_text(encoding="utf-8")
