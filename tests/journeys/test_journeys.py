@@ -12,7 +12,7 @@ import pytest
 from harness.cli import main
 from harness.protocol.compose import load_challenge
 from harness.tracking.provenance import versions
-from tests.journeys.walk import ENDS, ROOT, journey, patients, walk
+from tests.journeys.walk import ENDS, ROOT, Journey, journey, patients, walk
 
 INSTALL = ("git clone REPOSITORY harness", "cd harness", "./scripts/setup", "source .venv/bin/activate")
 
@@ -78,10 +78,10 @@ def test_a_checker_gets_a_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr().out.startswith("reproduced ")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ENDS)
-def test_the_whole_way_from_a_clean_clone(name: str, tmp_path: Path) -> None:
-    """What is committed; how long it takes is for scripts/journeys to say."""
-    walked = walk(journey(name), tmp_path)
-    assert walked.problem == ""
-    assert [step.command for step in walked.steps] == list(walked.journey.commands)
+def test_a_way_that_ends_early_says_where(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The whole ways, from a clean clone, are gone by ``scripts/journeys``, every night."""
+    walked = walk(Journey("researcher", 5, ("cd /", "test -d REPOSITORY", "false", "echo not reached")), tmp_path)
+    assert walked.problem == "`false` failed"
+    assert [step.command for step in walked.steps] == ["cd /", "test -d REPOSITORY"]
+    assert 0 <= walked.cpu_seconds < walked.seconds + 5
+    assert capfd.readouterr().out.splitlines() == ["$ cd /", "$ test -d REPOSITORY", "$ false"]
