@@ -223,8 +223,12 @@ def _parser() -> argparse.ArgumentParser:
     json(compare)
 
     reproduce = command("reproduce", "verify:reproduce", "run a published row again from its record and compare")
-    reproduce.add_argument("run_id", nargs="?")
-    reproduce.add_argument("--all", action="store_true", help="every run in the runs directory")
+    reproduce.add_argument("run_id", nargs="?", help="a run; with --board also the name of a row's submission")
+    reproduce.add_argument("--all", action="store_true", help="every run in the runs directory, every row of the board")
+    reproduce.add_argument("--board", metavar="BOARD.json", help="a published board: no runs directory is needed")
+    reproduce.add_argument(
+        "--submission", metavar="FOLDER", help="with --board: the row's files, where it is no shipped baseline"
+    )
     reproduce.add_argument("--pending", action="store_true", help="with --all: those that no verdict confirms yet")
     config_dir(reproduce)
     runs_dir(reproduce)

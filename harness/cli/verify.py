@@ -73,6 +73,10 @@ def _board(place: Path, args: Namespace) -> tuple[list[tuple[str, str]], list[tu
 
 def reproduce(args: Namespace) -> int:
     """Exit 0 only if every asked-for row is reproduced."""
+    if args.board:
+        return _of_a_board(args)
+    if args.submission:
+        raise ProtocolError("--submission goes with --board: a runs directory keeps its submissions itself.")
     from harness.tracking.ledger import Ledger, standing
     from harness.verification.reproduce import REPRODUCED
     from harness.verification.reproduce import reproduce as run_again
@@ -104,6 +108,36 @@ def reproduce(args: Namespace) -> int:
         contents = [verdict.as_dict() for verdict in verdicts]
         print(json.dumps(contents if args.all else contents[0], indent=2))
     return 0 if all(verdict.verdict in REPRODUCED for verdict in verdicts) else 1
+
+
+def _of_a_board(args: Namespace) -> int:
+    """Rows of a published board, from its JSON file alone; nothing is written."""
+    from harness.leaderboard.reproduce import reproduce as run_again
+    from harness.leaderboard.reproduce import rows
+    from harness.paths import expanded
+
+    if args.pending:
+        raise ProtocolError("--pending asks the ledger of a runs directory, and --board reads none.")
+    if args.all == bool(args.run_id):
+        raise ProtocolError("`harness reproduce --board` takes the name of a row, its run id, or --all.")
+    if args.all and args.submission:
+        raise ProtocolError("--submission is the folder of one row: name the row instead of --all.")
+    board, folder = expanded(args.board), expanded(args.submission) if args.submission else None
+    if folder and not folder.is_dir():
+        raise ProtocolError(
+            f"There is no folder {folder}.", "--submission names the folder that the row's files are in."
+        )
+    verdicts = []
+    for run_id in rows(board, args.run_id):
+        if not args.json:
+            print(f"running {run_id} again, on all seeds of {board}", file=sys.stderr, flush=True)
+        verdicts.append(run_again(board, run_id, folder=folder, config_dir=args.config_dir))
+        if not args.json:
+            print(f"{verdicts[-1].verdict:<16} {run_id}: {verdicts[-1].detail}", flush=True)
+    if args.json:
+        contents = [verdict.as_dict() for verdict in verdicts]
+        print(json.dumps(contents if args.all else contents[0], indent=2))
+    return 0 if all(verdict.verdict == "reproduced" for verdict in verdicts) else 1
 
 
 def compare(args: Namespace) -> int:

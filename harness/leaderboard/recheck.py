@@ -66,7 +66,7 @@ def check(path: Path, runs_dir: Path | None = None, config_dir: str | None = Non
             found, notes = [*found, *wrong], [*notes, *left]
         found += _ranks(plain)
         for kind in ROW_KINDS:
-            found += [f"{row['run_id']}: {what}" for row in plain[kind] for what in _row(row, plain)]
+            found += [f"{row['run_id']}: {what}" for row in plain[kind] for what in row_problems(row, plain)]
         if runs_dir is not None:
             found += _against(plain, Ledger(runs_dir))
         else:
@@ -83,7 +83,7 @@ def _suite(plain: Mapping[str, Any], path: Path) -> Iterator[str]:
             yield f"{board.name} is not the board that the suite was made of: build the suite again."
 
 
-def _row(row: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[str]:
+def row_problems(row: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[str]:
     """A row's mean, interval and place between floor and skyline, from seed scores."""
     scores = _scores(row)
     if row["score"] is None or withheld(plain):

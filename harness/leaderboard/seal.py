@@ -56,10 +56,9 @@ def read(path: Path, needed: set[str]) -> dict[str, Any]:
 
 def problems(plain: Mapping[str, Any], path: Path, notes: list[str]) -> Iterator[str]:
     """What of signature and files does not agree; what could not be checked is added to ``notes``."""
-    held = plain["signature"]
-    if held is None:
+    if plain["signature"] is None:
         notes.append("The board is not signed: whoever can write the file can change it.")
-    elif not verified(held["public_key"], held["ed25519"], _signed(plain)):
+    elif forged(plain):
         yield "The signature is not of this board: it was edited after it was published."
     if set(plain["files"]) != (expected := {f"{path.name.removesuffix('.json')}.{suffix}" for suffix in SUFFIXES}):
         yield f"It binds {', '.join(plain['files']) or 'no files'}, not {', '.join(sorted(expected))}."
@@ -69,6 +68,12 @@ def problems(plain: Mapping[str, Any], path: Path, notes: list[str]) -> Iterator
             yield f"{beside.name} is missing."
         elif sha256(beside.read_bytes()) != digest:
             yield f"{beside.name} is not the file that was published with it."
+
+
+def forged(plain: Mapping[str, Any]) -> bool:
+    """Whether a published file carries a signature that is not of its content."""
+    held = plain["signature"]
+    return held is not None and not verified(held["public_key"], held["ed25519"], _signed(plain))
 
 
 def public_key(plain: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from harness.protocol.compose import homes_of, load_challenge
 from harness.protocol.submission import Submission
 from harness.tracking import ledger, provenance
 from harness.tracking.record import CellRecord, Record, record_sha256
-from harness.tracking.runs import RunsDir
+from harness.tracking.runs import RunsDir, StoredCell
 from harness.tracking.signature import load_key
 from harness.tracks.base import Reference
 from harness.verification.judge import OTHER_VERSION, Judge
@@ -50,7 +50,9 @@ class Verdict:
     recorded_score: float | None
     score: float | None
     largest_difference: float | None  # of any seed's score
-    identical_outputs: int  # seeds whose output is the same to the last bit
+    identical_outputs: (
+        int | None
+    )  # seeds whose output is the same to the last bit; None where outputs are not published
     seeds: int  # those on which something could be measured
     changed: dict[str, tuple[str | None, str | None]]  # versions and machine: in the record, and here
 
@@ -118,13 +120,22 @@ def _run_again(
         raise KeyboardInterrupt  # a verdict from half of the cells would be none
     for then in record.cells:
         cell = ended[then.seed].cell
-        missing = _MISSING.search(f"{cell.reason}\n{ended[then.seed].log}")
-        if then.status is Status.OK and cell.status is not Status.OK and missing:
-            return _cannot(record, f"ModuleNotFoundError {missing[1]}, which is not installed here")
+        if then.status is Status.OK and cell.status is not Status.OK and (missing := missing_package(ended[then.seed])):
+            return _cannot(record, f"ModuleNotFoundError {missing}, which is not installed here")
         if cell.status is Status.HARNESS_ERROR:
             return _cannot(record, f"seed {cell.seed}: {cell.reason}")
-    tolerance = SAME_DEVICE_TOLERANCE if session.device == record.device == "cpu" else OTHER_DEVICE_TOLERANCE
-    return _compare(record, [ended[seed].cell for seed in seeds], tolerance)
+    return _compare(record, [ended[seed].cell for seed in seeds], tolerance(record.device, session.device))
+
+
+def missing_package(stored: StoredCell) -> str:
+    """The module that a cell looked for in vain, as its log has it; empty for none."""
+    found = _MISSING.search(f"{stored.cell.reason}\n{stored.log}")
+    return found[1] if found else ""
+
+
+def tolerance(then: str, now: str) -> float:
+    """How far a seed's score may move between two devices and still be the same."""
+    return SAME_DEVICE_TOLERANCE if then == now == "cpu" else OTHER_DEVICE_TOLERANCE
 
 
 def _session(record: Record, runs: RunsDir, config_dir: Path | str | None, device: str) -> Session:
@@ -165,7 +176,7 @@ def _submission(record: Record, session: Session) -> Submission:
     return replace(entry, lock=lock, packages=overlay(lock))
 
 
-def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdict:
+def _compare(record: Record, again: list[CellRecord], allowed: float) -> Verdict:
     pairs = list(zip(record.cells, again, strict=True))
     measured = [pair for pair in pairs if any(cell.status is not Status.SKIPPED for cell in pair)]
     outputs = [(a.output_digest, b.output_digest) for a, b in pairs if a.output_digest or b.output_digest]
@@ -178,8 +189,8 @@ def _compare(record: Record, again: list[CellRecord], tolerance: float) -> Verdi
     changed = _changed(record)
     if other_status:
         detail = "; ".join(other_status)
-    elif largest is not None and largest > tolerance:
-        detail = f"a seed's score moved by {largest:.3g}, more than {tolerance:g}"
+    elif largest is not None and largest > allowed:
+        detail = f"a seed's score moved by {largest:.3g}, more than {allowed:g}"
     else:
         verdict = "reproduced" if identical == len(outputs) else "score reproduced"
         detail = _found_again(identical, len(outputs), largest)

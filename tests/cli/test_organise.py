@@ -1,4 +1,4 @@
-"""From an organiser's own data to a board: docs/organiser.md word for word, and what is said where something is wrong."""
+"""From an organiser's own data to a board: docs/challenges.md word for word, and what is said where something is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.protocol.compose import load_challenge
 from harness.protocol.sizes import TITLES
 from harness.tracks import track_class
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "challenges.md"
 RNG = np.random.default_rng(7)
 
 
@@ -92,7 +92,7 @@ def test_every_command_of_the_page(data: Path) -> None:
     commands = re.findall(r"^    (harness .*)$", page, re.MULTILINE)
     assert len(commands) >= 11
     files = re.findall(r"into `conf/(\w+/\w+\.yaml)`:\n\n```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 2
+    assert len(files) == 3
     for command in commands:
         if "patients_noisy" in command or "list challenges" in command:
             for name, text in files:
@@ -107,7 +107,7 @@ def test_every_command_of_the_page(data: Path) -> None:
         if "--power" in command:
             assert "the board resolves" in done.stdout.splitlines()[-1]
     assert sorted(path.name for path in (data / "conf" / "challenge").iterdir()) == [
-        "leaves.yaml", "messages.yaml", "patients.yaml", "patients_noisy.yaml",
+        "find_flips.yaml", "leaves.yaml", "messages.yaml", "patients.yaml", "patients_noisy.yaml",
     ]  # fmt: skip
     patients = load_challenge("patients", config_dir=data / "conf")
     assert patients.dataset.pinned

@@ -1,4 +1,4 @@
-"""The competition of docs/organiser.md, command by command as it stands there."""
+"""The competition of docs/challenges.md, command by command as it stands there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.protocol.rules import written
 from harness.tracking.runs import RunsDir
 from tests.competition.conftest import files, folder, packed
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "organiser.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "challenges.md"
 ENDS = "2027-01-31T23:59:59Z"
 BY_LOSS = "import numpy as np\n\ndef rank(task):\n    return np.arange(len(task.y))[::{step}]\n"
 

@@ -1,0 +1,1 @@
+"""Three newcomers, by the pages that are written for them: see scripts/journeys."""
