@@ -70,8 +70,14 @@ def axe_source(cache: Path) -> str:
         return script.read().decode()
 
 
-def violations(page: Page, axe: str) -> list[str]:
-    """What axe finds wrong: rule and place, a line each. The page's policy forbids scripts, so it runs in the driver's name."""
-    page.evaluate(f"() => {{ {axe}\n }}")
-    found = page.evaluate("async () => (await axe.run(document, {preload: false})).violations")
+def violations(page: Page, axe: str, *only: str) -> list[str]:
+    """What axe finds wrong by its rules, or ``only`` by some of them: rule and place, a line each.
+
+    The page's policy forbids scripts, so it runs in the driver's name.
+    """
+    page.evaluate(f"() => {{ if (window.axe) return; {axe}\n }}")
+    found = page.evaluate(
+        "async only => (await axe.run(document, {preload: false, ...(only.length ? {runOnly: only} : {})})).violations",
+        list(only),
+    )
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]

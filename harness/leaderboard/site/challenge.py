@@ -89,13 +89,12 @@ def _curves(board: Board, scored: Sequence[Row]) -> str:
 
 
 def _pareto(board: Board) -> str:
-    """Score against seconds; empty where fewer than two rows have both."""
+    """Score against seconds; empty where no row has both."""
     try:
         pictures = import_module("harness.leaderboard.site.pictures")
-    except ImportError:
+    except ImportError:  # until it is there
         return ""
-    rows = [asdict(row) for row in board.scored() if row.score is not None and row.seconds]
-    return str(pictures.pareto(rows, board.metric, board.direction)) if len(rows) > 1 else ""
+    return str(pictures.pareto([asdict(row) for row in board.scored()], board.metric, board.direction))
 
 
 def _earlier(board: Board, in_site: bool) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from harness.leaderboard.board import Board
 from harness.leaderboard.row import Row
 from harness.leaderboard.text import clean
 from harness.tracking.files import parse_array, read_bytes
-from harness.tracking.record import CellRecord, Record, parse_kept_cell, parse_record, record_sha256
+from harness.tracking.record import CellRecord, Record, parse_kept_cell, parse_record
 from harness.tracking.runs import RunsDir
 
 _LINES, _LETTERS = 40, 8000
@@ -40,14 +40,15 @@ def kept(runs_dir: Path | None, board: Board, row: Row) -> Kept | None:
         return None
     runs = RunsDir(runs_dir)
     try:
-        if record_sha256(runs.run_dir(row.run_id)) != row.record_sha256:
+        path = str(runs.run_dir(row.run_id) / "record.json")
+        content = read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != row.record_sha256:
             return None
-        path = runs.run_dir(row.run_id) / "record.json"
-        record = parse_record(read_bytes(str(path)), str(path))
+        record = parse_record(content, path)
     except HarnessError:
         return None
     practice = board.settings.get("secret") is not None
-    cells = record.cells if practice else tuple(replace_reason(cell) for cell in record.cells)
+    cells = record.cells if practice else tuple(_without_reason(cell) for cell in record.cells)
     curves = [curve for cell in record.cells if (curve := _curve(runs, record, cell)) is not None]
     shown = practice or board.settings.get("logs") == "shown"
     failed = next((cell for cell in record.cells if cell.status not in _NOT_THEIRS), None)
@@ -69,7 +70,7 @@ def with_curves(board: Board, found: dict[str, Kept]) -> Board:
     )
 
 
-def replace_reason(cell: CellRecord) -> CellRecord:
+def _without_reason(cell: CellRecord) -> CellRecord:
     """A cell without its reason, which may tell of the view or of the organiser's machine: for a secret that is kept."""
     return cell.model_copy(update={"reason": ""})
 
