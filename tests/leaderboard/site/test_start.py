@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from statistics import median
 
 from harness.leaderboard.site import start
-from harness.leaderboard.site.heat import by_track, heat
+from harness.leaderboard.site.heat import by_track, heat, side_by_side
 from tests.leaderboard.site.made import Published, committed, harmless, nasty, some
 
 
@@ -146,3 +146,13 @@ def test_nothing_ranked_yet_says_how_to_start() -> None:
 
 def test_strangers_texts_are_text() -> None:
     assert harmless(start.body(nasty()))
+
+
+def test_the_map_stands_in_two_columns_that_hold_every_track_once() -> None:
+    maps = [heat(track, boards) for track, boards in by_track(committed()).items()]
+    columns = side_by_side(maps)
+    assert sorted(one.track for _, column in columns for one in column) == sorted(one.track for one in maps)
+    assert [column[0].track for _, column in columns] == [one.track for one in maps[:2]]
+    assert all(len(column) > 1 for _, column in columns)
+    assert side_by_side([]) == []
+    assert [len(column) for _, column in side_by_side(maps[:1])] == [1]
