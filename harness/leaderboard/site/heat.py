@@ -137,9 +137,9 @@ def _height(width: int, maps: Sequence[Heat]) -> int:
 
 def _size(one: Heat) -> tuple[int, int]:
     """Width and height of a map in pixels, as pictures.css has it."""
-    named = max((len(line.name) + line.shared * len(line.authors) for line in one.lines), default=0)
+    named = max((7 * len(line.name) + 6 * line.shared * len(line.authors) for line in one.lines), default=0)
     heads = max((len(short(board)) for board in one.boards), default=0)
-    return 26 + min(168, 7 * named) + 47 * len(one.boards), 60 + 7 * heads + 26 * len(one.lines)
+    return 8 + min(168, named) + 47 * len(one.boards), 60 + 7 * heads + 26 * len(one.lines)
 
 
 def _line(rows: Mapping[str, Plain], boards: Sequence[Plain], names: Mapping[str, int]) -> Line:
