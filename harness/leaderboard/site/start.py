@@ -61,7 +61,7 @@ def _newest(maps: list[Heat]) -> list[Mapping[str, Any]]:
     rows.sort(key=lambda pair: (not leads(pair[1]), pair[1]["rank"], page(pair[0])))
     rows.sort(key=lambda pair: str(pair[1]["date"]), reverse=True)
     seen: set[tuple[object, ...]] = set()
-    found = []
+    found: list[Mapping[str, Any]] = []
     for board, row in rows:
         if (board["track"], *key(row)) not in seen and len(found) < NEWEST:
             seen.add((board["track"], *key(row)))

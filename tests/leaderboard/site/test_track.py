@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,8 @@ def test_it_agrees_with_what_the_suite_published(name: str) -> None:
 
 def test_a_challenge_without_a_scale_has_no_profile() -> None:
     (board,) = some("debugging_wine")
-    for change in ({"references": []}, {"references": board["references"][:1]}, {"ranked": []}):
+    changes: list[dict[str, Any]] = [{"references": []}, {"references": board["references"][:1]}, {"ranked": []}]
+    for change in changes:
         assert track.computed([{**board, **change}]) is None
         assert "<svg" not in track.body("debugging", Published(({**board, **change},)))
 
