@@ -109,6 +109,39 @@ def heat(track: str, boards: Iterable[Plain]) -> Heat:
     return Heat(track, tuple(found), tuple(_line(rows[k], found, names) for k in order))
 
 
+def side_by_side(maps: Sequence[Heat]) -> list[tuple[int, list[Heat]]]:
+    """The maps in two columns of about the same height, each with its width in pixels: that of its widest map.
+
+    Maps keep their order within a column, where they stand in shelves. Sizes are estimates; the browser has the last word.
+    """
+    columns: list[tuple[int, list[Heat]]] = []
+    for one in maps:
+        wide = _size(one)[0]
+        if len(columns) < 2:
+            columns.append((wide, [one]))
+            continue
+        least = min(range(2), key=lambda i: _height(max(columns[i][0], wide), [*columns[i][1], one]))
+        columns[least] = (max(columns[least][0], wide), [*columns[least][1], one])
+    return columns
+
+
+def _height(width: int, maps: Sequence[Heat]) -> int:
+    """Of maps in shelves of this width."""
+    height, shelf, left = 0, 0, 0
+    for wide, high in map(_size, maps):
+        if wide > left:
+            height, shelf, left = height + shelf, 0, width
+        shelf, left = max(shelf, high), left - wide
+    return height + shelf
+
+
+def _size(one: Heat) -> tuple[int, int]:
+    """Width and height of a map in pixels, as pictures.css has it."""
+    named = max((7 * len(line.name) + 6 * line.shared * len(line.authors) for line in one.lines), default=0)
+    heads = max((len(short(board)) for board in one.boards), default=0)
+    return 8 + min(168, named) + 47 * len(one.boards), 60 + 7 * heads + 26 * len(one.lines)
+
+
 def _line(rows: Mapping[str, Plain], boards: Sequence[Plain], names: Mapping[str, int]) -> Line:
     any_row = next(iter(rows.values()))
     name, authors = label(any_row), ", ".join(clean(author) for author in any_row["authors"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
@@ -97,6 +98,7 @@ def pareto(rows: Sequence[Mapping[str, Any]], metric: str, direction: str = "max
         parts.append(_mark(row, place, on, below=sign * row["score"] < y.low))
     taken: list[Box] = [(px - 6, py - 6, px + 6, py + 6) for px, py in places]
     taken += [(_WIDTH - 18 - _LETTER * len(n), y(sign * s) - 18, _WIDTH, y(sign * s)) for n, s in lines.items()]
+    taken += _segments([*(places[i] for i in chosen), (x.end, places[chosen[-1]][1])])
     for i in chosen:
         parts += _placed(_short(label(points[i]), 28), *places[i], taken)
     told = "; ".join(f"{label(points[i])} {points[i]['score']:.4g} in {points[i]['seconds']:.3g} s" for i in chosen)
@@ -193,7 +195,7 @@ class _Seconds(_Axis):
     def __init__(self, seconds: Sequence[float]) -> None:
         low, high = log10(min(seconds)), log10(max(seconds))
         pad = max(0.12, (0.6 - (high - low)) / 2)
-        super().__init__(low - max(pad, 0.2 * (high - low)), high + pad, 64, _WIDTH - 16)  # names stand at the left
+        super().__init__(low - max(pad, 0.25 * (high - low)), high + pad, 64, _WIDTH - 16)  # names stand at the left
 
     def __call__(self, value: float) -> float:
         return super().__call__(log10(value))
@@ -233,6 +235,13 @@ def _placed(text: str, x: float, y: float, taken: list[Box]) -> Iterator[str]:
                     yield _line(x, y, x + (9 if left > 0 else -9), y + up + (3 if up < 0 else -11), "leader")
                 yield _text(x + left, y + up, text, "name")
                 return
+
+
+def _segments(corners: Sequence[tuple[float, float]]) -> Iterator[Box]:
+    """The steps of a front as boxes that no label covers."""
+    for (x, y), (right, up) in pairwise(corners):
+        yield x, y - 1, right, y + 1
+        yield right - 1, up, right + 1, y
 
 
 def _overlap(a: Box, b: Box) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from harness.leaderboard.site.heat import Boards, Heat, by_track, heat, key, page, template
+from harness.leaderboard.site.heat import Boards, Heat, by_track, heat, key, page, side_by_side, template
 from harness.leaderboard.site.pictures import label, leads
 from harness.leaderboard.site.track import asked, title
 
@@ -18,7 +18,11 @@ def body(published: Boards) -> str:
     maps = [heat(track, boards) for track, boards in by_track(published).items()]
     tracks = [_card(one) for one in maps]
     return template("start.html").render(
-        maps=maps, tracks=tracks, state=_state(maps), newest=_newest(maps), title=title
+        columns=side_by_side([one for one in maps if one.lines]),
+        tracks=tracks,
+        state=_state(maps),
+        newest=_newest(maps),
+        title=title,
     )
 
 
@@ -57,7 +61,7 @@ def _newest(maps: list[Heat]) -> list[Mapping[str, Any]]:
     rows.sort(key=lambda pair: (not leads(pair[1]), pair[1]["rank"], page(pair[0])))
     rows.sort(key=lambda pair: str(pair[1]["date"]), reverse=True)
     seen: set[tuple[object, ...]] = set()
-    found = []
+    found: list[Mapping[str, Any]] = []
     for board, row in rows:
         if (board["track"], *key(row)) not in seen and len(found) < NEWEST:
             seen.add((board["track"], *key(row)))

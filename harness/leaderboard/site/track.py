@@ -28,7 +28,7 @@ ASKED = {
 """What a track asks; of one that a package brought, its challenges' titles say it."""
 
 _TAUS = (0.0, 0.25, 0.5, 0.75)
-_REFERENCES = ("reference-random", "reference-skyline")
+_FLOOR, _SKYLINE = "reference-random", "reference-skyline"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def computed(boards: Sequence[Plain]) -> Profile | None:
     for board in chosen:
         seeds = {row["submission"]: _seeds(row) for row in board["references"]}
         try:
-            scales[page(board)] = scale(*(seeds.get(name, {}) for name in _REFERENCES), direction=board["direction"])
+            scales[page(board)] = scale(seeds.get(_FLOOR, {}), seeds.get(_SKYLINE, {}), str(board["direction"]))
         except NoScale:  # its scores cannot be put beside others
             continue
     rows = {(page(b), key(row)): row for b in chosen for row in b["ranked"] if page(b) in scales and _seeds(row)}

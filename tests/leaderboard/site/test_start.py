@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from statistics import median
+from typing import Any
 
 from harness.leaderboard.site import start
-from harness.leaderboard.site.heat import by_track, heat
+from harness.leaderboard.site.heat import by_track, heat, side_by_side
 from tests.leaderboard.site.made import Published, committed, harmless, nasty, some
 
 
@@ -40,31 +41,43 @@ class Tables(HTMLParser):
             self.tables[-1][-1][-1] += data
 
 
+def written(row: dict[str, Any]) -> str:
+    """A row's normalised score as a cell has it."""
+    return f"{round(row['normalised'], 2) + 0.0:.2f}".replace("-", "−")
+
+
 def test_every_ranked_row_is_in_the_map_once() -> None:
     published = committed()
     html = start.body(published)
     maps = Tables(html).tables[:-1]
     rows = [row for board in published.boards for row in board["ranked"]]
-    written = [cell for table in maps for line in table[1:] for cell in line[1:] if cell]
-    assert len(written) == len(rows)
-    assert sorted(cell.split("•")[0] for cell in written) == sorted(
-        f"{round(row['normalised'], 2) + 0.0:.2f}".replace("-", "−") for row in rows
-    )
+    cells = [cell for table in maps for line in table[1:] for cell in line[1:] if cell]
+    assert len(cells) == len(rows)
+    assert sorted(cell.split("•")[0] for cell in cells) == sorted(map(written, rows))
     tied = [row for row in rows if row["rank_ci95"][0] == 1]
-    assert sum("• may be first" in cell for cell in written) == len(tied)
+    assert sum("• may be first" in cell for cell in cells) == len(tied)
 
 
 def test_a_cell_is_that_of_its_method_and_challenge() -> None:
-    published = committed()
-    for table, (track, boards) in zip(Tables(start.body(published)).tables, by_track(published).items(), strict=False):
-        assert len(table[0]) == len(boards) + 1
-        names = [name.replace(" ", "") for name in table[0][1:]]
-        assert sorted(names) == sorted(board["challenge"] for board in boards), track
+    boards = {board["challenge"]: board for board in committed().boards}
+    seen = []
+    for table in Tables(start.body(committed())).tables[:-1]:
+        names = table[0][1:]
+        seen += names
         for line in table[1:]:
             for challenge, cell in zip(names, line[1:], strict=True):
-                (board,) = [board for board in boards if board["challenge"] == challenge]
-                values = [f"{r['normalised']:.2f}" for r in board["ranked"] if line[0].startswith(r["submission"])]
-                assert not cell or cell.split("•")[0].replace("−", "-") in [*values, "0.00"]
+                rows = [r for r in boards[challenge]["ranked"] if line[0].split(" ")[0] == r["submission"]]
+                assert not cell or cell.split("•")[0] in [written(row) for row in rows]
+    assert sorted(seen) == sorted(boards)
+
+
+def test_what_cannot_be_normalised_is_a_dash() -> None:
+    (board,) = some("debugging_wine")
+    for row in board["ranked"]:
+        row["normalised"] = None
+    html = start.body(Published((board,)))
+    assert html.count(">–") >= len(board["ranked"])
+    assert "of the way from random" not in html
 
 
 def test_figures_are_counts() -> None:
@@ -146,3 +159,13 @@ def test_nothing_ranked_yet_says_how_to_start() -> None:
 
 def test_strangers_texts_are_text() -> None:
     assert harmless(start.body(nasty()))
+
+
+def test_the_map_stands_in_two_columns_that_hold_every_track_once() -> None:
+    maps = [heat(track, boards) for track, boards in by_track(committed()).items()]
+    columns = side_by_side(maps)
+    assert sorted(one.track for _, column in columns for one in column) == sorted(one.track for one in maps)
+    assert [column[0].track for _, column in columns] == [one.track for one in maps[:2]]
+    assert all(len(column) > 1 for _, column in columns)
+    assert side_by_side([]) == []
+    assert [len(column) for _, column in side_by_side(maps[:1])] == [1]
