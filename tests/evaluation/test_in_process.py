@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from harness import evaluate, load_challenge, load_task
 from harness.api import Task
 from harness.errors import ProtocolError, Status, SubmissionError
+from harness.evaluation import in_process
 from harness.evaluation.bench import Bench
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.practice import Practice
@@ -244,7 +246,15 @@ def select(task):
     folder = write_submission("mine", source, track="selection", function="select")
     (folder / "helper.py").write_text("def rows(task):\n    return list(range(task.budget))\n")
     challenge = load_challenge("selection_digits", SMALL)
-    assert evaluate(challenge, folder, in_process=True, seeds=2).scores == evaluate(challenge, np_first, seeds=2).scores
+    before, files = list(sys.path), sorted(folder.rglob("*"))
+    first = evaluate(challenge, folder, in_process=True, seeds=2)
+    assert first.scores == evaluate(challenge, np_first, seeds=2).scores
+    (folder / "helper.py").write_text("def rows(task):\n    return list(range(2, task.budget))\n")
+    assert evaluate(challenge, folder, in_process=True, seeds=1).cells[0].metrics["rows"] == 18, (
+        "an edit counts at once"
+    )
+    assert "helper" not in sys.modules
+    assert (sys.path, sorted(folder.rglob("*"))) == (before, files)
 
 
 @pytest.mark.parametrize(
@@ -277,9 +287,16 @@ def test_a_secret_that_is_not_at_hand_is_said(tmp_path: Path) -> None:
         load_task("won", config_dir=tmp_path)
 
 
-def test_a_protocol_with_one_split_says_so(real_folder: Callable[[str], Path]) -> None:
-    real_folder("dataperf_debugging")
-    result = evaluate("debugging_legacy_04hgtk", lambda task: np.arange(len(task.y)), device="cpu")
+@pytest.mark.parametrize(("name", "one"), [("debugging_legacy_04hgtk", True), ("selection_digits", False)])
+def test_a_protocol_with_one_split_is_known(name: str, one: bool, real_folder: Callable[[str], Path]) -> None:
+    if one:
+        real_folder("dataperf_debugging")
+    assert in_process.same_view(in_process.bench_of(for_practice(load_challenge(name)), "cpu")) is one
+
+
+def test_a_protocol_with_one_split_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "same_view", lambda bench: True)
+    result = evaluate(load_challenge("selection_digits", SMALL), np_first, seeds=1)
     assert any("draws nothing by seed" in remark for remark in result.remarks)
 
 
