@@ -105,4 +105,8 @@ def next_round(task: Task, fields: Arrays) -> Task:
 def _sealed(array: Array) -> Array:
     """A copy that not even ``setflags`` makes writable, as the sandbox's mapped files are."""
     array = np.asarray(array)
-    return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape) if array.size else array
+    if array.size:
+        return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
+    empty = np.empty(array.shape, array.dtype)
+    empty.setflags(write=False)
+    return empty
