@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from harness import evaluate, load_challenge, load_task
-from harness.api import Task
+from harness.api import SelectionTask
 from harness.errors import ProtocolError, Status, SubmissionError
 from harness.evaluation import in_process
 from harness.evaluation.bench import Bench
@@ -126,7 +126,7 @@ def test_a_task_holds_its_view_and_nothing_else() -> None:
     challenge = load_challenge("selection_digits", SMALL)
     task, view = load_task(challenge, seed=0), view_of(challenge, 0)
     fields = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
-    assert isinstance(task, Task)
+    assert isinstance(task, SelectionTask)
     assert set(vars(task)) == set(fields)
     with pytest.raises(ValueError, match="WRITEABLE"):
         task.X.setflags(write=True)
@@ -168,6 +168,7 @@ def test_a_function_gets_a_score_with_all_that_belongs_to_it(
     assert capsys.readouterr().out.count("asked") == 6, "two draws of three seeds"
     assert (mine.status, mine.isolation, mine.name) == (Status.OK, "in process", "drawn")
     assert [cell.seed for cell in mine.cells] == [PRACTICE_SEED + k for k in range(3)]
+    assert mine.score is not None
     assert mine.score == pytest.approx(np.mean([cell.score for cell in mine.cells]))
     assert mine.ci95 is not None
     assert mine.ci95[0] < mine.score < mine.ci95[1]
@@ -248,8 +249,8 @@ def select(task):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: evaluate("selection_digits", np_first, runs_dir="runs"), "runs_dir is for recorded runs"),
-        (lambda: evaluate("selection_digits", "random", seeds=2), "seeds is for evaluations in process"),
+        (lambda: evaluate("selection_digits", np_first, runs_dir="runs"), "runs_dir is for recorded runs"),  # type: ignore[call-overload]
+        (lambda: evaluate("selection_digits", "random", seeds=2), "seeds is for evaluations in process"),  # type: ignore[call-overload]
         (lambda: evaluate("selection_digits", np_first, seeds=0), "whole number from 1 to 1000"),
         (lambda: evaluate("selection_digits", np_first, seeds=True), "whole number"),
         (lambda: evaluate("selection_digits", 3, seeds=1), "A submission is a function"),  # type: ignore[call-overload]
