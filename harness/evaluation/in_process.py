@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from harness.tracks.base import Arrays, Reference, View
 
 Function = Callable[[Any], Any]
 """A submission's function: it takes the task and returns the arrays that the track names."""
+Loaded = Callable[[], AbstractContextManager[Function]]
 _USUAL, _MOST = 5, 1000  # seeds
 _REFERENCES: tuple[Reference, ...] = ("random", "skyline")
 
@@ -63,12 +64,12 @@ def practise(
     challenge = for_practice(challenge)
     wanted = _count(challenge, seeds)
     name, fresh = _functions(challenge, submission)
-    bench = _bench(challenge, device)
+    bench = bench_of(challenge, device)
     numbers = range(PRACTICE_SEED, PRACTICE_SEED + wanted)
     with single_threaded():  # as in a cell: sums over several threads differ in their last bits
         cells = [_noted(bench, fresh, seed) for seed in numbers]
         floor, skyline = ([_measured(reference_cell, bench, which, seed) for seed in numbers] for which in _REFERENCES)
-        fixed = _same_view(bench)
+        fixed = same_view(bench)
     references = References.of(floor, skyline)
     counted = tally(bench.track, bench.fingerprint, cells, references, name)
     return Practice(
@@ -101,7 +102,7 @@ def _count(challenge: Challenge, seeds: int | None) -> int:
     return seeds
 
 
-def _functions(challenge: Challenge, submission: Function | str | Path) -> tuple[str, Callable[[], Function]]:
+def _functions(challenge: Challenge, submission: Function | str | Path) -> tuple[str, Loaded]:
     """The row's name, and what gives the function for one draw."""
     if isinstance(submission, str | Path):
         entry = load_entry(challenge, find_entry(challenge, submission))
@@ -111,30 +112,37 @@ def _functions(challenge: Challenge, submission: Function | str | Path) -> tuple
             f"A submission is a function, a baseline's name or the path of a folder, got {type(submission).__name__}."
         )
     name = getattr(submission, "__name__", type(submission).__name__)
-    return str(name), lambda: submission
+    return str(name), lambda: nullcontext(submission)
 
 
-def _loaded(entry: Submission) -> Function:
-    """The function of a folder, its module read anew; the folder comes last on the path, so it shadows nothing."""
-    path = entry.folder / f"{entry.module}.py"
-    if str(entry.folder) not in sys.path:
-        sys.path.append(str(entry.folder))
-    spec = importlib.util.spec_from_file_location(f"practised_{entry.name}_{entry.module}", path)
+@contextmanager
+def _loaded(entry: Submission) -> Iterator[Function]:
+    """The function of a folder as it is now. Inside, its helpers can be imported; afterwards nothing of it is loaded."""
+    folder, before = str(entry.folder), sys.dont_write_bytecode
+    spec = importlib.util.spec_from_file_location(f"practised_{entry.module}", entry.folder / f"{entry.module}.py")
     if spec is None or spec.loader is None:
-        raise HarnessError(f"{path} cannot be loaded as a module.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses and pickle look for it
-    spec.loader.exec_module(module)
-    found = getattr(module, entry.function, None)
-    if not callable(found):
-        raise SubmissionError(
-            f"{entry.module}.py has no function {entry.function!r}.", "`entry` names it.", Status.INVALID_SUBMISSION
-        )
-    function: Function = found
-    return function
+        raise HarnessError(f"{entry.module}.py of {entry.name} cannot be loaded as a module.")
+    sys.path.append(folder)  # last, so that it shadows nothing
+    sys.dont_write_bytecode = True  # its folder stays as it is
+    try:
+        sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found = getattr(module, entry.function, None)
+        if not callable(found):
+            raise SubmissionError(
+                f"{entry.module}.py has no function {entry.function!r}.", "`entry` names it.", Status.INVALID_SUBMISSION
+            )
+        yield found
+    finally:
+        sys.dont_write_bytecode = before
+        sys.path.remove(folder)
+        own = [name for name, one in sys.modules.items() if str(getattr(one, "__file__", "")).startswith(f"{folder}/")]
+        for name in own:
+            del sys.modules[name]
 
 
-def _bench(challenge: Challenge, device: str) -> Bench:
+def bench_of(challenge: Challenge, device: str) -> Bench:
+    """A bench without a sandbox. Raises ProtocolError where this machine has not got the data or the device."""
     try:
         device = resolve_device(device)
     except HarnessError as error:  # asking for what this machine lacks is a matter of usage
@@ -151,7 +159,7 @@ def _bench(challenge: Challenge, device: str) -> Bench:
     )
 
 
-def _noted(bench: Bench, fresh: Callable[[], Function], seed: int) -> StoredCell:
+def _noted(bench: Bench, fresh: Loaded, seed: int) -> StoredCell:
     """The cell of a seed; an error that leaves it says on which seed that was."""
     try:
         return _measured(_cell, bench, fresh, seed)
@@ -169,13 +177,14 @@ def _measured(compute: Callable[..., StoredCell], bench: Bench, whose: Any, seed
         return failed(seed, Status.SKIPPED, str(error))
 
 
-def _cell(bench: Bench, fresh: Callable[[], Function], seed: int) -> StoredCell:
+def _cell(bench: Bench, fresh: Loaded, seed: int) -> StoredCell:
     """As :func:`harness.evaluation.cell.evaluate_cell`: a second draw that changes nothing is the last."""
     with _turn(bench):
         view, key = bench.track.prepare(seed)
     drawn: list[StoredCell] = []
     for draw in range(bench.challenge.draws):
-        stored = _draw(bench, fresh(), view, key, seed, draw)
+        with fresh() as function:
+            stored = _draw(bench, function, view, key, seed, draw)
         if draw == 1 and stored.cell.output_digest == drawn[0].cell.output_digest:
             break
         drawn.append(stored)
@@ -221,7 +230,7 @@ def _turn(bench: Bench) -> Iterator[None]:
         yield
 
 
-def _same_view(bench: Bench) -> bool:
+def same_view(bench: Bench) -> bool:
     """Whether the protocol draws nothing: one split is all it has, as where a paper's own files are scored."""
     try:
         first, second = (bench.track.prepare(PRACTICE_SEED + k)[0] for k in range(2))

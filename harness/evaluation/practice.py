@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from html import escape
 from math import nan
 from typing import Literal
@@ -25,15 +25,18 @@ class Figure(str):
         return str(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Row:
     """The cells of one method. ``score`` is the mean over the seeds measured, ``ci95`` its 95 % interval by seed."""
 
     name: str
     score: float | None
     ci95: tuple[float, float] | None
-    cells: tuple[CellRecord, ...] = field(repr=False)
-    curves: tuple[FloatArray, ...] = field(repr=False)  # [p, 2] of each seed measured, where the track has a curve
+    cells: tuple[CellRecord, ...]
+    curves: tuple[FloatArray, ...]  # [p, 2] of each seed measured, where the track has a curve
+
+    def __repr__(self) -> str:
+        return f"{self.name} {_interval(self)}"
 
     @property
     def scores(self) -> dict[int, float]:
@@ -48,7 +51,7 @@ class Row:
         return Bar(self.name, score, low, high, reference=not isinstance(self, Practice))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Practice(Row):
     """A function or folder on seeds for practice, run in this process, with floor and skyline on the same seeds.
 
@@ -62,10 +65,10 @@ class Practice(Row):
     direction: Literal["max", "min"]
     status: Status
     normalised: float | None
-    curve: tuple[tuple[float, float], ...] | None = field(repr=False)
-    floor_row: Row = field(repr=False)
-    skyline_row: Row = field(repr=False)
-    axes: tuple[str, str] = field(repr=False)
+    curve: tuple[tuple[float, float], ...] | None
+    floor_row: Row
+    skyline_row: Row
+    axes: tuple[str, str]
     remarks: tuple[str, ...] = ()
     isolation: str = "in process"
 
@@ -101,7 +104,7 @@ class Practice(Row):
         bars = [replace(row.bar, name=name) for name, row in rows.items() if row.score is not None]
         return Figure(on_paper(interval_svg(bars, self.metric, title)))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -138,7 +141,7 @@ def _named(rows: Sequence[Row]) -> dict[str, Row]:
 
 
 def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _interval(row: Row) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness import plugins, randomness
-from harness.api import Task, Texts
+from harness.api import Texts
 from harness.errors import ProtocolError
 from harness.evaluation import draws
 from harness.protocol.challenge import Challenge
@@ -83,7 +83,7 @@ def for_practice(challenge: Challenge) -> Challenge:
     return challenge.model_copy(update={"secret": randomness.OPEN_SECRET, "lock": None, "modified": True})
 
 
-def task_of(challenge: Challenge, track: Track[Any, Any], view: View, seed: int, draw: int = 0) -> Task:
+def task_of(challenge: Challenge, track: Track[Any, Any], view: View, seed: int, draw: int = 0) -> Any:
     """The task of a view: read-only copies of its arrays, an own generator and a model of its own."""
     with plugins.said(type(challenge.model), "fixed model"):
         model = challenge.model.build(device="cpu", n_classes=track.dataset.n_classes)
@@ -96,7 +96,7 @@ def task_of(challenge: Challenge, track: Track[Any, Any], view: View, seed: int,
     return track.task(**fields)
 
 
-def next_round(task: Task, fields: Arrays) -> Task:
+def next_round(task: Any, fields: Arrays) -> Any:
     """The task with what the harness replaces in it for the next round; numbers are arrays without an axis."""
     given: Mapping[str, Any] = {name: np.asarray(array) for name, array in fields.items()}
     return dataclasses.replace(task, **{name: _sealed(a) if a.ndim else a.item() for name, a in given.items()})
@@ -105,4 +105,8 @@ def next_round(task: Task, fields: Arrays) -> Task:
 def _sealed(array: Array) -> Array:
     """A copy that not even ``setflags`` makes writable, as the sandbox's mapped files are."""
     array = np.asarray(array)
-    return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape) if array.size else array
+    if array.size:
+        return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
+    empty = np.empty(array.shape, array.dtype)
+    empty.setflags(write=False)
+    return empty

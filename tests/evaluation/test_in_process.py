@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,14 @@ import pytest
 import yaml
 
 from harness import evaluate, load_challenge, load_task
-from harness.api import Task
+from harness.api import SelectionTask
 from harness.errors import ProtocolError, Status, SubmissionError
+from harness.evaluation import in_process
 from harness.evaluation.bench import Bench
 from harness.evaluation.cell import evaluate_cell, reference_cell
 from harness.evaluation.practice import Practice
 from harness.evaluation.task import PRACTICE_SEED, for_practice
 from harness.protocol import submission
-from harness.protocol.challenge import Challenge
 from harness.protocol.view import view_of
 from harness.tracking.runs import arrays_digest
 
@@ -36,13 +37,7 @@ import numpy as np
 def of(value):
     """One line for whatever a task holds, the same only for the same bits."""
     if isinstance(value, np.ndarray):
-        fixed = "read-only"
-        try:
-            value.setflags(write=True)
-            fixed = "writable"
-        except ValueError:
-            pass
-        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()} {fixed}"
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()} {value.flags.writeable}"
     if hasattr(value, "offsets"):
         return f"{of(value.data)} {of(value.offsets)} {value[0]!r}"
     if isinstance(value, np.random.Generator):
@@ -61,7 +56,7 @@ def seen(task):
         left = getattr(task, "max_fits", None)
         if left is not None:
             try:
-                model.fit_many(X, task.y, subsets=[np.arange(len(X)) != k for k in range(left)])
+                model.fit_many(X, task.y, subsets=[np.delete(np.arange(len(X)), k) for k in range(left)])
                 lines.append("no cap")
             except Exception as error:
                 lines.append(f"{type(error).__name__} {error}")
@@ -84,15 +79,6 @@ OVERRIDES = {
 }
 
 
-def _challenge(name: str) -> Challenge:
-    challenge = load_challenge(name, OVERRIDES[name])
-    try:
-        challenge.load_dataset()
-    except ProtocolError as error:
-        pytest.skip(str(error))
-    return challenge
-
-
 def _function(name: str) -> Any:
     space: dict[str, Any] = {}
     exec(f"{SEEN}\ndef answer(task):\n    {ANSWERS[name]}", space)
@@ -101,9 +87,11 @@ def _function(name: str) -> Any:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_function_here_sees_and_scores_what_a_sandboxed_one_does(
-    name: str, write_submission: Write, capsys: pytest.CaptureFixture[str]
+    name: str, write_submission: Write, real_folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    challenge = _challenge(name)
+    if "text" in name:
+        real_folder("nltk_text")
+    challenge = load_challenge(name, OVERRIDES[name])
     kind = challenge.track_type.task
     source = f"{SEEN}\ndef answer(task):\n    print(seen(task))\n    {ANSWERS[name]}\n"
     entry = submission.load(write_submission("seer", source, track=kind.kind, function="answer"))
@@ -114,7 +102,7 @@ def test_a_function_here_sees_and_scores_what_a_sandboxed_one_does(
     here = evaluate(challenge, entry.folder, in_process=True, seeds=1, device="cpu")
     assert capsys.readouterr().out == sandboxed.log
     assert sandboxed.log.count(kind.__name__) == (2 if bench.track.rounds else 1)
-    assert "writable" not in sandboxed.log
+    assert ("task.model was asked for" in sandboxed.log) == (name == "attribution_digits"), "capped as there"
     assert here.cells[0].result == sandboxed.cell.result
     assert here.cells[0].submission_fits == sandboxed.cell.submission_fits
     assert here.floor == pytest.approx(reference_cell(bench, "random", PRACTICE_SEED).cell.score, rel=1e-12)
@@ -138,8 +126,10 @@ def test_a_task_holds_its_view_and_nothing_else() -> None:
     challenge = load_challenge("selection_digits", SMALL)
     task, view = load_task(challenge, seed=0), view_of(challenge, 0)
     fields = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
-    assert isinstance(task, Task)
+    assert isinstance(task, SelectionTask)
     assert set(vars(task)) == set(fields)
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        task.X.setflags(write=True)
     given = {name: value for name, value in fields.items() if value is not None and name not in ("rng", "model")}
     assert set(given) == set(view.arrays) | set(view.scalars)
     assert not {"secret", "dataset", "key", "track"} & set(vars(task.model))
@@ -178,6 +168,7 @@ def test_a_function_gets_a_score_with_all_that_belongs_to_it(
     assert capsys.readouterr().out.count("asked") == 6, "two draws of three seeds"
     assert (mine.status, mine.isolation, mine.name) == (Status.OK, "in process", "drawn")
     assert [cell.seed for cell in mine.cells] == [PRACTICE_SEED + k for k in range(3)]
+    assert mine.score is not None
     assert mine.score == pytest.approx(np.mean([cell.score for cell in mine.cells]))
     assert mine.ci95 is not None
     assert mine.ci95[0] < mine.score < mine.ci95[1]
@@ -198,7 +189,7 @@ def test_a_function_gets_a_score_with_all_that_belongs_to_it(
 
 
 def test_without_a_curve_the_picture_has_intervals() -> None:
-    result = evaluate("slicing_digits", "random", in_process=True, seeds=1, device="cpu")
+    result = evaluate("test_set_repair_digits", "random", in_process=True, seeds=1, device="cpu")
     assert result.metric in result.plot()
     assert result.plot().count("<circle") == 3
 
@@ -244,14 +235,22 @@ def select(task):
     folder = write_submission("mine", source, track="selection", function="select")
     (folder / "helper.py").write_text("def rows(task):\n    return list(range(task.budget))\n")
     challenge = load_challenge("selection_digits", SMALL)
-    assert evaluate(challenge, folder, in_process=True, seeds=2).scores == evaluate(challenge, np_first, seeds=2).scores
+    before, files = list(sys.path), sorted(folder.rglob("*"))
+    first = evaluate(challenge, folder, in_process=True, seeds=2)
+    assert first.scores == evaluate(challenge, np_first, seeds=2).scores
+    (folder / "helper.py").write_text("def rows(task):\n    return list(range(2, task.budget))\n")
+    assert evaluate(challenge, folder, in_process=True, seeds=1).cells[0].metrics["rows"] == 18, (
+        "an edit counts at once"
+    )
+    assert "helper" not in sys.modules
+    assert (sys.path, sorted(folder.rglob("*"))) == (before, files)
 
 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: evaluate("selection_digits", np_first, runs_dir="runs"), "runs_dir is for recorded runs"),
-        (lambda: evaluate("selection_digits", "random", seeds=2), "seeds is for evaluations in process"),
+        (lambda: evaluate("selection_digits", np_first, runs_dir="runs"), "runs_dir is for recorded runs"),  # type: ignore[call-overload]
+        (lambda: evaluate("selection_digits", "random", seeds=2), "seeds is for evaluations in process"),  # type: ignore[call-overload]
         (lambda: evaluate("selection_digits", np_first, seeds=0), "whole number from 1 to 1000"),
         (lambda: evaluate("selection_digits", np_first, seeds=True), "whole number"),
         (lambda: evaluate("selection_digits", 3, seeds=1), "A submission is a function"),  # type: ignore[call-overload]
@@ -277,9 +276,16 @@ def test_a_secret_that_is_not_at_hand_is_said(tmp_path: Path) -> None:
         load_task("won", config_dir=tmp_path)
 
 
-def test_a_protocol_with_one_split_says_so(real_folder: Callable[[str], Path]) -> None:
-    real_folder("dataperf_debugging")
-    result = evaluate("debugging_legacy_04hgtk", lambda task: np.arange(len(task.y)), device="cpu")
+@pytest.mark.parametrize(("name", "one"), [("debugging_legacy_04hgtk", True), ("selection_digits", False)])
+def test_a_protocol_with_one_split_is_known(name: str, one: bool, real_folder: Callable[[str], Path]) -> None:
+    if one:
+        real_folder("dataperf_debugging")
+    assert in_process.same_view(in_process.bench_of(for_practice(load_challenge(name)), "cpu")) is one
+
+
+def test_a_protocol_with_one_split_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "same_view", lambda bench: True)
+    result = evaluate(load_challenge("selection_digits", SMALL), np_first, seeds=1)
     assert any("draws nothing by seed" in remark for remark in result.remarks)
 
 
