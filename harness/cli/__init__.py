@@ -92,8 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
     run.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY=VALUE",
-        help="challenge=NAME (or all, or a pattern) submission=NAME_OR_PATH (or all) team=ID device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm "
-        "launcher.workers=N (cells side by side; default: one per core), submission.params.k=5, any Hydra override (seeds=3, model.C=10)",
+        help="challenge=NAME (all, or a pattern) submission=NAME_OR_PATH (or all) submission.params.k=5 team=ID "
+        "device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm launcher.workers=N (cells side by side; default: one "
+        "per core), any Hydra override (seeds=3, model.C=10)",
     )  # fmt: skip
     run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
     run.add_argument("--seeds", metavar="S", help="a look at some seeds, as 0-2 or 0,3,5-7: kept for the whole run")

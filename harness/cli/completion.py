@@ -39,7 +39,11 @@ class Print(argparse.Action):
     """``--completion SHELL``: what the shell has to read, as ``--version`` prints and leaves."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
     ) -> None:
         try:
             from argcomplete import shellcode

@@ -116,7 +116,7 @@ def _value(node: yaml.Node) -> Any:
     if text.lower() in ("", "~", "null"):
         return None
     if _INT.fullmatch(text):
-        return int(text) if len(text) < 20 else math.inf
+        return int(text) if len(text.lstrip("+-")) < 20 else math.inf
     return float(text) if _FLOAT.fullmatch(text) else math.inf if _ODD.fullmatch(text) else text
 
 

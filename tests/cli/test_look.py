@@ -44,6 +44,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 def run(capsys: pytest.CaptureFixture[str], place: Path, *words: object, status: int = 0) -> Any:
     """What `harness run ... --json` says."""
+    capsys.readouterr()
     line = ["run", "challenge=debugging_digits", *SMALL, f"runs_dir={place}", *map(str, words), "--json"]
     assert main(line) == status
     return json.loads(capsys.readouterr().out)

@@ -63,8 +63,8 @@ def test_everything_else_is_left_as_it_is(words: list[str]) -> None:
     ("words", "says"),
     [
         (["challenge=selektion_*"], "Did you mean selection_"),
-        (["challenge=*nothing*"], "`harness list challenges`"),
-        (["track=debuging"], "Did you mean debugging?"),
+        (["challenge=*zzqx*"], "`harness list challenges`"),
+        (["track=debuging"], "Did you mean debugging"),
         (["-m", "challenge=glob(nothing*)"], "no challenge has such a name"),
         (
             ["challenge=debugging_wine", "submission=glob(z*)"],
@@ -99,9 +99,9 @@ def test_what_does_not_fit_or_is_not_here_is_left_out_with_a_line(
 
     (conf / "challenge" / "tiny_broken.yaml").unlink()
     (conf / "challenge" / "tiny_far.yaml").unlink()
-    assert main([*words, "challenge=tiny_*", "submission=random", "--json"]) == 0
+    assert main([*words, "challenge=tiny_o*", "submission=random", "--json"]) == 0
     said = capsys.readouterr()
-    assert [record["challenge"] for record in json.loads(said.out)] == ["tiny_one", "tiny_other", "tiny_two"]
+    assert [record["challenge"] for record in json.loads(said.out)] == ["tiny_one", "tiny_other"]
     assert main([*words, "challenge=tiny_o*", "submission=knn_shapley"]) == 0  # what does not fit was never to be run
 
 

@@ -12,7 +12,9 @@ from harness import evaluate, load_challenge
 from harness.cli import main
 from harness.errors import Status
 from harness.evaluation.check import check
+from harness.leaderboard import recheck
 from harness.leaderboard.board import build
+from harness.leaderboard.published import write_board
 from harness.leaderboard.render import as_csv, html, markdown
 from harness.protocol import submission
 from harness.tracking import description
@@ -89,9 +91,7 @@ def test_other_values_are_another_run_whose_archive_says_them(runs: Path) -> Non
     assert not any(key.startswith("param.") for key in logged[2])
 
 
-def test_a_board_has_a_column_where_a_row_has_parameters(
-    runs: Path, conf: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_board_has_a_column_where_a_row_has_parameters(runs: Path, conf: Path, tmp_path: Path) -> None:
     challenge = load_challenge("tiny", config_dir=conf)
     board = build(challenge, challenge.load_dataset().digest(), runs, config_dir=conf)
     assert sorted(row.params for row in board.ranked) == [
@@ -104,6 +104,11 @@ def test_a_board_has_a_column_where_a_row_has_parameters(
         assert "first=9" in text
     assert "| rank | submission | params | authors |" in markdown(board)
     assert ["params" in row for row in board.as_dict()["ranked"]].count(True) == 2
+    (*_, published) = write_board(board, tmp_path)
+    assert recheck.check(published, runs)[0] == []
+    edited = published.read_text().replace("first=9", "first=8")
+    published.write_text(edited)
+    assert any(problem.partition(": ")[2].startswith("params is") for problem in recheck.check(published, runs)[0])
     assert main(["verify", str(runs), "--config-dir", str(conf)]) == 0
 
 
