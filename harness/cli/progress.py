@@ -91,7 +91,9 @@ class Count:
 
     def left(self, now: float) -> str:
         """In words, for people; nothing where it is not known yet."""
-        return "" if self._ends is None or self.done >= self.total else f"about {_span(self._ends - now)} left"
+        if self.done >= self.total:
+            return "recording"
+        return "" if self._ends is None else f"about {_span(self._ends - now)} left"
 
 
 class Shown:

@@ -137,7 +137,7 @@ def _failures(record: Record, failed: Sequence[CellRecord]) -> None:
     for (status, reason), of in list(seeds.items())[:_REASONS]:
         which = ", ".join(map(str, of[:10])) + (f" and {len(of) - 10} more" if len(of) > 10 else "")
         what = reason if record.status is status else f"{status}: {reason}"
-        terminal.say(what, label=f"  seed {which}: ")
+        terminal.say(what, label=f"  {'seed' if len(of) == 1 else 'seeds'} {which}: ")
     if len(seeds) > _REASONS:
         terminal.say(f"  ... and {len(seeds) - _REASONS} other reasons, in the record")
 

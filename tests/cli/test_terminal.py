@@ -229,6 +229,8 @@ def test_cells_of_earlier_runs_say_nothing_about_the_time() -> None:
     assert (count.done, count.left(0.1)) == (8, "")
     count.cell("mine", _cell(40.0, 8), 40.0)
     assert count.left(40.0) == "about 40 s left"
+    count.cell("mine", _cell(40.0, 9), 80.0)
+    assert count.left(80.0) == "recording"
 
 
 def test_cells_that_nobody_told_of_count_when_their_run_is_recorded(runs: Path) -> None:
