@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.cli.calling import CANCELLED
 from harness.cli.progress import Shown, progress
-from harness.cli.report import Where, line, report, stopped
+from harness.cli.report import Where, end, line, report, stopped
 from harness.cli.terminal import say
 from harness.competition.deeds import replaceable
 from harness.competition.intake.entering import Desk, check_team
@@ -60,7 +60,7 @@ def run(args: Namespace) -> int:
         contents = [records[one].model_dump(mode="json") for one in wanted if one in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
-        say(wanted[0].session.runs.path, label="records  ")
+        end(list(records.values()), wanted[0].session.runs.path, Where(str(configs[0].runs_dir), args.config_dir))
     if len(records) < len(wanted) or any(map(stopped, records.values())):
         return CANCELLED
     return 0 if all(record.status is Status.OK for record in records.values()) else 1
