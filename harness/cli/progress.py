@@ -69,7 +69,11 @@ class Count:
             self._scoring.append(spent.scoring)
         computed = [seconds for kind in self._seconds.values() for seconds in kind]
         if len(computed) >= self._workers:  # until then as many are nearly done as have ended, and nobody knows
-            self._ends = now + (now - self._begun) * self._left() / max(sum(computed), 1e-9)
+            left = self._left()
+            halfway = min(
+                left, (self._workers - 1) * _mean(computed[-self._workers :]) / 2
+            )  # what the others are at now
+            self._ends = now + (now - self._begun) * (left - halfway) / max(sum(computed) + halfway, 1e-9)
 
     def _left(self) -> float:
         """Seconds of work in the cells that are left."""
@@ -87,7 +91,9 @@ class Count:
 
     def left(self, now: float) -> str:
         """In words, for people; nothing where it is not known yet."""
-        return "" if self._ends is None or self.done >= self.total else f"about {_span(self._ends - now)} left"
+        if self.done >= self.total:
+            return "recording"
+        return "" if self._ends is None else f"about {_span(self._ends - now)} left"
 
 
 class Shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.cli import place, terminal
 from harness.errors import Status
@@ -92,12 +93,20 @@ def line(record: Record, names: Sequence[int]) -> None:
         terminal.say(_kept(record), label=f"{begins}  ")
         return
     if record.status is not Status.OK:
-        terminal.say(f"{begins}  {record.status}")
+        print(terminal.cut(f"{begins}  {record.status}"))
         terminal.say(record.reason, label="    ")
         return
     while len(parts) > 1 and len("  ".join([begins, *parts])) > terminal.width():
         parts.pop()
     print(terminal.cut("  ".join([begins, *parts])), flush=True)
+
+
+def end(records: Sequence[Record], folder: Path, where: Where) -> None:
+    """Print where the records of a sweep are, and what comes next."""
+    terminal.say(folder, label="records  ")
+    if official := sorted({record.challenge for record in records if not record.modified and not stopped(record)}):
+        print("\nnext")
+        terminal.command(f"harness leaderboard {' '.join(official)}{where.words()}")
 
 
 def stopped(record: Record) -> bool:
@@ -159,7 +168,7 @@ def _failures(record: Record, failed: Sequence[CellRecord]) -> None:
     for (status, reason), of in list(seeds.items())[:_REASONS]:
         which = ", ".join(map(str, of[:10])) + (f" and {len(of) - 10} more" if len(of) > 10 else "")
         what = reason if record.status is status else f"{status}: {reason}"
-        terminal.say(what, label=f"  seed {which}: ")
+        terminal.say(what, label=f"  {'seed' if len(of) == 1 else 'seeds'} {which}: ")
     if len(seeds) > _REASONS:
         terminal.say(f"  ... and {len(seeds) - _REASONS} other reasons, in the record")
 

@@ -13,7 +13,7 @@ from harness.cli.config import refuse_words, show
 from harness.cli.look import facts, remark
 from harness.cli.plan import outcome, planned
 from harness.cli.progress import Shown, progress
-from harness.cli.report import Where, called, line, report, stopped
+from harness.cli.report import Where, called, end, line, report, stopped
 from harness.cli.terminal import say
 from harness.competition.deeds import replaceable
 from harness.competition.intake.entering import Desk, check_team
@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
         contents = [_plain(one, records[one]) for one in wanted if one in records]
         print(json.dumps(contents if args.multirun else contents[0], indent=2))
     elif len(configs) > 1:
-        _last(records)
+        _last(records, Where(str(configs[0].runs_dir), args.config_dir))
     if len(records) < len(wanted) or any(map(stopped, records.values())):
         return CANCELLED
     return outcome(plan, [record.status is Status.OK for record in records.values()])
@@ -68,11 +68,11 @@ def _plain(one: Wanted, record: Record) -> dict[str, Any]:
     return record.model_dump(mode="json") if one.only is None else facts(record, one.session.challenge.seeds)
 
 
-def _last(records: Mapping[Wanted, Record]) -> None:
-    """The last line of a sweep."""
+def _last(records: Mapping[Wanted, Record], where: Where) -> None:
+    """The last lines of a sweep."""
     one, record = next(iter(records.items()))
     if one.only is None:
-        say(one.session.runs.path, label="records  ")
+        end(list(records.values()), one.session.runs.path, where)
     else:
         say(remark(record, one.session.challenge.seeds))
 

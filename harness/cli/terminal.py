@@ -32,7 +32,6 @@ def prepare() -> None:
     A character that the encoding does not have is written in plain ones where that is clear, else as its escape. A
     descriptor that was closed leads to /dev/null: else the next file opened would be taken for it.
     """
-    codecs.register_error("harness.plain", _plainly)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -50,6 +49,9 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
         raise error
     bad = error.object[error.start : error.end]
     return "".join(_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in bad), error.end
+
+
+codecs.register_error("harness.plain", _plainly)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -72,7 +74,7 @@ def say(text: object, *, label: str = "", stderr: bool = False) -> None:
         print(f"{label}{text}", file=stream, flush=stderr)
         return
     room = max(20, min(console(stderr=stderr).width, _PROSE) - len(label))
-    lines = [part for line in _harmless(str(text)).split("\n") for part in _broken(line, room)]
+    lines = [part for line in _harmless(str(text), stream).split("\n") for part in _broken(line, room)]
     for begins, line in zip([label, *[" " * len(label)] * (len(lines) - 1)], lines, strict=True):
         print(f"{begins}{line}".rstrip(), file=stream)
     stream.flush()
@@ -98,7 +100,7 @@ def quote(text: str, *, indent: str = "    ") -> None:
     from rich.cells import chop_cells
 
     room = max(20, width() - len(indent))
-    for line in _harmless(text).expandtabs().split("\n"):
+    for line in _harmless(text, sys.stdout).expandtabs().split("\n"):
         for part in chop_cells(line, room) or [""]:
             print(f"{indent}{part}".rstrip())
 
@@ -109,7 +111,7 @@ def cut(line: str) -> str:
         return line
     from rich.cells import cell_len, set_cell_size
 
-    line, room = _harmless(line), width()
+    line, room = _harmless(line, sys.stdout), width()
     return line if cell_len(line) <= room else set_cell_size(line, room - 3).rstrip() + "..."
 
 
@@ -119,7 +121,7 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]], 
     Parameters
     ----------
     columns: heading and side (``left`` or ``right``) of each. Numbers are never broken, words are where there is no room.
-    rows: what stands in them, as texts or :class:`rich.text.Text`.
+    rows: what stands in them.
     """
     console().print(grid(columns, rows, head=head))
 
@@ -141,7 +143,7 @@ def grid(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]], *
     for name, side in columns:
         made.add_column(name, justify="right" if side == "right" else "left", no_wrap=side == "right", overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        made.add_row(*(Text(_harmless(str(cell), sys.stdout)) for cell in row))
     return made
 
 
@@ -159,9 +161,14 @@ def _broken(line: str, room: int) -> list[str]:
     return lines or [""]
 
 
-def _harmless(text: str) -> str:
-    """Without control, bidirectional and other invisible characters: they move or hide what is around them."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
+def _harmless(text: str, stream: TextIO) -> str:
+    """Without control, bidirectional and other invisible characters, which move or hide what is around them.
+
+    What the stream's encoding does not have is written plainly now, while there is still room to be made for it.
+    """
+    shown = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return shown.encode(encoding, "harness.plain").decode(encoding)
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

@@ -13,6 +13,7 @@ from harness.evaluation.practice import Practice
 from harness.evaluation.session import OnCell
 from harness.evaluation.task import challenge_of
 from harness.protocol.challenge import Challenge
+from harness.protocol.params import NONE, Params
 from harness.tracking.record import Record
 
 
@@ -24,6 +25,7 @@ def evaluate(
     in_process: Literal[False] = False,
     runs_dir: Path | str = "runs",
     device: str = "auto",
+    params: Params = NONE,
     tier: str = "auto",
     workers: int | None = None,
     tracking_uri: str | None = None,
@@ -40,6 +42,7 @@ def evaluate(
     in_process: Literal[True],
     seeds: int | None = None,
     device: str = "auto",
+    params: Params = NONE,
 ) -> Practice: ...
 
 
@@ -51,6 +54,7 @@ def evaluate(
     in_process: bool = True,
     seeds: int | None = None,
     device: str = "auto",
+    params: Params = NONE,
 ) -> Practice: ...
 
 
@@ -61,6 +65,7 @@ def evaluate(
     in_process: bool = False,
     seeds: int | None = None,
     device: str = "auto",
+    params: Params = NONE,
     **recorded: Any,
 ) -> Record | Practice:
     """Score a submission on a challenge.
@@ -73,6 +78,8 @@ def evaluate(
     (:func:`harness.evaluation.in_process.practise`). Nothing is written. It returns a ``Practice``: ``score``, ``ci95``,
     ``cells``, ``floor``, ``skyline``, ``curve``, ``plot()``, ``compare(other)``; a notebook shows it as a table.
 
+    ``params`` are keyword arguments of the function, in the place of those in ``submission.yaml``.
+
     Raises
     ------
     ProtocolError: no such challenge, submission, data, device or tier; or arguments of the other way of running.
@@ -80,11 +87,11 @@ def evaluate(
     if in_process or not isinstance(submission, str | Path):
         if recorded:
             _refuse(recorded, "for recorded runs, and an evaluation in process records nothing", "Leave it out.")
-        return practise(challenge_of(challenge), submission, seeds=seeds, device=device)
+        return practise(challenge_of(challenge), submission, seeds=seeds, device=device, params=params)
     if seeds is not None:
         hint = f'A recorded run has those of its challenge: load_challenge(NAME, ["seeds={seeds}"]) changes them.'
         _refuse(["seeds"], "for evaluations in process", hint)
-    return run.evaluate(challenge, submission, device=device, **recorded)
+    return run.evaluate(challenge, submission, device=device, params=params, **recorded)
 
 
 def _refuse(names: Sequence[str] | dict[str, Any], what: str, hint: str) -> None:

