@@ -116,8 +116,8 @@ def _seeds(row: Row, floor: Row | None, skyline: Row | None, found: Kept | None)
     """A line for every seed that has a score, or a cell."""
     by_seed = {cell.seed: cell for cell in found.cells} if found else {}
     for seed in sorted({*row.seed_scores, *by_seed}):
-        ends = (one.seed_scores.get(seed) if one and one is not row else None for one in (floor, skyline))
-        yield Line(str(seed), row.seed_scores.get(seed), *ends, cell=by_seed.get(seed))
+        low, high = (one.seed_scores.get(seed) if one else None for one in (floor, skyline))
+        yield Line(str(seed), row.seed_scores.get(seed), low, high, by_seed.get(seed))
 
 
 def _metrics(row: Row, floor: Row | None, skyline: Row | None) -> tuple[dict[str, list[Line]], list[Line]]:
@@ -125,8 +125,8 @@ def _metrics(row: Row, floor: Row | None, skyline: Row | None) -> tuple[dict[str
     classes: dict[str, list[Line]] = {}
     others = []
     for name, value in row.metrics.items():
-        ends = (one.metrics.get(name) if one and one is not row else None for one in (floor, skyline))
-        line = Line(name, value, *ends)
+        low, high = (one.metrics.get(name) if one else None for one in (floor, skyline))
+        line = Line(name, value, low, high)
         of_class = _OF_CLASS.fullmatch(name)
         if of_class and not _COUNTED.fullmatch(of_class[1]):
             classes.setdefault(of_class[1], []).append(Line(of_class[2], line.own, line.floor, line.skyline))
