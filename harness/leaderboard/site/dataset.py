@@ -50,6 +50,8 @@ def markdown(card: str) -> str:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, max(2, int(token.tag[1])))}"
+        for link in (child for child in token.children or () if child.type == "link_open"):
+            link.attrSet("rel", "nofollow noreferrer")  # where it leads is the word of whoever wrote the card
     html: str = _parser().renderer.render(tokens, _parser().options, {})
     return html
 
