@@ -41,7 +41,7 @@ def body(name: str, published: Boards) -> str:
 def markdown(card: str) -> str:
     """A card as HTML: no raw HTML of its writer, no pictures, no links but to web pages; its first heading is left out.
 
-    Headings become one lower than the page's own; tables scroll in a frame of their own.
+    Headings begin below that of the page; tables scroll in frames of their own.
     """
     lines = _REMARK.sub("", card).splitlines()
     tokens = _parser().parse("\n".join(clean(line) for line in lines))
