@@ -41,7 +41,7 @@ def body(name: str, published: Boards) -> str:
 def markdown(card: str) -> str:
     """A card as HTML: no raw HTML of its writer, no pictures, no links but to web pages; its first heading is left out.
 
-    Headings become one lower than the page's own; tables scroll in a frame of their own.
+    Headings begin below that of the page; tables scroll in frames of their own.
     """
     lines = _REMARK.sub("", card).splitlines()
     tokens = _parser().parse("\n".join(clean(line) for line in lines))
@@ -50,6 +50,8 @@ def markdown(card: str) -> str:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, max(2, int(token.tag[1])))}"
+        for link in (child for child in token.children or () if child.type == "link_open"):
+            link.attrSet("rel", "nofollow noreferrer")  # where it leads is the word of whoever wrote the card
     html: str = _parser().renderer.render(tokens, _parser().options, {})
     return html
 

@@ -13,7 +13,7 @@ def test_the_card_and_the_challenges_stand_on_the_page() -> None:
     assert "<h1>Handwritten digits of 8 x 8 pixels</h1>" in html
     assert html.count("<h1") == 1
     assert "<strong>Source.</strong> The test part of <em>Optical Recognition of Handwritten Digits</em>" in html
-    assert '<a href="https://archive.ics.uci.edu/dataset/80">' in html
+    assert '<a href="https://archive.ics.uci.edu/dataset/80" rel="nofollow noreferrer">' in html
     assert "<h2>Columns</h2>" in html
     assert "harness dataset card" not in html  # a remark for whoever edits the card
     on_it = [b["challenge"] for b in committed().boards if b["dataset"]["name"] == "digits"]
@@ -56,7 +56,7 @@ def test_headings_tables_and_links_of_a_card() -> None:
     assert "<h3>third</h3>" in html
     assert '<div class="scroll" role="region"' in html
     assert html.count("<div") == html.count("</div>") == 1
-    assert '<a href="http://x.org/?a=1&amp;b=2">' in html
+    assert '<a href="http://x.org/?a=1&amp;b=2" rel="nofollow noreferrer">' in html
     assert "\u202e" not in html
     assert "<img" not in dataset.markdown("a\n\n![b](https://x.org/y.png) <img src=x>")
     assert dataset.markdown("") == ""
