@@ -1,8 +1,8 @@
 """A function in this process, for practice: ``print`` prints, ``pdb`` stops, and what it raises is raised here.
 
-Nothing is isolated, limited, recorded or ranked. The seeds are those of :func:`harness.evaluation.task.for_practice`:
-other splits, noise and hidden rows than any that a challenge reports, drawn under the open secret whatever its own is.
-Beside that a cell is what a sandboxed one is, and its score the very same.
+Nothing is isolated, limited, recorded or ranked. Seeds are for practice: other draws of split and noise than any that the
+challenge reports, under the open secret whatever its own is. They are draws from the same data, so a row can be hidden in
+both. Beside that a cell is what a sandboxed one is, and its score the very same.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ class Figure(str):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"<Figure: {len(self)} characters of SVG>"
+
     def _repr_svg_(self) -> str:
         return str(self)
 
