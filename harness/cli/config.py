@@ -54,6 +54,8 @@ def refuse_words(overrides: Sequence[str]) -> None:
 
 def show(args: Namespace) -> int:
     """Print what was asked for; nothing runs."""
+    if "=" in (args.info or ""):  # --info before the overrides
+        args.overrides, args.info = [args.info, *args.overrides], "all"
     if args.multirun:
         raise ProtocolError("--cfg and --info show the config of one run.", "Leave -m out.")
     if args.cfg not in (None, "job"):
