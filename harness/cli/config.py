@@ -96,10 +96,11 @@ def _config(overrides: Sequence[str], directory: Path | None) -> Iterator[str]:
 
 def _tree(overrides: Sequence[str], directory: Path | None) -> Iterator[str]:
     """Which file stands for each group, and what a challenge's file builds on."""
+    from harness.paths import CONF_DIR
     from harness.protocol import source
     from harness.protocol.compose import choices
 
-    yield f"config  {source.CONF_DIR / 'config.yaml'}"
+    yield f"config  {CONF_DIR / 'config.yaml'}"
     for group, choice in choices(overrides, directory).items():
         for depth, path in source.family(group, choice, directory):
             yield f"  {'  ' * depth}{group}: {path.stem}  {path}"
