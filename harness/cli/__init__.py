@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from harness import __version__
-from harness.cli import completion, config, dataset, organiser, rounds, terminal
+from harness.cli import completion, config, dataset, organiser, rounds, runner, terminal
 from harness.cli.annotations import add as add_annotations
 from harness.cli.calling import NOT_OK, USAGE, call, warned
 
@@ -90,22 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--runs-dir", metavar="DIR", default="runs", help="where records are (default: runs)")
 
     run = command("run", "run:run", "run a submission on all seeds of a challenge, score it, record it")
-    run.add_argument(
-        "overrides", nargs="*", default=[], metavar="KEY=VALUE",
-        help="challenge=NAME (all, or a pattern) submission=NAME_OR_PATH (or all) submission.params.k=5 team=ID "
-        "device=auto|cpu|cuda runs_dir=DIR launcher=local|serial|ray|slurm launcher.workers=N (cells side by side; default: one "
-        "per core), any Hydra override (seeds=3, model.C=10)",
-    )  # fmt: skip
-    run.add_argument("-m", "--multirun", action="store_true", help="run all combinations of comma-separated values")
-    run.add_argument("--seeds", metavar="S", help="a look at some seeds, as 0-2 or 0,3,5-7: kept for the whole run")
-    run.add_argument("--force", action="store_true", help="run finished cells again")
-    run.add_argument(
-        "--replaces", metavar="RUN_ID", help="take the place of an earlier run on a board without a roster"
-    )
-    run.add_argument("--cfg", "-c", metavar="job", help="print the composed config and run nothing")
-    run.add_argument(
-        "--info", "-i", nargs="?", const="all", metavar="WHAT", help="config, defaults-tree or searchpath; runs nothing"
-    )
+    runner.add(run)
     config_dir(run)
     json(run)
 

@@ -54,6 +54,8 @@ def refuse_words(overrides: Sequence[str]) -> None:
 
 def show(args: Namespace) -> int:
     """Print what was asked for; nothing runs."""
+    if "=" in (args.info or ""):  # --info before the overrides
+        args.overrides, args.info = [args.info, *args.overrides], "all"
     if args.multirun:
         raise ProtocolError("--cfg and --info show the config of one run.", "Leave -m out.")
     if args.cfg not in (None, "job"):
@@ -94,10 +96,11 @@ def _config(overrides: Sequence[str], directory: Path | None) -> Iterator[str]:
 
 def _tree(overrides: Sequence[str], directory: Path | None) -> Iterator[str]:
     """Which file stands for each group, and what a challenge's file builds on."""
+    from harness.paths import CONF_DIR
     from harness.protocol import source
     from harness.protocol.compose import choices
 
-    yield f"config  {source.CONF_DIR / 'config.yaml'}"
+    yield f"config  {CONF_DIR / 'config.yaml'}"
     for group, choice in choices(overrides, directory).items():
         for depth, path in source.family(group, choice, directory):
             yield f"  {'  ' * depth}{group}: {path.stem}  {path}"

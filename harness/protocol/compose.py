@@ -148,9 +148,10 @@ def _values(override: str, config_dir: Path | str | None) -> Iterator[str]:
         return
     try:
         parsed = OverridesParser.create().parse_override(override)
+        names: Any = parsed.value()
         if not parsed.is_sweep_override():
             yield override
-        elif isinstance(names := parsed.value(), Glob):
+        elif isinstance(names, Glob):
             known = source.names(Path(config_dir) if config_dir else None, key)
             if not (found := names.filter(known)):
                 listed = ", ".join(known[:12]) + (" and others" if len(known) > 12 else "")

@@ -33,7 +33,7 @@ _ODD = re.compile(r"[-+]?\.?(inf|nan)", re.IGNORECASE)
 
 def typed(content: bytes) -> Any:
     """The value of the key ``params`` of a manifest that is known to be plain; None where it is no mapping."""
-    root = yaml.compose(content.decode("utf-8-sig"), plain_yaml.Texts)
+    root: Any = yaml.compose(content.decode("utf-8-sig"), plain_yaml.Texts)
     node = next(value for key, value in root.value if key.value == "params")
     if not isinstance(node, yaml.MappingNode):
         return None

@@ -62,7 +62,7 @@ def test_info_says_where_it_comes_from(capsys: pytest.CaptureFixture[str], tmp_p
     assert any(line.startswith("  dataset: wine  ") for line in tree)
     assert any(line.startswith("  launcher: local  ") for line in tree)
     assert said(capsys, *words, "--info", "searchpath").splitlines()[-1] == str(tmp_path)
-    every = said(capsys, *words, "--info")
+    every = said(capsys, "--info", *words)
     assert [line for line in every.splitlines() if line.startswith("# ")] == [
         "# config",
         "# defaults-tree",

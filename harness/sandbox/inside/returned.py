@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -47,10 +48,9 @@ def with_params(function: Callable[..., object], params: Mapping[str, Any]) -> C
     if not params:
         return function
     called = getattr(function, "__name__", "the function")
-    try:
-        takes = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # not written in Python: it says itself what it does not take
-        takes = ()
+    takes: tuple[inspect.Parameter, ...] = ()
+    with contextlib.suppress(TypeError, ValueError):  # not written in Python: it says itself what it does not take
+        takes = tuple(inspect.signature(function).parameters.values())
     named = [one.name for one in takes if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     first = next(iter(takes), None)
     if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD:
