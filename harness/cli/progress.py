@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from harness.cli import terminal
 from harness.evaluation.entrants import Entrant
@@ -90,10 +91,17 @@ class Count:
         self._done[False] += sum(cell.sha256 is None or cell.sha256 not in self._seen for cell in record.cells)
 
     def left(self, now: float) -> str:
-        """In words, for people; nothing where it is not known yet."""
+        """In words, for people; where it is not known yet, how long it has been going on."""
         if self.done >= self.total:
             return "recording"
-        return "" if self._ends is None else f"about {_span(self._ends - now)} left"
+        return f"{_span(now - self._begun)} so far" if self._ends is None else f"about {_span(self._ends - now)} left"
+
+
+class _Left(ProgressColumn):
+    """The time left, which goes down while no cell ends."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["count"].left(time.monotonic()), style="dim")
 
 
 class Shown:
@@ -101,7 +109,7 @@ class Shown:
 
     def __init__(self, count: Count, bar: Progress | None) -> None:
         self._count, self._bar = count, bar
-        self._task = bar.add_task("", total=count.total, name="", left="") if bar else None
+        self._task = bar.add_task("", total=count.total, name="", count=count) if bar else None
         self._said, self._tenths = time.monotonic(), 0
 
     def on_cell(self, name: str, stored: StoredCell) -> None:
@@ -122,13 +130,12 @@ class Shown:
     def _show(self, name: str) -> None:
         now, count = time.monotonic(), self._count
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=count.done, name=name, left=count.left(now))
+            self._bar.update(self._task, completed=count.done, total=count.total, name=name)
             return
         tenths = 10 * count.done // max(1, count.total)
         if tenths > self._tenths and count.done < count.total and now - self._said >= _QUIET:
             self._said, self._tenths = now, tenths
-            left = count.left(now)
-            terminal.say(f"{count.done} of {count.total} cells{', ' + left if left else ''}", stderr=True)
+            terminal.say(f"{count.done} of {count.total} cells, {count.left(now)}", stderr=True)
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def progress(wanted: Sequence[Wanted], launch: Launch) -> Iterator[Shown]:
         return
     columns = (
         TextColumn("{task.completed} of {task.total} cells"), BarColumn(None if console.width < 100 else 40),
-        TextColumn("{task.fields[left]}", style="dim"), TextColumn("{task.fields[name]}", style="dim"),
+        _Left(), TextColumn("{task.fields[name]}", style="dim"),
     )  # fmt: skip
     there = sys.stdout.isatty()  # else what is printed meanwhile belongs into the file or pipe
     with Progress(

@@ -17,7 +17,7 @@ import pytest
 from rich.cells import cell_len
 
 from harness.cli import boards, place, report, terminal
-from harness.cli.progress import Count
+from harness.cli.progress import Count, Shown
 from harness.errors import Status
 from harness.evaluation.session import Session
 from harness.leaderboard import tables
@@ -226,7 +226,7 @@ def test_cells_of_earlier_runs_say_nothing_about_the_time() -> None:
     count = Count(10, 0, 1, now=0.0)
     for seed in range(8):
         count.cell("mine", _cell(40.0, seed, kept=True), 0.1)
-    assert (count.done, count.left(0.1)) == (8, "")
+    assert (count.done, count.left(30.0)) == (8, "30 s so far")
     count.cell("mine", _cell(40.0, 8), 40.0)
     assert count.left(40.0) == "about 40 s left"
     count.cell("mine", _cell(40.0, 9), 80.0)
@@ -242,6 +242,22 @@ def test_cells_that_nobody_told_of_count_when_their_run_is_recorded(runs: Path) 
     assert count.done == 4
     count.run(other)
     assert (count.done, count.total) == (8, 8)
+
+
+def test_without_a_terminal_progress_is_a_few_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: now)
+    shown = Shown(Count(1000, 0, 1, now), None)
+    for seed in range(1000):
+        now += 1.0
+        shown.on_cell("mine", _cell(1.0, seed))
+    said = capsys.readouterr()
+    assert not said.out
+    lines = said.err.splitlines()
+    assert lines[0] == "100 of 1000 cells, about 15 min left"
+    assert len(lines) == 9
 
 
 def test_places_are_those_of_the_board(runs: Path, session: Session) -> None:
