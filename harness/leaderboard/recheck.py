@@ -172,7 +172,7 @@ def _of_its_record(row: Mapping[str, Any], runs: Ledger, left_out: set[str]) -> 
     expected = json.loads(json_bytes({**vars(made), "curve": thinned(made.curve)}))
     if "curve" not in row:  # a board of an older version
         del expected["curve"]
-    said = {"params": "", **row}  # left out where there are none
+    said = {"params": {}, **row}  # left out where there are none
     for name in sorted(expected.keys() - left_out):
         if said.get(name) != expected[name]:
             yield f"{name} is {said.get(name)!r:.100}, its record says {expected[name]!r:.100}"

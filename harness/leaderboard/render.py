@@ -28,6 +28,7 @@ from harness.leaderboard.text import clean as _clean
 from harness.leaderboard.text import csv_cell as _csv
 from harness.leaderboard.text import md as _md
 from harness.leaderboard.text import number as _number
+from harness.protocol.params import shown as _shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,7 +73,7 @@ def as_csv(board: Board) -> str:
                 *(row.rank_ci95 or (None, None)),
                 *([row.team, row.team_name, row.attempts] if _has_teams(board) else []),
                 row.submission,
-                *([row.params] if board.has_params else []),
+                *([_shown(row.params)] if board.has_params else []),
                 "; ".join(row.authors),
             ]
             values += [row.score, *(row.ci95 or (None, None)), row.normalised, *(row.normalised_ci95 or (None, None))]
@@ -99,7 +100,7 @@ def markdown(board: Board) -> str:
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _in_order(board):
         cells = [_rank(row), *_team(row)[: 2 * _has_teams(board)], row.submission]
-        cells += [*([row.params] if board.has_params else []), ", ".join(row.authors)]
+        cells += [*([_shown(row.params)] if board.has_params else []), ", ".join(row.authors)]
         cells += [
             _number(row.score),
             _interval(row),
@@ -128,7 +129,7 @@ def markdown(board: Board) -> str:
             cells = [
                 _team(row)[0],
                 row.submission,
-                *([row.params] if board.has_params else []),
+                *([_shown(row.params)] if board.has_params else []),
                 ", ".join(row.authors),
                 row.status,
                 row.reason[:300],
@@ -180,7 +181,7 @@ def rich_table(board: Board) -> Table:
     for row in rows:
         ends = "" if row.ci95 is None else f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}"
         numbers = [_number(row.score), ends, _number(row.normalised, 2), _cost(row.seconds)]
-        cells = [_rank(row), _team(row)[0], row.submission, row.params, *numbers, row.reproduced]
+        cells = [_rank(row), _team(row)[0], row.submission, _shown(row.params), *numbers, row.reproduced]
         shown = [Text(_clean(cell)) for name, cell in zip(head, cells, strict=True) if name not in without]
         table.add_row(*shown, style="" if row.rank else "dim")
     return table

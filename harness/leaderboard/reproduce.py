@@ -130,7 +130,7 @@ def _submission(row: Plain, bench: Bench, folder: Path | None, runs: RunsDir) ->
             raise
         raise ProtocolError(f"{name} is not a baseline of this harness.", "--submission names its folder.") from error
     try:
-        entry = submission.load(place, kind=kind)
+        entry = submission.load(place, kind=kind).with_params(row.get("params", {}))
     except SubmissionError as error:
         raise ProtocolError(f"{place} cannot be read as a submission: {error.reason}", error.hint) from error
     if entry.digest != digest:

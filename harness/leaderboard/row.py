@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from harness.protocol.params import shown
 from harness.tracking.record import Record
 
 Curve = tuple[tuple[float, float], ...]
@@ -56,7 +55,7 @@ class Row:
     dirty: bool | None
     record_sha256: str
     curve: Curve | None
-    params: str = ""  # keyword arguments of the submission's function, as people read them
+    params: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of the submission's function
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def row(
         dirty=record.dirty,
         record_sha256=digest,
         curve=record.curve,
-        params=shown(record.params),
+        params=dict(record.params),
     )
 
 

@@ -15,6 +15,7 @@ from harness.leaderboard.facts import READING, competition, data, history
 from harness.leaderboard.row import Row
 from harness.leaderboard.site import layout
 from harness.leaderboard.text import clean, environment
+from harness.protocol.params import shown
 
 _WIDE = 180  # of a row's picture, as its viewBox has it
 
@@ -39,7 +40,7 @@ def _body(board: Board, *, in_site: bool) -> str:
     scored = [row for row in board.scored() if row.score is not None]
     found = environment()
     found.filters |= {"metric": cells.metric, "interval": cells.interval, "rank_set": cells.rank_set}
-    found.filters |= {"cost": cells.cost, "normalised": cells.normalised, "team": cells.team}
+    found.filters |= {"params": shown, "cost": cells.cost, "normalised": cells.normalised, "team": cells.team}
     return found.get_template("challenge.html").render(
         board=board,
         in_site=in_site,

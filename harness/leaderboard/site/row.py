@@ -16,6 +16,7 @@ from harness.leaderboard.row import Row
 from harness.leaderboard.site.challenge import Intervals
 from harness.leaderboard.site.kept import Kept
 from harness.leaderboard.text import clean, environment
+from harness.protocol.params import shown
 from harness.tracking.record import CellRecord
 
 _FLOOR, _SKYLINE = "reference-random", "reference-skyline"
@@ -48,7 +49,7 @@ def body(board: Board, row: Row, found: Kept | None, *, page: str, shipped: bool
     classes, others = _metrics(row, floor, skyline)
     named = {"floor": floor, "skyline": skyline}
     every = environment()
-    every.filters |= {"metric": cells.metric, "interval": cells.interval, "cost": cells.cost}
+    every.filters |= {"metric": cells.metric, "interval": cells.interval, "cost": cells.cost, "params": shown}
     return every.get_template("row.html").render(
         board=board,
         row=row,

@@ -193,11 +193,11 @@ def test_metrics_of_classes_stand_together(nasty: Board) -> None:
 def test_what_is_shipped_says_how_to_run_it(nasty: Board) -> None:
     row = replace(nasty.ranked[0], commit="ab" * 20, dirty=False, device="cuda")
     ours = row_page.body(nasty, row, None, page="made", shipped=True)
-    assert f"git checkout {'ab' * 20}\nharness run challenge=made submission={row.submission} device=cuda" in ours
+    assert f"git checkout {'ab' * 20}\nharness reproduce --board made.json {row.run_id}" in ours
     theirs = row_page.body(nasty, row, None, page="made", shipped=False)
-    assert "submission=FOLDER device=cuda" in theirs
+    assert f"harness reproduce --board made.json {row.run_id} --submission FOLDER<" in theirs
     own = row_page.body(nasty, row, None, page="made", shipped=False, config=" --config-dir DIR")
-    assert "submission=FOLDER device=cuda --config-dir DIR" in own
+    assert "--submission FOLDER --config-dir DIR" in own
     assert "git checkout" not in theirs
 
 
