@@ -206,7 +206,8 @@ def test_rows_without_numbers_and_boards_without_rows_have_pages(nasty: Board) -
     def emptied(row: Row) -> Row:
         nothing = ("rank", "rank_ci95", "score", "ci95", "normalised", "normalised_ci95", "seconds", "scoring_seconds")
         more = ("peak_memory_mb", "submission_fits", "submission_digest", "source", "commit", "curve")
-        return replace(row, seed_scores={}, metrics={}, seeds=0, **dict.fromkeys((*nothing, *more)))
+        values: dict[str, Any] = {**dict.fromkeys((*nothing, *more)), "seed_scores": {}, "metrics": {}, "seeds": 0}
+        return replace(row, **values)
 
     rows = tuple(map(emptied, nasty.ranked))
     empty = replace(nasty, ranked=(), references=tuple(map(emptied, nasty.references)), unranked=rows)
