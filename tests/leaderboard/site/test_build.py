@@ -16,9 +16,10 @@ from harness.errors import HarnessError, ProtocolError, Status
 from harness.leaderboard.board import Board
 from harness.leaderboard.published import write_board
 from harness.leaderboard.recheck import check
-from harness.leaderboard.row import Place, thinned
+from harness.leaderboard.row import Place, Row, thinned
 from harness.leaderboard.row import row as row_of
 from harness.leaderboard.site import build as building
+from harness.leaderboard.site import challenge as challenge_page
 from harness.leaderboard.site import row as row_page
 from harness.leaderboard.site.kept import kept
 from harness.leaderboard.site.published import read, typed
@@ -199,6 +200,29 @@ def test_what_is_shipped_says_how_to_run_it(nasty: Board) -> None:
     own = row_page.body(nasty, row, None, page="made", shipped=False, config=" --config-dir DIR")
     assert "--submission FOLDER --config-dir DIR" in own
     assert "git checkout" not in theirs
+
+
+def test_rows_without_numbers_and_boards_without_rows_have_pages(nasty: Board) -> None:
+    def emptied(row: Row) -> Row:
+        nothing = ("rank", "rank_ci95", "score", "ci95", "normalised", "normalised_ci95", "seconds", "scoring_seconds")
+        more = ("peak_memory_mb", "submission_fits", "submission_digest", "source", "commit", "curve")
+        values: dict[str, Any] = {**dict.fromkeys((*nothing, *more)), "seed_scores": {}, "metrics": {}, "seeds": 0}
+        return replace(row, **values)
+
+    rows = tuple(map(emptied, nasty.ranked))
+    empty = replace(nasty, ranked=(), references=tuple(map(emptied, nasty.references)), unranked=rows)
+    assert "Nothing is ranked yet" in challenge_page.body(replace(empty, card="", dataset={}))
+    for row in (*empty.references, *rows):
+        assert "no score" in row_page.body(empty, row, None, page="made", shipped=False)
+    alone = replace(nasty, ranked=(replace(nasty.ranked[0], ci95=None),), references=())
+    assert "1 of 1" in row_page.body(alone, alone.ranked[0], None, page="made", shipped=True)
+
+
+def test_a_team_stands_beside_its_entry(nasty: Board) -> None:
+    ranked = tuple(replace(row, team="T1", team_name="The <b>Team") for row in nasty.ranked)
+    board = replace(nasty, teams=1, ranked=ranked)
+    assert "The &lt;b&gt;Team (T1)</b>, entry 1;" in challenge_page.body(board)
+    assert "team The &lt;b&gt;Team (T1), entry 1" in row_page.body(board, ranked[0], None, page="made", shipped=False)
 
 
 def test_an_older_board_takes_its_curves_from_the_runs(boards: Path, runs_dir: Path, tmp_path: Path) -> None:
