@@ -114,11 +114,12 @@ def test_a_failed_cell_is_a_failed_look(
 def test_a_kill_in_the_middle_loses_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], write_submission: Write, computed: list[tuple[str, int]]
 ) -> None:
-    """The process is killed once a cell is there; the look that follows computes the rest."""
+    """The process is killed once a cell of two workers is there; the look that follows computes the rest in one."""
     folder, runs = write_submission("mine", SOURCE), tmp_path / "runs"
-    words = ["challenge=debugging_digits", *SMALL, f"runs_dir={runs}", f"submission={folder}", "--seeds", "0-2"]
+    words = ["challenge=debugging_digits", *SMALL[:-1], "launcher.workers=2", f"runs_dir={runs}"]
+    words += [f"submission={folder}", "--seeds", "0-2"]
     process = subprocess.Popen([sys.executable, "-m", "harness", "run", *words], stdout=subprocess.DEVNULL)
-    while not list(runs.glob("*mine*/cells/0/cell.json")):
+    while not list(runs.glob("*mine*/cells/?/cell.json")):
         assert process.poll() is None
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
