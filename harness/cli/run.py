@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
                 if args.replaces:
                     Ledger(one.session.runs.path).append("replace", record.run_id, note=args.replaces, key=load_key())
                 if not args.json:
-                    news = () if args.replaces else desks[id(one.session)].announced(record)
+                    news: Iterable[str] = () if args.replaces else desks[id(one.session)].announced(record)
                     _print(record, one.session, configs, args.config_dir, news, shown)
         if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
