@@ -46,10 +46,10 @@ def run(args: Namespace) -> int:
                 if args.replaces:
                     Ledger(one.session.runs.path).append("replace", record.run_id, note=args.replaces, key=load_key())
                 if not args.json:
-                    news = () if args.replaces or one.only is not None else desks[id(one.session)].announced(record)
                     _print(record, one, configs, args.config_dir, before, shown)
-                    for what in news:
-                        say(what)
+                    if not args.replaces and one.only is None:
+                        for what in desks[id(one.session)].announced(record):
+                            say(what)
         if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
     if not records:

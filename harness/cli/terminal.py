@@ -7,11 +7,11 @@ is cut; through a pipe or into a file everything is written as it is, so that li
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def prepare() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r+" if number == 0 else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # somebody's own stream, or one already detached
-            stream.reconfigure(errors="harness.plain")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # not somebody's own
+            stream.reconfigure(errors="harness.plain")
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

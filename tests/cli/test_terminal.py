@@ -214,8 +214,8 @@ def test_the_time_left_is_sensible_from_the_first_cells_on(workers: int) -> None
     told = 0
     for now, name, cell in sorted(events, key=lambda event: event[0])[:-1]:
         count.cell(name, cell, now)
-        if words := count.left(now):
-            number, unit = re.fullmatch(r"about ([\d.]+) (s|min|h) left", words).groups()  # type: ignore[union-attr]
+        if words := re.fullmatch(r"about ([\d.]+) (s|min|h) left", count.left(now)):
+            number, unit = words.groups()
             seconds = float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
             assert 0.5 * (ends - now) - 20 <= seconds <= 2 * (ends - now) + 20
             told += 1
