@@ -74,7 +74,8 @@ def _checks(path: str, overrides: Sequence[str], config_dir: str | None, place: 
         found = f"the submission is for {entry.track}, {config.challenge.name} is a {config.challenge.track_type.task.kind} challenge"
         yield Finding("track", False, found)
         return
-    session = Session.open(once, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    session = Session.open(config.challenge, runs_dir=config.runs_dir, device="cpu", tier=config.tier)
+    session = replace(session, challenge=once)  # opened whole: with one draw it would be another challenge than was run
     yield Finding("track", True, f"checked against {config.challenge.name} under {session.tier}")
 
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ProtocolError
+from harness.evaluation.check import check
 from harness.evaluation.run import evaluate
 from harness.evaluation.versions import refuse_changed
 from harness.protocol.challenge import Challenge
@@ -94,3 +95,16 @@ def test_without_references_any_row_counts(runs: RunsDir, digest: str, tmp_path:
     (tmp_path / row.parent.name / "record.json").write_bytes(row.read_bytes())
     with pytest.raises(ProtocolError, match="belongs to version 1"):
         refuse_changed(wine("track.noise=0.2"), digest, RunsDir(tmp_path))
+
+
+def test_a_check_after_a_run_is_not_of_another_challenge(tmp_path: Path) -> None:
+    """A check draws once on a seed, where the challenge asks for more."""
+    (tmp_path / "conf" / "challenge").mkdir(parents=True)
+    text = "defaults: [debugging_wine]\nseeds: 1\ndraws: 2\ntrack: {train: 60, validation: 20}\n"
+    (tmp_path / "conf" / "challenge" / "twice.yaml").write_text(text)
+    twice = load_challenge("twice", config_dir=tmp_path / "conf")
+    evaluate(twice, "random", runs_dir=tmp_path / "runs", tier="none")
+    overrides = ["challenge=twice", f"runs_dir={tmp_path / 'runs'}"]
+    found = check("debugging/random", overrides, str(tmp_path / "conf"))
+    assert [finding for finding in found if not finding.passed] == []
+    assert len(found) > 5
