@@ -47,9 +47,7 @@ def run(args: Namespace) -> int:
                     Ledger(one.session.runs.path).append("replace", record.run_id, note=args.replaces, key=load_key())
                 if not args.json:
                     _print(record, one, configs, args.config_dir, before, shown)
-                    if not args.replaces and one.only is None:
-                        for what in desks[id(one.session)].announced(record):
-                            say(what)
+                    _announce(record, one, desks, args)
         if len(records) < len(runs) or any(record.status is Status.CANCELLED for record in records.values()):
             break
     if not records:
@@ -96,6 +94,13 @@ def _print(
     shown.stop()
     look = "" if one.only is None else remark(record, one.session.challenge.seeds)
     report(record, one.session, Where(str(configs[0].runs_dir), config_dir), kept=before, look=look)
+
+
+def _announce(record: Record, one: Wanted, desks: Mapping[int, Desk], args: Namespace) -> None:
+    """What a team's entry means; of a look and of a replacement there is nothing to say."""
+    if not args.replaces and one.only is None:
+        for what in desks[id(one.session)].announced(record):
+            say(what)
 
 
 def _entered(wanted: Sequence[Wanted], replaces: str | None) -> dict[int, Desk]:

@@ -35,7 +35,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     really = work.Work.compute
 
     def compute(self: work.Work) -> Any:
-        told.append((getattr(self.whose, "name", self.whose), self.seed))
+        told.append((str(getattr(self.whose, "name", self.whose)), self.seed))
         return really(self)
 
     monkeypatch.setattr(work.Work, "compute", compute)

@@ -192,7 +192,7 @@ def test_a_challenge_may_be_named(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="debugging_digits"):
         evaluate("debuging_digits", "random", runs_dir=tmp_path / "c")
     with pytest.raises(ProtocolError, match="A challenge is needed, got dict"):
-        evaluate({}, "random", runs_dir=tmp_path / "c")  # type: ignore[arg-type]
+        evaluate({}, "random", runs_dir=tmp_path / "c")  # type: ignore[call-overload]
 
 
 def test_a_runs_directory_that_is_removed_meanwhile_is_said(tmp_path: Path) -> None:
