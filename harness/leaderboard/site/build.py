@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ProtocolError
 from harness.leaderboard.board import Board
 from harness.leaderboard.row import Row
-from harness.leaderboard.site import challenge, layout, row, swap
+from harness.leaderboard.site import challenge, dataset, layout, row, start, swap, track
 from harness.leaderboard.site.kept import kept, with_curves
 from harness.leaderboard.site.published import Published, read, typed
 from harness.protocol import source
@@ -74,13 +73,6 @@ def build(
 
 def _overviews(stage: Path, published: Published) -> None:
     """The start page, tracks and data sets."""
-    try:
-        start, track, dataset = (
-            import_module(f"harness.leaderboard.site.{name}") for name in ("start", "track", "dataset")
-        )
-    except ModuleNotFoundError:  # until these pages are there
-        _page(stage / "index.html", TITLE, _list(published), 0)
-        return
     _page(stage / "index.html", TITLE, start.body(published), 0)
     for name in sorted({board["track"] for board in published.boards}):
         _page(stage / "tracks" / f"{name}.html", f"Track {name}", track.body(name, published), 1)
@@ -88,21 +80,17 @@ def _overviews(stage: Path, published: Published) -> None:
         _page(stage / "datasets" / f"{name}.html", f"Data set {name}", dataset.body(name, published), 1)
 
 
-def _list(published: Published) -> str:
-    links = (f'<li><a href="challenges/{plain["page"]}.html">{plain["page"]}</a></li>' for plain in published.boards)
-    return f"<h1>{TITLE}</h1><ul>{''.join(links)}</ul>"
-
-
 def _boards(stage: Path, published: Published, runs_dir: Path | None, progress: Progress | None) -> dict[str, Any]:
     """Pages of challenges and their rows; of a competition the final board's rows before the public one's."""
     ours, known, rows, with_runs = shipped_digests(), set(source.names(None)), set(), 0
+    files = {path.name for path in (stage / BOARDS).iterdir()}
     boards = sorted(published.boards, key=lambda plain: plain["page"] != plain["challenge"])
     for done, plain in enumerate(boards, 1):
         board = typed(plain)
         found = {one.run_id: more for one in _rows(board) if (more := kept(runs_dir, board, one))}
         board = with_curves(board, found)
         title = f"{board.title} - leaderboard"
-        _page(stage / "challenges" / f"{plain['page']}.html", title, challenge.body(board), 1, board.description)
+        _page(stage / "challenges" / f"{plain['page']}.html", title, challenge.body(board, files), 1, board.description)
         for one in _rows(board):
             if one.run_id not in rows:
                 text = row.body(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from importlib import import_module
 
 import numpy as np
 
@@ -14,29 +13,36 @@ from harness.leaderboard.board import Board
 from harness.leaderboard.facts import READING, competition, data, history
 from harness.leaderboard.row import Row
 from harness.leaderboard.site import layout
+from harness.leaderboard.site.pictures import pareto
 from harness.leaderboard.text import clean, environment
 from harness.protocol.params import shown
 
 _WIDE = 180  # of a row's picture, as its viewBox has it
 
 
-def body(board: Board) -> str:
-    """The body of ``challenges/<page>.html`` in a site: names link to the pages of rows, of the track and of the data."""
-    return _body(board, in_site=True)
+_FORMATS = {"csv": "CSV", "json": "JSON", "md": "Markdown"}
+
+
+def body(board: Board, files: Collection[str]) -> str:
+    """The body of ``challenges/<page>.html`` in a site: names link to the pages of rows, of the track and of the data.
+
+    ``files``: names of the board's own files that are in the site, to be linked.
+    """
+    return _body(board, files, in_site=True)
 
 
 def alone(board: Board) -> str:
     """The same as a page by itself, which `harness leaderboard` writes beside Markdown, CSV and JSON."""
     return layout.page(
         f"{board.title} - leaderboard",
-        _body(board, in_site=False),
+        _body(board, [f"{board.stem}.{suffix}" for suffix in _FORMATS], in_site=False),
         depth=0,
         description=board.description,
         alone=True,
     )
 
 
-def _body(board: Board, *, in_site: bool) -> str:
+def _body(board: Board, files: Collection[str], *, in_site: bool) -> str:
     scored = [row for row in board.scored() if row.score is not None]
     found = environment()
     found.filters |= {"metric": cells.metric, "interval": cells.interval, "rank_set": cells.rank_set}
@@ -49,12 +55,13 @@ def _body(board: Board, *, in_site: bool) -> str:
         better="higher" if board.direction == "max" else "lower",
         picture=Intervals(scored),
         curves=_curves(board, scored),
-        pareto=_pareto(board),
+        pareto=pareto([asdict(row) for row in board.scored()], board.metric, board.direction),
         reading=READING,
         history=history(board),
         said=competition(board),
         about=data(board),
         teams=cells.has_teams(board),
+        formats={name: file for suffix, name in _FORMATS.items() if (file := f"{board.stem}.{suffix}") in files},
         earlier=_earlier(board, in_site),
     )
 
@@ -87,15 +94,6 @@ def _curves(board: Board, scored: Sequence[Row]) -> str:
     labels = [n if names.count(n) == 1 else f"{n} {row.run_id[-6:]}" for n, row in zip(names, rows, strict=True)]
     curves = {clean(label): [np.asarray(row.curve)] for label, row in zip(labels, rows, strict=True)}
     return score_curve_svg(curves, board.curve_axes, "Mean curves") if curves else ""
-
-
-def _pareto(board: Board) -> str:
-    """Score against seconds; empty where no row has both."""
-    try:
-        pictures = import_module("harness.leaderboard.site.pictures")
-    except ImportError:  # until it is there
-        return ""
-    return str(pictures.pareto([asdict(row) for row in board.scored()], board.metric, board.direction))
 
 
 def _earlier(board: Board, in_site: bool) -> list[tuple[str, str]]:

@@ -213,7 +213,7 @@ def test_rows_without_numbers_and_boards_without_rows_have_pages(nasty: Board) -
 
     rows = tuple(map(emptied, nasty.ranked))
     empty = replace(nasty, ranked=(), references=tuple(map(emptied, nasty.references)), unranked=rows)
-    assert "Nothing is ranked yet" in challenge_page.body(replace(empty, card="", dataset={}))
+    assert "Nothing is ranked yet" in challenge_page.body(replace(empty, card="", dataset={}), [])
     for row in (*empty.references, *rows):
         assert "no score" in row_page.body(empty, row, None, page="made", shipped=False)
     alone = replace(nasty, ranked=(replace(nasty.ranked[0], ci95=None),), references=())
@@ -223,7 +223,7 @@ def test_rows_without_numbers_and_boards_without_rows_have_pages(nasty: Board) -
 def test_a_team_stands_beside_its_entry(nasty: Board) -> None:
     ranked = tuple(replace(row, team="T1", team_name="The <b>Team") for row in nasty.ranked)
     board = replace(nasty, teams=1, ranked=ranked)
-    assert "The &lt;b&gt;Team (T1)</b>, entry 1;" in challenge_page.body(board)
+    assert "The &lt;b&gt;Team (T1)</b>, entry 1;" in challenge_page.body(board, [])
     assert "team The &lt;b&gt;Team (T1), entry 1" in row_page.body(board, ranked[0], None, page="made", shipped=False)
 
 
