@@ -13,7 +13,7 @@ from harness.tracking.record import Record
 if TYPE_CHECKING:
     from harness.protocol.challenge import Challenge
 
-_OURS = (("harness baselines",), ("Harness authors",))  # as the manifests of the shipped baselines have it
+_OURS = ("harness baselines",)  # as the manifests of the shipped baselines have it
 LUCKY = "The random baseline and the floor differ by more than chance"
 _LUCK = 0.01  # two-sided: one board in a hundred says so of two rows that are the same; so are disjoint intervals rare
 
@@ -31,7 +31,7 @@ def one_seed(challenge: Challenge) -> list[str]:
 
 def lucky(ranked: Sequence[Record], references: Sequence[Record]) -> list[str]:
     """A note where the baseline `random` and the floor, which do the same, have disjoint intervals or are told apart at 1 %."""
-    random = next((r for r in ranked if r.submission == "random" and r.authors in _OURS), None)
+    random = next((r for r in ranked if r.submission == "random" and r.authors == _OURS), None)
     floor = next((r for r in references if r.submission == "reference-random"), None)
     if random is None or floor is None:
         return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -50,11 +49,6 @@ class Submission:
             return self
         contents = {**self.contents, MANIFEST: written(self.contents[MANIFEST], changed)}
         return replace(self, params=changed, contents=contents, digest=folders.digest_of(contents))
-
-    @property
-    def called(self) -> str:
-        """The function's name and, where there are any, its keyword arguments behind it as JSON: what a cell is told."""
-        return f"{self.function} {json.dumps(dict(self.params))}" if self.params else self.function
 
 
 def places() -> list[Path]:

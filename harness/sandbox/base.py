@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,9 @@ class Job:
     entropy: tuple[int, ...]  # seeds task.rng; derived from the secret, cannot be turned back
     folder: Path  # the submission, mounted read-only
     module: str  # "algorithm" of entry "algorithm:rank"
-    function: str  # "rank"; behind a space the keyword arguments that it is called with, as JSON, where there are any
+    function: str  # "rank"
     limits: Limits
+    params: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments that it is called with: JSON values
     foreign: ForeignModel | None = None  # where the fixed model is a plug-in's
     quiet: bool = False  # the challenge keeps its secret: no words of the submission's own in a reason
     reply: Callable[[int, Arrays], Arrays | None] | None = None

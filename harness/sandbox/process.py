@@ -135,7 +135,6 @@ def _met(process: Process, door: container.Door, fds: _Descriptors) -> int:
 
 
 def _job(job: Job, channel: int | str) -> dict[str, object]:
-    function, _, params = job.function.partition(" ")
     return {
         "door" if isinstance(channel, str) else "channel": channel,
         "task": {
@@ -144,8 +143,8 @@ def _job(job: Job, channel: int | str) -> dict[str, object]:
             "outputs": list(job.task.outputs),
         },
         "module": job.module,
-        "function": function,
-        "params": json.loads(params or "{}"),
+        "function": job.function,
+        "params": dict(job.params),
         "model": dict(job.model),
         "model_class": job.foreign.settings if job.foreign else None,
         "entropy": list(job.entropy),
