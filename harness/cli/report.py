@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.cli import place, terminal
 from harness.errors import Status
 from harness.evaluation.session import Session
-from harness.protocol.params import Params, shown
+from harness.protocol.params import called
 from harness.sandbox.log import last_lines
 from harness.tracking.record import CellRecord, Record
 
@@ -32,11 +32,6 @@ class Where:
         option = "runs_dir=" if run else "--runs-dir "
         runs = f" {option}{shlex.quote(self.runs_dir)}" if self.runs_dir != "runs" else ""
         return runs + (f" --config-dir {shlex.quote(self.config_dir)}" if self.config_dir else "")
-
-
-def called(submission: str, params: Params) -> str:
-    """The submission, and the parameters it ran with."""
-    return f"{submission} ({shown(params)})" if params else submission
 
 
 def report(record: Record, session: Session, where: Where, *, kept: int = 0, look: str = "") -> None:

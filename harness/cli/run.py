@@ -13,7 +13,7 @@ from harness.cli.config import refuse_words, show
 from harness.cli.look import facts, remark
 from harness.cli.plan import outcome, planned
 from harness.cli.progress import Shown, progress
-from harness.cli.report import Where, called, end, line, report, stopped
+from harness.cli.report import Where, end, line, report, stopped
 from harness.cli.terminal import say
 from harness.competition.deeds import replaceable
 from harness.competition.intake.entering import Desk, check_team
@@ -23,6 +23,7 @@ from harness.evaluation.run import sweep
 from harness.evaluation.sweep import Wanted
 from harness.protocol.compose import RunConfig
 from harness.protocol.launch import Launch
+from harness.protocol.params import called
 from harness.tracking.ledger import Ledger
 from harness.tracking.record import Record
 from harness.tracking.signature import load_key

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import Status
 from harness.leaderboard.text import clean, csv_cell
+from harness.protocol.params import called, shown
 from harness.tracking.record import Record
 
 _LATEX = {
@@ -24,6 +25,7 @@ def cells(records: Sequence[Record]) -> list[dict[str, Any]]:
         {
             "challenge": record.challenge,
             "submission": record.submission,
+            "params": dict(record.params),
             "run_id": record.run_id,
             "seed": cell.seed,
             "status": cell.status.value,
@@ -42,7 +44,7 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: csv_cell(_plain(value)) for key, value in row.items()} for row in rows)
     return buffer.getvalue()
 
 
@@ -57,7 +59,7 @@ def latex(records: Sequence[Record]) -> str:
     for challenge in sorted({record.challenge for record in records}):
         lines.append(r"\midrule")
         for record in sorted((one for one in records if one.challenge == challenge), key=_best_first):
-            words = [escaped(word) for word in (challenge, record.submission)]
+            words = [escaped(word) for word in (challenge, called(record.submission, record.params))]
             lines.append(" & ".join([*words, *_numbers(record), escaped(_status(record))]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
@@ -65,6 +67,10 @@ def latex(records: Sequence[Record]) -> str:
 def escaped(text: str) -> str:
     """Text that LaTeX sets as it is, on one line and without any command in it."""
     return "".join(_LATEX.get(c, c) for c in clean(text)).replace("--", "-{}-")  # else a dash
+
+
+def _plain(value: Any) -> Any:
+    return shown(value) if isinstance(value, dict) else value
 
 
 def _numbers(record: Record) -> tuple[str, str]:

@@ -88,6 +88,11 @@ def shown(params: Params) -> str:
     return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in params.items())
 
 
+def called(submission: str, params: Params) -> str:
+    """The submission, and the parameters it runs with where it has any, for people."""
+    return f"{submission} ({shown(params)})" if params else submission
+
+
 def _parsed(override: str) -> tuple[str, Any]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
