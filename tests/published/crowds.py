@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.fetch import DataFile
-from tests.published.library import algorithm
+from tests.published.baselines import algorithm
 from tests.published.table import About, Row, path
 
 _LI = "https://raw.githubusercontent.com/yuan-li/truth-inference-at-scale/621789b2d57324d3559dc973b2613d2296d73f55/data"

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.dataperf_debugging import TASKS, DataperfDebugging, Task
 from harness.errors import ProtocolError
-from tests.published.library import algorithm
+from tests.published.baselines import algorithm
 from tests.published.table import About, Row
 
 ABOUT = About(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.published.library import algorithm
+from tests.published.baselines import algorithm
 from tests.published.table import About, Row
 
 ABOUT = About(

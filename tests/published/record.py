@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.published.library import RECORDED, digest
+from tests.published.baselines import RECORDED, digest
 
 _VERSION = "import importlib.metadata as m; print(m.version('{}'))"
 
@@ -29,9 +29,9 @@ def values() -> None:
     for figure in FIGURES:
         task = task_of(figure)
         with tempfile.TemporaryDirectory() as folder:
-            told = oracle(figure.library, figure.method, task, Path(folder))
+            told = oracle(figure.peer, figure.method, task, Path(folder))
         found[figure.key] = {
-            "version": _version(figure.library),
+            "version": _version(figure.peer),
             "task": digest(task.X, task.y, task.X_val, task.y_val),
             "values": [round(float(value), 12) for value in told],
         }

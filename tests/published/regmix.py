@@ -9,7 +9,7 @@ import numpy as np
 from harness.data.base import TRAIN
 from harness.data.regmix import Mixtures, Regmix
 from harness.tracks.metrics import spearman
-from tests.published.library import digest, recorded
+from tests.published.baselines import digest, recorded
 from tests.published.table import About, Row
 
 _PRINTED = {

@@ -16,7 +16,7 @@ from harness.data.fetch import DataFile
 from harness.errors import ProtocolError
 from tests.conftest import BESIDE
 from tests.published import __main__ as command
-from tests.published.library import digest
+from tests.published.baselines import digest
 from tests.published.page import PAGE, head, section, written
 from tests.published.table import About, Row, Table, agrees, tables
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.published.library import algorithm, digest, recorded
+from tests.published.baselines import algorithm, digest, recorded
 from tests.published.table import About, Row
 
 
@@ -15,7 +15,7 @@ from tests.published.table import About, Row
 class Figure:
     """A method of a library on a task, and how near ours has to be."""
 
-    library: str
+    peer: str
     method: str  # the name in tests/oracles, and of our baseline
     rows: int
     digits: bool = False  # handwritten digits, else two overlapping clouds
@@ -24,7 +24,7 @@ class Figure:
 
     @property
     def key(self) -> str:
-        return f"{self.library} {self.method} {self.rows}"
+        return f"{self.peer} {self.method} {self.rows}"
 
 
 FIGURES = (
@@ -73,7 +73,7 @@ def _rows(figure: Figure, told: dict[str, Any]) -> list[Row]:
         raise ValueError(f"{figure.key} was recorded on other rows: python -m tests.published.record values")
     theirs = np.array(told["values"])
     ours = algorithm("valuation", figure.method).value(task, **figure.sampling)
-    name, most = f"{figure.method.replace('_', ' ')}, {figure.library} {told['version']}", int(theirs.argmax())
+    name, most = f"{figure.method.replace('_', ' ')}, {figure.peer} {told['version']}", int(theirs.argmax())
     return [
         Row(f"{name}: largest value of {figure.rows}", float(theirs[most]), float(ours[most]), figure.within),
         Row(f"{name}: largest difference", 0.0, float(np.abs(ours - theirs).max()), figure.within),
