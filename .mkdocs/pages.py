@@ -19,7 +19,7 @@ TOP = {"README.md": "index.md"} | {
 }
 API = {
     "Run and read": ("harness.evaluation.run", "harness.protocol.compose", "harness.protocol.view"),
-    "What an algorithm is given": ("harness.api",),
+    "What an algorithm is given": ("harness.api", "harness.api.tasks", "harness.api.models", "harness.api.texts"),
     "Fixed models": ("harness.models", "harness.models.base"),
     "Data sets": ("harness.data", "harness.data.base"),
     "Tracks": ("harness.tracks.base",),

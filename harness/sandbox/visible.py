@@ -23,7 +23,7 @@ BUNDLED = (
     "river/datasets", "sktime/datasets", "aeon/datasets", "tslearn/.cached_datasets", "pmlb", "ucimlrepo",
 )  # fmt: skip
 _SHIPPED = (
-    "api.py",
+    "api",
     "errors.py",
     "registry.py",
     "models",

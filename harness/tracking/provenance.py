@@ -18,7 +18,7 @@ _SCORING = (
     "tracks",
     "models",
     "data",
-    "api.py",
+    "api",
     "randomness.py",
     "registry.py",
     "evaluation/cell.py",

@@ -64,6 +64,11 @@ class Attribution(Track[AttributionSettings, AttributionKey]):
 
     def __init__(self, settings: AttributionSettings, dataset: Dataset, model: FixedModel, secret: str) -> None:
         super().__init__(settings, dataset, model, secret)
+        if (settings.model_seeds > 1 or settings.skyline == "repeat") and not hasattr(model.settings, "seed"):
+            raise ProtocolError(
+                f"The fixed model {model.settings.name} leaves nothing to chance, so it has no other seeds.",
+                "Set track.model_seeds to 1 and track.skyline to sums.",
+            )
         self._known: dict[int, FloatArray] = {}  # true margins by seed: every submission is held against the same ones
 
     def prepare(self, seed: int) -> tuple[View, AttributionKey]:
@@ -142,14 +147,8 @@ class Attribution(Track[AttributionSettings, AttributionKey]):
         return mean
 
     def _models(self, first: int) -> list[FixedModel]:
-        settings, seeds = self.model.settings, range(first, first + self.settings.model_seeds)
-        own: dict[str, Any] = settings.model_dump()
-        if seeds[-1] and "seed" not in own:
-            raise ProtocolError(
-                f"The fixed model {settings.name} leaves nothing to chance, so it has no {seeds[-1] + 1} seeds.",
-                "Set track.model_seeds to 1 and track.skyline to sums.",
-            )
-        changed = [{"seed": own["seed"] + i} if i else {} for i in seeds]
+        settings: Any = self.model.settings
+        changed = [{"seed": settings.seed + i} if i else {} for i in range(first, first + self.settings.model_seeds)]
         device, classes = self.model.requested_device, self.model.n_classes
         return [settings.model_copy(update=one).build(device=device, n_classes=classes) for one in changed]
 

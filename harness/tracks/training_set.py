@@ -10,7 +10,9 @@ from pydantic import Field, model_validator
 
 from harness.api import FloatArray, IntArray, Task, TrainingSetTask
 from harness.data import noise
+from harness.data.base import Dataset
 from harness.errors import ProtocolError, SubmissionError
+from harness.models.base import FixedModel
 from harness.randomness import OPEN_SECRET
 from harness.tracks import checks, fidelity, metrics
 from harness.tracks.base import Array, Arrays, Reference, Score, Settings, Track, View, texts_of
@@ -74,6 +76,14 @@ class TrainingSet(Track[TrainingSetSettings, TrainingSetKey]):
     tie_break = "accuracy"
     scorer_version = 2  # copy radii are drawn from the secret
     settings_class = TrainingSetSettings
+
+    def __init__(self, settings: TrainingSetSettings, dataset: Dataset, model: FixedModel, secret: str) -> None:
+        super().__init__(settings, dataset, model, secret)
+        if settings.all_classes and settings.cap < dataset.n_classes:
+            raise ProtocolError(
+                f"{settings.cap} rows cannot have one of each of the {dataset.n_classes} classes of {dataset.name}.",
+                f"Raise track.cap to {dataset.n_classes}, or set track.all_classes to false.",
+            )
 
     def prepare(self, seed: int) -> tuple[View, TrainingSetKey]:
         s, data = self.settings, self.dataset

@@ -169,11 +169,10 @@ def test_a_networks_skyline_is_the_truth_from_other_seeds() -> None:
     assert track.reference("skyline", view, key, 0).items["correlation"] == pytest.approx(each, abs=1e-9)
 
 
-def test_seeds_of_a_model_that_has_none_are_one_paragraph() -> None:
-    track = bind("attribution_digits", *SMALL, "track.model_seeds=3")
-    view, key = track.prepare(0)
-    with pytest.raises(ProtocolError, match="logistic leaves nothing to chance, so it has no 3 seeds"):
-        track.score({"scores": RNG.normal(size=(12, 60))}, view, key, 0)
+@pytest.mark.parametrize("setting", ["track.model_seeds=3", "track.skyline=repeat"])
+def test_seeds_of_a_model_that_has_none_are_one_paragraph(setting: str) -> None:
+    with pytest.raises(ProtocolError, match="logistic leaves nothing to chance, so it has no other seeds"):
+        bind("attribution_digits", *SMALL, setting)
 
 
 def test_a_model_trains_no_more_than_it_is_allowed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 
-from harness.errors import SubmissionError
+from harness.errors import ProtocolError, SubmissionError
 from harness.tracks.distillation import balanced
 from tests.tracks.helpers import bind
 
@@ -117,3 +117,10 @@ def test_hidden_rows_cannot_be_handed_in(track: Any, prepared: Any) -> None:
     output = track.read_output({"X": key.X_test[rows], "y": np.arange(10)}, view)
     with pytest.raises(SubmissionError, match=r"X\[0\], first of 10, copies a hidden test item"):
         track.score(output, view, key, 0)
+
+
+def test_a_cap_below_one_row_of_each_class_is_refused_when_the_challenge_is_made() -> None:
+    with pytest.raises(ProtocolError, match="9 rows cannot have one of each of the 10 classes of digits") as caught:
+        bind("distillation_digits", "track.cap=9")
+    assert "track.all_classes" in caught.value.hint
+    assert bind("distillation_digits", "track.cap=9", "track.all_classes=false").settings.cap == 9

@@ -1,147 +1,16 @@
-"""What a participant's algorithm is given and what it gives back.
-
-An algorithm is one function. It takes a *task* (one of the classes below, read-only numpy arrays) and returns the
-arrays that its kind names in ``outputs``: the bare array where there is one name, a tuple in that order or a dict where
-there are several. ``task.rng`` is the only randomness that reproduces. ``task.model`` is the challenge's own fixed model,
-the same engine the scorer uses.
-
-This module is imported inside the sandbox. It needs numpy alone and knows nothing of challenges, keys or scores.
-"""
+"""The kinds of task: their fields are what an algorithm is given, ``outputs`` what it gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self, overload
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.int64]
-
-
-class Fitted(Protocol):
-    """B fitted models over C classes (B = 1 after ``fit``)."""
-
-    classes: int
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """X [n, ...] float32 -> probabilities: [B, n, C] after ``fit_many``, [n, C] after ``fit``."""
-        ...
-
-    def predict(self, X: FloatArray) -> IntArray:
-        """X [n, ...] float32 -> classes: [B, n] after ``fit_many``, [n] after ``fit``."""
-        ...
-
-    def features(self, X: FloatArray) -> FloatArray:
-        """X [n, ...] float32 -> what the last, linear layer reads, float32: [B, n, h], or [n, h] after ``fit``.
-
-        For a network the values of its last hidden layer, for a model without one the rows themselves, flattened.
-        """
-        ...
-
-
-class Model(Protocol):
-    """The challenge's fixed model, unfitted; every call trains from scratch with the pinned settings."""
-
-    @property
-    def settings(self) -> Any:
-        """The pinned settings, read-only: ``settings.name``, and what that model takes, e.g. ``settings.C`` of logistic."""
-        ...
-
-    def fit(self, X: FloatArray, y: IntArray, weights: FloatArray | None = None) -> Fitted:
-        """One model. X [n, ...] float32, y [n] int in 0..C-1, weights [n] >= 0 (default: ones)."""
-        ...
-
-    def fit_many(
-        self,
-        X: FloatArray,
-        y: IntArray | None = None,
-        *,
-        weights: FloatArray | None = None,
-        labels: IntArray | None = None,
-        subsets: list[IntArray] | None = None,
-    ) -> Fitted:
-        """B models over the same rows: ``weights`` [B, n], or ``labels`` [B, n], or B index arrays ``subsets``."""
-        ...
-
-
-class Texts(Sequence[str]):
-    """Documents as one array of UTF-8 bytes and their boundaries (Arrow's layout), each decoded when it is asked for.
-
-    ``data`` uint8 [total], ``offsets`` int64 [n + 1], rising from 0 to total; document i is data[offsets[i]:offsets[i+1]].
-    """
-
-    def __init__(self, data: npt.NDArray[np.uint8], offsets: IntArray) -> None:
-        self.data = data
-        self.offsets = offsets
-
-    @classmethod
-    def of(cls, documents: Iterable[str]) -> Self:
-        """From documents in memory; what is no character (half a surrogate pair) becomes '?'."""
-        encoded = [document.encode("utf-8", errors="replace") for document in documents]
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in encoded], dtype=np.int64)]).astype(np.int64)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice | IntArray) -> Self: ...
-
-    def __getitem__(self, index: Any) -> Any:
-        """The document of a row; of a slice, or an int array of rows, the documents there as ``Texts``."""
-        if isinstance(index, slice):
-            return self.take(np.arange(len(self))[index])
-        if isinstance(index, np.ndarray):
-            return self.take(index)
-        return self.encoded(index).decode("utf-8", errors="replace")
-
-    def encoded(self, index: int) -> bytes:
-        """The UTF-8 bytes of one document."""
-        row = range(len(self))[index]
-        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
-
-    def take(self, rows: IntArray) -> Self:
-        """The documents of these rows, in this order, copied."""
-        parts = [self.data[self.offsets[row] : self.offsets[row + 1]] for row in rows]
-        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)]).astype(np.int64)
-        return type(self)(np.concatenate([np.empty(0, np.uint8), *parts]), offsets)
-
-
-class FittedLanguage(Protocol):
-    """B fitted language models (B = 1 after ``fit``)."""
-
-    def bits(self, documents: Texts) -> FloatArray:
-        """What each whole document costs, in bits, its end included: float64 [B, n] after ``fit_many``, [n] after ``fit``."""
-        ...
-
-    def bits_per_byte(self, documents: Texts) -> Any:
-        """All bits over all bytes: float64 [B] after ``fit_many``, a float after ``fit``."""
-        ...
-
-
-class LanguageModel(Protocol):
-    """The fixed model of a challenge on text, unfitted; every call trains from scratch with the pinned settings."""
-
-    @property
-    def settings(self) -> Any:
-        """The pinned settings, read-only: ``settings.name``, and what that model takes, e.g. ``settings.order`` of ngram_lm."""
-        ...
-
-    def fit(self, documents: Texts, weights: FloatArray | None = None) -> FittedLanguage:
-        """One model of n documents, ``weights`` [n] >= 0 (default: ones)."""
-        ...
-
-    def fit_many(
-        self, documents: Texts, *, subsets: list[IntArray] | None = None, weights: FloatArray | None = None
-    ) -> FittedLanguage:
-        """B models of the same documents: B index arrays ``subsets`` (twice named counts twice), or ``weights`` [B, n]."""
-        ...
+from harness.api.arrays import FloatArray, IntArray
+from harness.api.models import LanguageModel, Model
+from harness.api.texts import Texts
 
 
 @dataclass(frozen=True)
