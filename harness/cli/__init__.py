@@ -46,6 +46,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says; ends the process with status 2 where it cannot be understood."""
     parser = _parser()
     completion.complete(parser)
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        parser.exit(USAGE)
     args, extra = parser.parse_known_args(argv)
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
     unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
