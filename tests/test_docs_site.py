@@ -84,9 +84,12 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Pat
         text, loaded = page.read_text(encoding="utf-8"), Loaded()
         assert not re.search(r"^\|[-:| ]+\|$", text, re.MULTILINE), f"a table of {page.name} is no table"
         assert "```" not in text, f"a block of code of {page.name} is none"
+        assert not re.search(r":(mod|func|class|meth|data):", text), f"a role that only Sphinx reads in {page.name}"
         loaded.feed(text)
         assert [address for address in loaded.found if re.match(r"(\w+:)?//", address)] == [], page.name
     assert "select" in (tmp_path / "site" / "api" / "what_an_algorithm_is_given.html").read_text(encoding="utf-8")
+    said = (tmp_path / "site" / "api" / "run_and_read.html").read_text(encoding="utf-8")
+    assert "name of a baseline or path of a folder" in said[said.index("Parameters:") : said.index("Raises:")]
     assert 'id="harness.errors.ProtocolError"' in (tmp_path / "site" / "api" / "errors.html").read_text(
         encoding="utf-8"
     )

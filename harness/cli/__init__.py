@@ -8,21 +8,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
 
 from harness import __version__
 from harness.cli import completion, config, dataset, organiser, rounds, runner, terminal
 from harness.cli.annotations import add as add_annotations
 from harness.cli.calling import NOT_OK, USAGE, call, warned
-
-
-class _Parser(argparse.ArgumentParser):
-    """Its mistakes are paragraphs, as all others."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        terminal.say(f"{self.prog}: error: {message}", stderr=True)
-        sys.exit(USAGE)
+from harness.cli.overview import Overview, Parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +37,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says; ends the process with status 2 where it cannot be understood."""
     parser = _parser()
     completion.complete(parser)
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        parser.exit(USAGE)
     args, extra = parser.parse_known_args(argv)
     # Hydra overrides are free words; argparse leaves those that stand behind an option in `extra`.
     unknown = [word for word in extra if word.startswith("-") or not hasattr(args, "overrides")]
@@ -61,10 +55,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Overview(
         prog="harness",
         description="Benchmark harness for data-centric AI: the model is pinned, algorithms compete on data.",
-        epilog="Start with `harness run`: the default challenge with its default baseline.",
+        epilog="Start with `harness run`: the default challenge with its default baseline. `harness COMMAND --help` says "
+        "all of one command.",
     )
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
     parser.add_argument(
@@ -73,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=completion.SHELLS,
         help="print what lets a shell complete words",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, handler: str, help: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")

@@ -45,10 +45,8 @@ class Print(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        try:
-            from argcomplete import shellcode
-        except ImportError:
-            parser.error("--completion needs the package argcomplete: `pip install argcomplete`")
+        from argcomplete.shell_integration import shellcode
+
         print(f"# {_LINE[values]}")
         print(shellcode(["harness"], shell=values))
         parser.exit()

@@ -149,7 +149,7 @@ def test_show_power_judges_the_board_that_is_planned(capsys: pytest.CaptureFixtu
         (["list", "nope"], "nope"),
         (["fetch", "nope"], "nope"),
         (["nope"], "nope"),
-        ([], "COMMAND"),
+        ([], "run a submission"),
     ],
 )
 def test_wrong_usage_is_one_paragraph_and_exit_2(

@@ -12,8 +12,6 @@ import pytest
 from harness.cli.completion import candidates
 from harness.protocol import source
 
-pytest.importorskip("argcomplete")
-
 # What Readline does at TAB: the function that is registered for `harness` is called with the words so far.
 BASH = r"""
 harness() { "$PYTHON" -m harness "$@"; }

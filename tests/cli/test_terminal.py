@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from harness.cli import boards, place, report, terminal
+from harness import cli
+from harness.cli import boards, overview, place, report, terminal
 from harness.cli.progress import Count, Shown
 from harness.errors import Status
 from harness.evaluation.session import Session
@@ -350,3 +351,15 @@ def test_ctrl_c_on_a_real_terminal_is_one_line(tmp_path: Path, write_submission:
     ]  # the line of progress
     assert len(told) == 1, told
     assert told[0] == "harness run: cancelled." or told[0].endswith("; the same command goes on from there")
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_help_names_every_command_once_under_whom_it_is_for(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    parser = cli._parser()
+    text = parser.format_help()
+    assert sorted(" ".join(overview.GROUPS.values()).split()) == sorted(overview.commands_of(parser))
+    for name, says in overview.commands_of(parser).items():
+        assert len(re.findall(rf"^  {name}  ", text, re.MULTILINE)) == 1
+        assert says.split()[0] in text
+    assert max(map(len, text.splitlines())) < columns
