@@ -85,5 +85,4 @@ def test_a_way_that_ends_early_says_where(tmp_path: Path, capfd: pytest.CaptureF
     walked = walk(Journey("researcher", 5, ("cd /", "test -d REPOSITORY", "false", "echo not reached")), tmp_path)
     assert walked.problem == "`false` failed"
     assert [step.command for step in walked.steps] == ["cd /", "test -d REPOSITORY"]
-    assert 0 <= walked.cpu_seconds < walked.seconds + 5
     assert capfd.readouterr().out.splitlines() == ["$ cd /", "$ test -d REPOSITORY", "$ false"]

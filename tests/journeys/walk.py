@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _MINUTES = {"Five": 5, "Ten": 10}
-_NOTE = '{ echo "$EPOCHREALTIME"; times; } >&3'  # wall clock, then CPU seconds of bash and its children
+_NOTE = 'echo "$EPOCHREALTIME" >&3'
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Journey:
 class Step:
     command: str
     seconds: float  # by the clock on the wall
-    cpu_seconds: float  # of all its processes
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,6 @@ class Walked:
     @property
     def seconds(self) -> float:
         return sum(step.seconds for step in self.steps)
-
-    @property
-    def cpu_seconds(self) -> float:
-        return sum(step.cpu_seconds for step in self.steps)
 
 
 def journey(name: str) -> Journey:
@@ -85,16 +80,10 @@ def walk(going: Journey, place: Path, repository: Path = ROOT, *, cold: bool = F
 
 
 def _steps(going: Journey, notes: str) -> tuple[Step, ...]:
-    found = re.findall(r"^([\d.]+)\n(\S+ \S+)\n(\S+ \S+)$", notes, re.MULTILINE)
-    marks = [(float(at), _cpu(own) + _cpu(children)) for at, own, children in found]
+    marks = [float(at) for at in notes.split()]
     return tuple(
-        Step(command, after[0] - before[0], after[1] - before[1])
-        for command, before, after in zip(going.commands, marks, marks[1:], strict=False)
+        Step(command, after - before) for command, before, after in zip(going.commands, marks, marks[1:], strict=False)
     )
-
-
-def _cpu(times: str) -> float:
-    return sum(60 * int(minutes) + float(seconds) for minutes, seconds in re.findall(r"(\d+)m([\d.]+)s", times))
 
 
 def patients(path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 Plain = Mapping[str, Any]
+_PAGE, _GAP = 1216, 16  # pixels: the widest that style.css lets a page be, and what stands between two columns
 
 
 class Boards(Protocol):
@@ -112,7 +113,8 @@ def heat(track: str, boards: Iterable[Plain]) -> Heat:
 def side_by_side(maps: Sequence[Heat]) -> list[tuple[int, list[Heat]]]:
     """The maps in two columns of about the same height, each with its width in pixels: that of its widest map.
 
-    Maps keep their order within a column, where they stand in shelves. Sizes are estimates; the browser has the last word.
+    One column of the page's width where two would not stand side by side. Maps keep their order within a column, where they
+    stand in shelves. Sizes are estimates; the browser has the last word.
     """
     columns: list[tuple[int, list[Heat]]] = []
     for one in maps:
@@ -122,6 +124,8 @@ def side_by_side(maps: Sequence[Heat]) -> list[tuple[int, list[Heat]]]:
             continue
         least = min(range(2), key=lambda i: _height(max(columns[i][0], wide), [*columns[i][1], one]))
         columns[least] = (max(columns[least][0], wide), [*columns[least][1], one])
+    if sum(wide for wide, _ in columns) + _GAP > _PAGE:
+        return [(_PAGE, list(maps))]
     return columns
 
 
@@ -139,7 +143,7 @@ def _size(one: Heat) -> tuple[int, int]:
     """Width and height of a map in pixels, as pictures.css has it."""
     named = max((7 * len(line.name) + 6 * line.shared * len(line.authors) for line in one.lines), default=0)
     heads = max((len(short(board)) for board in one.boards), default=0)
-    return 8 + min(168, named) + 47 * len(one.boards), 60 + 7 * heads + 26 * len(one.lines)
+    return 8 + min(168, named) + 46 * len(one.boards), 60 + 7 * heads + 26 * len(one.lines)
 
 
 def _line(rows: Mapping[str, Plain], boards: Sequence[Plain], names: Mapping[str, int]) -> Line:

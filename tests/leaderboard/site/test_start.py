@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from statistics import median
 from typing import Any
@@ -167,5 +168,7 @@ def test_the_map_stands_in_two_columns_that_hold_every_track_once() -> None:
     assert sorted(one.track for _, column in columns for one in column) == sorted(one.track for one in maps)
     assert [column[0].track for _, column in columns] == [one.track for one in maps[:2]]
     assert all(len(column) > 1 for _, column in columns)
+    wide = replace(maps[0], boards=maps[0].boards * 3)
+    assert [[one.track for one in column] for _, column in side_by_side([wide, *maps[1:]])] == [[m.track for m in maps]]
     assert side_by_side([]) == []
     assert [len(column) for _, column in side_by_side(maps[:1])] == [1]
