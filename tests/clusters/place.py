@@ -35,15 +35,10 @@ def ended(head: Head, code: int = 0, seconds: float = 240) -> str:
 
 
 def results(runs: Path) -> list[dict[str, Any]]:
-    """Rows of ``harness results``."""
+    """Rows of ``harness results``: what must be the same wherever cells were computed."""
     line = [sys.executable, "-m", "harness", "results", "--format", "json", "--runs-dir", str(runs)]
     rows: list[dict[str, Any]] = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
     return rows
-
-
-def digests(runs: Path) -> list[tuple[Any, ...]]:
-    """What must be the same wherever cells were computed."""
-    return [tuple(row.values()) for row in results(runs)]
 
 
 def board(runs: Path, config: Path | None = None) -> str:

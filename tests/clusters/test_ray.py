@@ -48,7 +48,7 @@ def slow(submissions: SimpleNamespace, seeds: int) -> list[str]:
 
 def test_the_same_cells(ray_cluster: Any, expected: SimpleNamespace, tmp_path: Path) -> None:
     place.ended(run(tmp_path / "runs", *expected.sweep, cluster=ray_cluster), code=1)
-    assert place.digests(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.digests
     assert place.board(tmp_path / "runs", expected.config) == expected.board
 
 
@@ -63,7 +63,7 @@ def test_a_node_that_is_killed(ray_cluster: Any, submissions: SimpleNamespace, t
     ray_cluster.add_node(num_cpus=1)
     assert {path: place.kept(runs)[path] for path in there} == there
     place.ended(place.start(tmp_path / "calm", *slow(submissions, 12)))
-    assert place.digests(runs) == place.digests(tmp_path / "calm")
+    assert place.results(runs) == place.results(tmp_path / "calm")
     assert place.board(runs) == place.board(tmp_path / "calm")
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_leaves_nothing_on_any_node(
     head = run(runs, *words, cluster=ray_cluster)
     place.until(lambda: len(list(temporary.glob("harness-cell-*/out"))) >= 3, "three cells that run")
     place.interrupt(head)
-    place.ended(head, code=1, seconds=60)
+    place.ended(head, code=130, seconds=60)
     rows = {(row["submission"], row["status"]) for row in place.results(runs)}
     assert ("endless", "cancelled") in rows
     assert {status for name, status in rows if name == "endless"} == {
@@ -150,7 +150,7 @@ def test_one_is_started_where_there_is_none(expected: SimpleNamespace, tmp_path:
     pytest.importorskip("ray")
     before = daemons()
     place.ended(place.start(tmp_path / "runs", "launcher=ray", "launcher.address=local", *expected.sweep), code=1)
-    assert place.digests(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.digests
     place.until(lambda: daemons() <= before, "an end of Ray's processes", 30)
 
 

@@ -41,7 +41,7 @@ def running(environment: Environment) -> list[str]:
 def test_the_same_cells(slurm_cluster: Environment, expected: SimpleNamespace, tmp_path: Path) -> None:
     head = run(tmp_path / "runs", *expected.sweep, "launcher.cells=4", environment=slurm_cluster)
     place.ended(head, code=1)
-    assert place.digests(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.digests
     assert place.board(tmp_path / "runs", expected.config) == expected.board
     assert not (tmp_path / "runs" / "exchange").exists()
 
@@ -53,7 +53,7 @@ def test_a_job_that_somebody_cancels(slurm_cluster: Environment, submissions: Si
     place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
     first = min(running(slurm_cluster))
     slurm(slurm_cluster, "scancel", first)
-    place.ended(head, code=1)
+    place.ended(head, code=130)
     rows = [row for row in place.results(tmp_path / "runs") if row["submission"] == "slow"]
     statuses = [row["status"] for row in rows]
     assert statuses[2:] == ["ok", "ok"]
@@ -88,7 +88,7 @@ def test_ctrl_c_leaves_no_job(slurm_cluster: Environment, submissions: SimpleNam
     place.until(lambda: len(running(slurm_cluster)) == 2, "two jobs")
     place.until(lambda: list((tmp_path / "tmp").glob("harness-cell-*/out")), "a cell")
     place.interrupt(head)
-    place.ended(head, code=1, seconds=60)
+    place.ended(head, code=130, seconds=60)
     place.until(lambda: not slurm(slurm_cluster, "squeue", "-h"), "an empty queue", 30)
     assert {row["status"] for row in place.results(tmp_path / "runs")} == {"cancelled"}
     place.nothing_left(str(tmp_path))
@@ -126,7 +126,7 @@ def test_a_node_that_dies(slurm_cluster: Environment, submissions: SimpleNamespa
     kill_node(slurm_cluster, "n2")
     place.ended(head)
     place.ended(place.start(tmp_path / "calm", *words[:2], *SMALL, "seeds=8"))
-    assert place.digests(runs) == place.digests(tmp_path / "calm")
+    assert place.results(runs) == place.results(tmp_path / "calm")
 
 
 def test_what_could_not_be_kept_is_taken_by_the_next_head(
