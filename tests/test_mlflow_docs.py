@@ -81,7 +81,7 @@ def test_every_query_finds_something_and_not_everything(query: str, server: Mlfl
 
 
 def test_the_page_names_what_a_run_has(server: MlflowServer) -> None:
-    """Every metric, tag and param that the page names is there, but for two that made runs do not have, and a tag."""
+    """Every metric, tag and param that the page names is there, but for what made runs do not have, and an axis."""
     from mlflow import MlflowClient
 
     client = MlflowClient(server.url)
@@ -93,7 +93,7 @@ def test_the_page_names_what_a_run_has(server: MlflowServer) -> None:
     assert named["tags"] - set(run.data.tags) == set()
     metrics = set().union(*(names for key, names in named.items() if key.startswith("metrics")))
     assert metrics - set(run.data.metrics) == {"curve/test_accuracy", "seed/fits", "curve.x"}
-    assert named["params"] - set(run.data.params) == set()
+    assert named["params"] - set(run.data.params) == {"param.k"}
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"record.json", "cells.zip", "submission.zip", "plots", "logs.txt"} == files
 

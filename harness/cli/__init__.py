@@ -17,7 +17,7 @@ from harness.cli.overview import Overview, Parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config; 130 Ctrl-C."""
+    """Run one command. Exit status: 0 fine; 1 the run, check or verification is not ok; 2 wrong usage or config; 130 stopped, by Ctrl-C or whoever cancelled a job."""
     terminal.prepare()
     warnings.showwarning = warned
     try:

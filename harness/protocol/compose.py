@@ -210,7 +210,9 @@ def _composed(overrides: list[str], config_dir: Path | None) -> tuple[dict[str, 
     wanted = [o.partition("=")[2] for o in overrides if o.startswith("challenge=")]
     name = wanted[-1] if wanted else DEFAULT_CHALLENGE
     read = source.read(name, config_dir)
-    groups = dict(read.groups) | dict(o.split("=", 1) for o in overrides if o.partition("=")[0] in source.GROUPS)
+    groups = dict(read.groups) | dict(
+        o.split("=", 1) for o in overrides if "=" in o and o.partition("=")[0] in source.GROUPS
+    )
     for group, choice in groups.items():
         source.find(group, choice, config_dir)
     # The group is mounted at the top, so that a challenge's file needs no package line; whoever writes one may.

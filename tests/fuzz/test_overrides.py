@@ -62,6 +62,7 @@ def _back() -> object:
 @example(["model={_target_:os.system,command:touch x}"])
 @example(["runs_dir=${oc.env:HOME}"])
 @example(["+="])
+@example(["challenge", "track"])
 @inputs(0.02)
 def test_overrides(overrides: list[str]) -> None:
     try:

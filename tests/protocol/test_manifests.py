@@ -71,10 +71,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str, folder: Path) -> None:
     (folder / "submission.yaml").write_text(REFUSED[name])
-    before = time.monotonic()
+    before = time.process_time()
     with pytest.raises(SubmissionError) as caught:
         submission.load(folder)
-    assert time.monotonic() - before < 2.0
+    assert time.process_time() - before < 2.0
     assert caught.value.status is Status.INVALID_SUBMISSION
     text = str(caught.value)
     assert "\n" not in text

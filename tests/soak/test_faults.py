@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from harness.tracking import delivery, ledger
 from harness.tracking.mlflow_store import create_database
 
 Write = Callable[..., Path]
+PROGRESS = re.compile(r"\d+ of \d+ cells")
 SMALL = ["seeds=2", "track.train=60", "track.validation=20", "track.test=200", "submission=random"]
 
 
@@ -36,7 +38,8 @@ def harness(
     )
     assert "Traceback" not in done.stdout + done.stderr
     assert "internal error" not in done.stderr
-    return done.returncode, done.stdout, done.stderr.splitlines()
+    said = [line for line in done.stderr.splitlines() if not PROGRESS.match(line)]  # which a slow machine alone prints
+    return done.returncode, done.stdout, said
 
 
 def test_an_unreachable_server_is_said_once_and_sync_delivers(tmp_path: Path) -> None:
@@ -144,8 +147,8 @@ def test_a_sweep_in_which_every_cell_fails_exits_1(tmp_path: Path, write_submiss
     words = ["run", "-m", *SMALL[:-1], f"submission={','.join(folders)}", f"runs_dir={tmp_path / 'runs'}"]
     status, out, said = harness(*words)
     assert status == 1
-    assert "crashed: 2 of 2 cells failed" in out
-    assert "no_output: 2 of 2 cells failed" in out
+    for name, failed in (("raises", "crashed"), ("nothing", "no_output")):
+        assert re.search(rf"{name} +{failed}\n +2 of 2 cells failed; seed 0: ", out)
     assert said == []
 
 
