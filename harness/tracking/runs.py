@@ -153,8 +153,7 @@ class RunsDir:
         facts = cell.model_dump(mode="json", exclude={"sha256"})
         content["cell.json"] = json_bytes({**facts, "run_id": run_id, "files": digests})
         with disk_errors(f"keep the cell in {final}"):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            building = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{cell.seed}-", dir=final.parent))
+            building = _new_in(final.parent, f"{TEMPORARY}{cell.seed}-")
             try:
                 for name, data in content.items():  # cell.json last: no cell without it
                     write_new(building / _checked(name), data)
@@ -360,6 +359,15 @@ def _copy(submission: Submission, final: Path) -> None:
         _replace_directory(building, final)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _new_in(folder: Path, prefix: str) -> Path:
+    """A new directory in a folder that another process may remove for as long as it is empty."""
+    for _ in range(100):
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    raise FileNotFoundError(f"{folder} is removed again and again")
 
 
 def _replace_directory(building: Path, final: Path) -> None:

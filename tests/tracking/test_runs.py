@@ -171,6 +171,33 @@ def test_a_disk_that_takes_no_more_is_one_paragraph(tmp_path: Path) -> None:
     assert Ledger(tmp_path).verify() == []
 
 
+REMOVING = """
+import os, sys, time
+print("ready", flush=True)
+while True:
+    time.sleep(0.0005)
+    try:
+        os.rmdir(sys.argv[1])
+    except OSError:
+        pass
+"""
+
+
+def test_a_folder_that_others_remove_while_it_is_empty_takes_a_cell(tmp_path: Path) -> None:
+    """As a head does that ends, while a job of another one is about to keep a cell."""
+    runs = RunsDir(tmp_path)
+    folder = runs.cell_dir("r", 0).parent
+    with subprocess.Popen([sys.executable, "-c", REMOVING, str(folder)], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout
+            other.stdout.readline()
+            for _ in range(150):
+                save(runs, 0)
+                shutil.rmtree(runs.cell_dir("r", 0))
+        finally:
+            other.kill()
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     runs = RunsDir(tmp_path)
     with runs.lock("r"):

@@ -60,7 +60,7 @@ class Exchange:
     def __exit__(self, *_: object) -> None:
         self._held.close()
         shutil.rmtree(self.own, ignore_errors=True)
-        for empty in (self.path / "cells", self.path):
+        for empty in (*self.path.glob("cells/*/*"), *self.path.glob("cells/*"), self.path / "cells", self.path):
             with suppress(OSError):
                 empty.rmdir()
 
@@ -102,9 +102,5 @@ class Exchange:
             return None
 
     def forget(self, work: Work) -> None:
-        """Remove a cell that was taken, so that ``--force`` never finds it again."""
-        folder = self.cells.cell_dir(key_of(work), work.seed)
-        shutil.rmtree(folder, ignore_errors=True)
-        for empty in (folder.parent, folder.parent.parent):
-            with suppress(OSError):
-                empty.rmdir()
+        """Remove a cell that was taken, so that ``--force`` never finds it again; its folder stays for those still to come."""
+        shutil.rmtree(self.cells.cell_dir(key_of(work), work.seed), ignore_errors=True)

@@ -229,8 +229,10 @@ class Slurm(Launcher):
 
     def _last_words(self, job: str) -> str:
         for path in sorted(self.exchange.own.glob(f"{job}_*.err")):
-            if lines := path.read_text(encoding="utf-8", errors="replace").strip().splitlines():
-                return f", which said: {lines[-1][:300]}"
+            lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            own = [line for line in lines if not line.startswith("srun:")]  # which says only that it ended
+            if said := own or lines:
+                return f", which said: {said[-1][:300]}"
         return ""
 
 
