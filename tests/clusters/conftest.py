@@ -55,7 +55,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, submissions: SimpleNamesp
     runs = tmp_path_factory.mktemp("local") / "runs"
     place.ended(place.start(runs, *sweep(submissions)), code=1)  # one submission fails
     return SimpleNamespace(
-        digests=place.results(runs), board=place.board(runs, submissions.config),
+        results=place.results(runs), board=place.board(runs, submissions.config),
         sweep=sweep(submissions), config=submissions.config,
     )  # fmt: skip
 

@@ -13,14 +13,14 @@ from tests.clusters import place
 @pytest.mark.parametrize("words", [["launcher=serial"], ["launcher.workers=1"], ["launcher.workers=5"]], ids=str)
 def test_in_this_machine(words: list[str], expected: SimpleNamespace, tmp_path: Path) -> None:
     place.ended(place.start(tmp_path / "runs", *expected.sweep, *words), code=1)
-    assert place.results(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.results
     assert place.board(tmp_path / "runs", expected.config) == expected.board
 
 
 def test_the_sweep_is_worth_comparing(expected: SimpleNamespace) -> None:
-    assert {row["status"] for row in expected.digests} >= {"ok", "crashed"}
-    assert len(expected.digests) == (3 + 2) * (3 + 2)  # submissions and references, seeds
-    assert len({row["output_digest"] for row in expected.digests if row["output_digest"]}) >= 8
+    assert {row["status"] for row in expected.results} >= {"ok", "crashed"}
+    assert len(expected.results) == (3 + 2) * (3 + 2)  # submissions and references, seeds
+    assert len({row["output_digest"] for row in expected.results if row["output_digest"]}) >= 8
     assert '"rank": 1' in expected.board
 
 

@@ -48,7 +48,7 @@ def slow(submissions: SimpleNamespace, seeds: int) -> list[str]:
 
 def test_the_same_cells(ray_cluster: Any, expected: SimpleNamespace, tmp_path: Path) -> None:
     place.ended(run(tmp_path / "runs", *expected.sweep, cluster=ray_cluster), code=1)
-    assert place.results(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.results
     assert place.board(tmp_path / "runs", expected.config) == expected.board
 
 
@@ -150,7 +150,7 @@ def test_one_is_started_where_there_is_none(expected: SimpleNamespace, tmp_path:
     pytest.importorskip("ray")
     before = daemons()
     place.ended(place.start(tmp_path / "runs", "launcher=ray", "launcher.address=local", *expected.sweep), code=1)
-    assert place.results(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.results
     place.until(lambda: daemons() <= before, "an end of Ray's processes", 30)
 
 

@@ -41,7 +41,7 @@ def running(environment: Environment) -> list[str]:
 def test_the_same_cells(slurm_cluster: Environment, expected: SimpleNamespace, tmp_path: Path) -> None:
     head = run(tmp_path / "runs", *expected.sweep, "launcher.cells=4", environment=slurm_cluster)
     place.ended(head, code=1)
-    assert place.results(tmp_path / "runs") == expected.digests
+    assert place.results(tmp_path / "runs") == expected.results
     assert place.board(tmp_path / "runs", expected.config) == expected.board
     assert not (tmp_path / "runs" / "exchange").exists()
 
